@@ -1,0 +1,111 @@
+# Two commands are all the set-up there is, on a machine with Go, Node, make and
+# a C compiler:
+#
+#   make devnet    build what is missing and run a chain on its own L1
+#   make test      everything that CI runs
+#
+# `make help` lists the rest.
+
+SHELL := /bin/bash
+.SHELLFLAGS := -eu -o pipefail -c
+.DEFAULT_GOAL := help
+
+GO       ?= go
+NPM      ?= npm
+BIN      := bin/talaria
+ARGS     ?=
+FUZZTIME ?= 3s
+# Rounds of `kill -9` in `make crash`; `make test` runs a few.
+CRASH_ROUNDS ?= 100
+
+VERSION := $(shell git describe --always --dirty --tags 2>/dev/null || echo unknown)
+LDFLAGS := -X main.version=$(VERSION)
+
+# What the binary is made of: Go sources, the module files and embedded assets.
+ROOMS   := bench bridge chain cmd batch derive evm exec invariant l1 role rpc sequencing state store telemetry
+SOURCES := $(shell find $(wildcard $(ROOMS)) -type f -not -name '*_test.go' -not -path '*/testdata/*' 2>/dev/null)
+
+# Rooms that start goroutines: their tests run a second time under the race detector.
+RACY := $(addprefix ./,$(addsuffix /...,$(wildcard bench l1 role rpc state store)))
+
+.PHONY: help
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-15s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+.PHONY: devnet
+devnet: $(BIN) ## run a devnet; flags in ARGS="--port 0 --json"
+	@exec $(BIN) devnet $(ARGS)
+
+.PHONY: build
+build: $(BIN) ## build bin/talaria
+
+$(BIN): go.mod go.sum $(SOURCES)
+	@mkdir -p $(@D)
+	$(GO) build -trimpath -buildvcs=false -ldflags '$(LDFLAGS)' -o $@ ./cmd/talaria
+	@touch $@
+
+.PHONY: test
+test: lint unit race fuzz contracts-test bindings-check e2e ## everything that CI runs
+	@echo "make test: all passed"
+
+.PHONY: lint
+lint: ## gofmt, go vet, and golangci-lint where it is installed
+	@unformatted=$$(git ls-files --cached --others --exclude-standard '*.go' | xargs -r ls -d 2>/dev/null | xargs -r gofmt -l); \
+	if [ -n "$$unformatted" ]; then echo "gofmt -w would change:"; echo "$$unformatted"; exit 1; fi
+	$(GO) vet ./...
+	@if command -v golangci-lint >/dev/null; then golangci-lint run; fi
+
+.PHONY: unit
+unit: ## Go tests of every room
+	$(GO) test -timeout 10m $$($(GO) list ./... | grep -v '/e2e$$')
+
+.PHONY: race
+race: ## Go tests of the rooms that start goroutines, under the race detector
+	$(GO) test -race -short -timeout 10m $(RACY)
+
+.PHONY: fuzz
+fuzz: ## run every fuzz target for FUZZTIME each
+	@grep -rHoE '^func Fuzz[A-Za-z0-9_]+' --include='*_test.go' --exclude-dir=node_modules . | \
+	sort | sed -E 's|^(.*)/[^/]+:func (.*)$$|\1 \2|' | while read -r room target; do \
+		echo "fuzz $$room $$target $(FUZZTIME)"; \
+		out=$$($(GO) test -run '^$$' -fuzz "^$$target\$$" -fuzztime $(FUZZTIME) "$$room" </dev/null 2>&1) || { echo "$$out"; exit 1; }; \
+	done
+
+contracts/node_modules/.stamp: contracts/package-lock.json
+	$(NPM) --prefix contracts ci --ignore-scripts --no-audit --no-fund --loglevel=error
+	@touch $@
+
+e2e/node_modules/.stamp: e2e/package-lock.json
+	$(NPM) --prefix e2e ci --ignore-scripts --no-audit --no-fund --loglevel=error
+	@touch $@
+
+.PHONY: contracts-test
+contracts-test: contracts/node_modules/.stamp ## Solidity tests
+	$(NPM) --prefix contracts test --loglevel=error
+
+.PHONY: bindings
+bindings: contracts/node_modules/.stamp ## write l1/bindings and the predeploys from contracts/
+	$(NPM) --prefix contracts run bindings --loglevel=error
+	node bench/token.mjs
+
+.PHONY: bindings-check
+bindings-check: contracts/node_modules/.stamp ## fail if `make bindings` would change anything
+	$(NPM) --prefix contracts run bindings:check --loglevel=error
+	node bench/token.mjs --check
+
+.PHONY: e2e
+e2e: $(BIN) contracts/node_modules/.stamp e2e/node_modules/.stamp ## drive the built binary with cast, forge, viem, ethers and ethclient
+	TALARIA_BIN=$(abspath $(BIN)) $(GO) test -count 1 -timeout 14m ./e2e
+
+.PHONY: crash
+crash: $(BIN) contracts/node_modules/.stamp e2e/node_modules/.stamp ## the long form of the kill -9 tests: CRASH_ROUNDS rounds
+	TALARIA_BIN=$(abspath $(BIN)) TALARIA_CRASH_ROUNDS=$(CRASH_ROUNDS) \
+		$(GO) test -count 1 -v -timeout 120m -run 'TestKill|TestFollower' ./e2e
+
+.PHONY: bench
+bench: $(BIN) ## latency and throughput of a fresh devnet, with what was verified
+	TALARIA_BIN=$(abspath $(BIN)) TALARIA_BENCH=1 $(GO) test -count 1 -v -timeout 20m -run TestBench ./e2e
+
+.PHONY: clean
+clean: ## remove what the other targets built
+	rm -rf bin contracts/out contracts/cache contracts/node_modules e2e/node_modules

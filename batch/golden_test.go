@@ -1,0 +1,81 @@
+package batch
+
+import (
+	"bytes"
+	"encoding/hex"
+	"flag"
+	"os"
+	"path/filepath"
+	"reflect"
+	"strings"
+	"testing"
+)
+
+var update = flag.Bool("update", false, "rewrite the golden files")
+
+// golden compares got with the hexadecimal file, or rewrites it.
+func golden(t *testing.T, name string, got []byte) []byte {
+	t.Helper()
+	path := filepath.Join("testdata", name+".hex")
+	if *update {
+		var out strings.Builder
+		for rest := got; len(rest) > 0; rest = rest[min(48, len(rest)):] {
+			out.WriteString(hex.EncodeToString(rest[:min(48, len(rest))]) + "\n")
+		}
+		if err := os.MkdirAll("testdata", 0o755); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(path, []byte(out.String()), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	text, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	want, err := hex.DecodeString(strings.ReplaceAll(string(text), "\n", ""))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return want
+}
+
+func TestGoldenVectors(t *testing.T) {
+	blocks := randomBlocks(42, 7, 4, 4, 60)
+	var raw []byte
+	c := context{number: 7}
+	for i := range blocks {
+		next, err := appendBlock(raw, c, &blocks[i])
+		if err != nil {
+			t.Fatal(err)
+		}
+		raw, c = next, c.after(&blocks[i])
+	}
+	if want := golden(t, "stream", raw); !bytes.Equal(raw, want) {
+		t.Error("the block stream changed")
+	}
+
+	// Compressors may write other bytes in another version: what counts is that the
+	// stored channel still decodes, and is cut into the same blobs.
+	data := golden(t, "channel", build(t, BuilderSettings{}, blocks).Data)
+	header, got, err := DecodeChannel(data)
+	if err != nil || !reflect.DeepEqual(got, blocks) {
+		t.Fatalf("the stored channel decodes differently: %v", err)
+	}
+	ch := Channel{ID: IDOf(data), Header: header, Data: data}
+	if want := golden(t, "channel-id", ch.ID[:]); !bytes.Equal(ch.ID[:], want) {
+		t.Error("the channel id changed")
+	}
+	frames, err := ch.Frames(200)
+	if err != nil {
+		t.Fatal(err)
+	}
+	blob, err := EncodeBlob(frames)
+	if err != nil {
+		t.Fatal(err)
+	}
+	used := bytes.TrimRight(blob[:], "\x00")
+	if want := golden(t, "blob-without-padding", used); !bytes.Equal(used, want) {
+		t.Error("the blob changed")
+	}
+}

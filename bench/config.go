@@ -1,0 +1,139 @@
+package bench
+
+import (
+	"crypto/ecdsa"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/ethereum/go-ethereum/crypto"
+)
+
+// Workloads, modes and ways to wait for a receipt.
+const (
+	Transfer = "transfer" // 1 wei to an account
+	ERC20    = "erc20"    // 1 unit of a token that the run deploys
+
+	Closed = "closed" // next transaction after the receipt of the last
+	Open   = "open"   // transactions leave at a fixed rate
+
+	Auto = "auto" // Sync where the node offers it, else Poll
+	Sync = "sync" // eth_sendRawTransactionSync (EIP-7966)
+	Poll = "poll" // eth_sendRawTransaction, then eth_getTransactionReceipt
+)
+
+// DefaultKey is the first account of the mnemonic "test test test test test test
+// test test test test test junk", which development chains fund.
+const DefaultKey = "ac0974bec39a17e36ba4a6b4d238ff944bacb478cbed5efcae784d7bf4f2ff80"
+
+// Config says what to send, how, and for how long. A zero field means its default.
+type Config struct {
+	URL      string        // http(s) or ws(s) address of the node [http://127.0.0.1:8545]
+	Workload string        // Transfer or ERC20 [Transfer]
+	Mode     string        // Closed or Open [Closed]
+	Clients  int           // accounts that send at the same time, 1..10,000 [1; open: 64]
+	Rate     float64       // transactions per second, open loop only, up to 1,000,000 [100]
+	Duration time.Duration // how long to send; with Txs whichever ends first [10s; none with Txs]
+	Txs      int           // transactions in all; 0 means until Duration ends
+	Batch    int           // transactions in one JSON-RPC batch, 1..1,000 [1]
+	Key      string        // private key that pays, hex [DefaultKey]
+	Receipt  string        // Auto, Sync or Poll [Auto]
+	Warmup   int           // unmeasured transactions of every client before the run; -1 means none [3]
+	Timeout  time.Duration // for one transaction to get its receipt [30s]
+}
+
+// Check returns what is wrong with the configuration, naming the field and what is
+// allowed. [Run] checks too.
+func (c Config) Check() error {
+	_, err := c.withDefaults()
+	return err
+}
+
+// withDefaults returns a copy with every zero field set, or what is out of range.
+func (c Config) withDefaults() (Config, error) {
+	set(&c.URL, "http://127.0.0.1:8545")
+	set(&c.Workload, Transfer)
+	set(&c.Mode, Closed)
+	set(&c.Receipt, Auto)
+	set(&c.Key, DefaultKey)
+	set(&c.Batch, 1)
+	set(&c.Warmup, 3)
+	set(&c.Timeout, 30*time.Second)
+	if c.Mode == Open {
+		set(&c.Clients, 64)
+		set(&c.Rate, 100)
+	}
+	set(&c.Clients, 1)
+	if c.Txs == 0 {
+		set(&c.Duration, 10*time.Second)
+	}
+	c.Warmup = max(c.Warmup, 0)
+	return c, c.check()
+}
+
+func set[T comparable](field *T, value T) {
+	var zero T
+	if *field == zero {
+		*field = value
+	}
+}
+
+func (c *Config) check() error {
+	scheme, _, _ := strings.Cut(c.URL, "://")
+	switch {
+	case scheme != "http" && scheme != "https" && scheme != "ws" && scheme != "wss":
+		return fmt.Errorf("url %q: must start with http://, https://, ws:// or wss://", c.URL)
+	case c.Workload != Transfer && c.Workload != ERC20:
+		return fmt.Errorf("workload %q: must be %s or %s", c.Workload, Transfer, ERC20)
+	case c.Mode != Closed && c.Mode != Open:
+		return fmt.Errorf("mode %q: must be %s or %s", c.Mode, Closed, Open)
+	case c.Receipt != Auto && c.Receipt != Sync && c.Receipt != Poll:
+		return fmt.Errorf("receipt %q: must be %s, %s or %s", c.Receipt, Auto, Sync, Poll)
+	case c.Clients < 1 || c.Clients > 10_000:
+		return fmt.Errorf("clients %d: must be 1..10000", c.Clients)
+	case c.Rate < 0 || c.Rate > 1e6:
+		return fmt.Errorf("rate %g: must be above 0, up to 1000000", c.Rate)
+	case c.Mode == Closed && c.Rate != 0:
+		return fmt.Errorf("rate %g: only the open loop has a rate", c.Rate)
+	case c.Txs < 0 || c.Duration < 0 || c.Timeout < 0:
+		return fmt.Errorf("txs %d, duration %s, timeout %s: must not be negative", c.Txs, c.Duration, c.Timeout)
+	case c.Batch < 1 || c.Batch > 1000:
+		return fmt.Errorf("batch %d: must be 1..1000", c.Batch)
+	}
+	_, err := c.payer()
+	return err
+}
+
+// payer is the key that funds the run.
+func (c *Config) payer() (*ecdsa.PrivateKey, error) {
+	key, err := crypto.HexToECDSA(strings.TrimPrefix(c.Key, "0x"))
+	if err != nil {
+		return nil, fmt.Errorf("key: must be 64 hex digits of a secp256k1 private key: %w", err)
+	}
+	return key, nil
+}
+
+// perClient bounds how many transactions one client sends, for its funding.
+func (c *Config) perClient() uint64 {
+	const fastest = 1000 // closed loop: transactions or batches per second of one client
+	switch {
+	case c.Mode == Open:
+		return c.planned()/uint64(c.Clients) + uint64(c.Batch) + uint64(c.Warmup)
+	case c.Txs > 0:
+		return uint64(c.Txs/c.Clients) + 1 + uint64(c.Warmup)
+	default:
+		return uint64(c.Duration.Seconds()*fastest+1)*uint64(c.Batch) + uint64(c.Warmup)
+	}
+}
+
+// planned is how many transactions an open run sends.
+func (c *Config) planned() uint64 {
+	if c.Duration == 0 {
+		return uint64(c.Txs)
+	}
+	n := uint64(c.Rate * c.Duration.Seconds())
+	if c.Txs > 0 {
+		n = min(n, uint64(c.Txs))
+	}
+	return max(n, 1)
+}

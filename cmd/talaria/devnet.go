@@ -1,0 +1,119 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+
+	"github.com/urfave/cli/v3"
+
+	"github.com/talaria-l2/talaria/chain"
+	"github.com/talaria-l2/talaria/role/devnet"
+)
+
+func devnetCommand() *cli.Command {
+	env := func(name string) cli.ValueSourceChain { return cli.EnvVars("TALARIA_" + name) }
+	return &cli.Command{
+		Name:  "devnet",
+		Usage: "run a whole chain on its own L1, in one process",
+		Flags: []cli.Flag{
+			&cli.StringFlag{Name: "datadir", Usage: "directory of the chain; the same one continues the same chain (default: a temporary one, removed at the end)", Sources: env("DATADIR")},
+			&cli.StringFlag{Name: "host", Value: "127.0.0.1", Usage: "address to listen on", Sources: env("HOST")},
+			&cli.IntFlag{Name: "port", Value: 8545, Usage: "L2 JSON-RPC over HTTP and WebSocket; 0: any free port", Sources: env("PORT")},
+			&cli.IntFlag{Name: "l1-port", Value: 8645, Usage: "L1 JSON-RPC and beacon API; 0: any free port", Sources: env("L1_PORT")},
+			&cli.IntFlag{Name: "web-port", Value: 8080, Usage: "status page; 0: any free port", Sources: env("WEB_PORT")},
+			&cli.IntFlag{Name: "metrics-port", Value: 6060, Usage: "Prometheus metrics and pprof; 0: any free port", Sources: env("METRICS_PORT")},
+			&cli.StringFlag{Name: "l1-url", Usage: "use this L1 instead of the embedded one", Sources: env("L1_URL")},
+			&cli.StringFlag{Name: "l1-beacon-url", Usage: "beacon API of that L1 (default: --l1-url)", Sources: env("L1_BEACON_URL")},
+			&cli.Uint64Flag{Name: "l1-confirmations", Value: 0, Usage: "how deep an L1 block must be before its deposits are taken, so that L1 cannot take it back (default: 0; 4 with --l1-url)", HideDefault: true, Sources: env("L1_CONFIRMATIONS")},
+			&cli.Uint64Flag{Name: "l1-block-ms", Value: 1000, Usage: "block time of the embedded L1, 1000..3600000", Sources: env("L1_BLOCK_MS")},
+			&cli.Uint64Flag{Name: "block-ms", Value: 1000, Usage: "block time, 100..12000", Sources: env("BLOCK_MS")},
+			&cli.Uint64Flag{Name: "miniblock-ms", Value: 10, Usage: "a mini-block is cut at the latest after so long, 1..1000", Sources: env("MINIBLOCK_MS")},
+			&cli.Uint64Flag{Name: "miniblock-min-ms", Value: 1, Usage: "and not before so long, 1..miniblock-ms", Sources: env("MINIBLOCK_MIN_MS")},
+			&cli.Uint64Flag{Name: "batch-ms", Value: 4000, Usage: "how often a quiet chain posts to L1, 100..3600000", Sources: env("BATCH_MS")},
+			&cli.StringFlag{Name: "durability", Value: "disk", Usage: "disk: acknowledge after fdatasync; none: after write (survives a crash of the process only)", Sources: env("DURABILITY")},
+			&cli.BoolFlag{Name: "json", Usage: "print one line of JSON when ready", Sources: env("JSON")},
+			logFlag(),
+		},
+		Action: runDevnet,
+	}
+}
+
+// confirmationsByURL is the default depth on an L1 that may reorganise.
+const confirmationsByURL = 4
+
+func runDevnet(ctx context.Context, c *cli.Command) error {
+	opts := devnet.Options{
+		Datadir: c.String("datadir"), Host: c.String("host"),
+		L1URL: c.String("l1-url"), L1BeaconURL: c.String("l1-beacon-url"), L1Confirmations: c.Uint64("l1-confirmations"),
+		L1Block: chain.Millis(c.Uint64("l1-block-ms")), Block: chain.Millis(c.Uint64("block-ms")),
+		MiniBlock: chain.Millis(c.Uint64("miniblock-ms")), MiniBlockMin: chain.Millis(c.Uint64("miniblock-min-ms")),
+		Batch: chain.Millis(c.Uint64("batch-ms")), Version: version,
+	}
+	for name, p := range map[string]*int{"port": &opts.Port, "l1-port": &opts.L1Port, "web-port": &opts.WebPort, "metrics-port": &opts.MetricsPort} {
+		var err error
+		if *p, err = port(c, name); err != nil {
+			return err
+		}
+	}
+	for _, r := range []struct {
+		name      string
+		value     chain.Millis
+		low, high chain.Millis
+	}{
+		{"l1-block-ms", opts.L1Block, 1000, 3_600_000},
+		{"block-ms", opts.Block, 100, 12_000},
+		{"miniblock-ms", opts.MiniBlock, 1, 1000},
+		{"miniblock-min-ms", opts.MiniBlockMin, 1, opts.MiniBlock},
+		{"batch-ms", opts.Batch, 100, 3_600_000},
+	} {
+		if r.value < r.low || r.value > r.high {
+			return usagef("--%s %d: allowed is %d..%d", r.name, r.value, r.low, r.high)
+		}
+	}
+	switch c.String("durability") {
+	case "disk":
+	case "none":
+		opts.NoSync = true
+	default:
+		return usagef("--durability %q: allowed are disk and none", c.String("durability"))
+	}
+	var err error
+	if opts.Log, err = logger(c); err != nil {
+		return err
+	}
+	if opts.L1URL != "" && !c.IsSet("l1-confirmations") {
+		opts.L1Confirmations = confirmationsByURL
+	}
+	net, err := devnet.Start(ctx, opts)
+	if err != nil && ctx.Err() != nil {
+		return nil // stopped while starting: Start has undone what it did
+	}
+	if err != nil {
+		return err
+	}
+	if err := announce(c, net.Info()); err != nil {
+		return err
+	}
+	select {
+	case <-ctx.Done():
+	case <-net.Failed():
+	}
+	return net.Close()
+}
+
+// announce says that the devnet is ready.
+func announce(c *cli.Command, info *devnet.Info) error {
+	out := c.Root().Writer
+	if c.Bool("json") {
+		line, err := json.Marshal(info)
+		if err != nil {
+			return err
+		}
+		_, err = fmt.Fprintf(out, "%s\n", line)
+		return err
+	}
+	_, err := fmt.Fprintf(out, "Talaria devnet is ready: L2 %s (chain %d), L1 %s (chain %d), status page %s, details in %s/devnet.json; Ctrl-C stops it\n",
+		info.L2.HTTPURL, info.L2.ChainID, info.L1.HTTPURL, info.L1.ChainID, info.Web, info.Datadir)
+	return err
+}

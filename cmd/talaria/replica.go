@@ -1,0 +1,145 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net"
+	"os"
+	"path/filepath"
+	"syscall"
+	"time"
+
+	"github.com/urfave/cli/v3"
+
+	"github.com/talaria-l2/talaria/chain"
+	"github.com/talaria-l2/talaria/l1"
+	"github.com/talaria-l2/talaria/role/node"
+	"github.com/talaria-l2/talaria/role/replica"
+	"github.com/talaria-l2/talaria/rpc"
+	"github.com/talaria-l2/talaria/store"
+)
+
+func replicaCommand() *cli.Command {
+	env := func(name string) cli.ValueSourceChain { return cli.EnvVars("TALARIA_" + name) }
+	return &cli.Command{
+		Name:  "replica",
+		Usage: "follow a chain from L1 alone and serve it",
+		Flags: []cli.Flag{
+			&cli.StringFlag{Name: "datadir", Usage: "directory of the replica (required)", Sources: env("DATADIR")},
+			&cli.StringFlag{Name: "genesis", Usage: "genesis file of the chain; needed for a new datadir", Sources: env("GENESIS")},
+			&cli.StringFlag{Name: "l1-url", Usage: "JSON-RPC of L1 (required)", Sources: env("L1_URL")},
+			&cli.StringFlag{Name: "l1-beacon-url", Usage: "beacon API of L1 (default: --l1-url)", Sources: env("L1_BEACON_URL")},
+			&cli.Uint64Flag{Name: "l1-confirmations", Value: 0, Usage: "how deep an L1 block must be", Sources: env("L1_CONFIRMATIONS")},
+			&cli.StringFlag{Name: "host", Value: "127.0.0.1", Usage: "address to listen on", Sources: env("HOST")},
+			&cli.IntFlag{Name: "port", Value: 8745, Usage: "JSON-RPC over HTTP and WebSocket; 0: any free port", Sources: env("PORT")},
+			&cli.BoolFlag{Name: "json", Usage: "print one line of JSON when serving", Sources: env("JSON")},
+			logFlag(),
+		},
+		Action: runReplica,
+	}
+}
+
+func runReplica(ctx context.Context, c *cli.Command) (err error) {
+	for _, name := range []string{"datadir", "l1-url"} {
+		if c.String(name) == "" {
+			return usagef("--%s is required", name)
+		}
+	}
+	number, err := port(c, "port")
+	if err != nil {
+		return err
+	}
+	log, err := logger(c)
+	if err != nil {
+		return err
+	}
+	genesis, err := readGenesis(c.String("genesis"))
+	if err != nil {
+		return err
+	}
+	path, err := filepath.Abs(c.String("datadir"))
+	if err != nil {
+		return err
+	}
+	listener, err := net.Listen("tcp", net.JoinHostPort(c.String("host"), fmt.Sprint(number)))
+	if errors.Is(err, syscall.EADDRINUSE) {
+		return fmt.Errorf("port %d is taken (choose another with --port, or 0 for any free one)", number)
+	}
+	if err != nil {
+		return fmt.Errorf("listen: %w", err)
+	}
+	defer listener.Close()
+	dir, err := store.OpenDir(path)
+	if err != nil {
+		return err
+	}
+	n, err := node.Open(dir, node.Options{Genesis: genesis, Log: log})
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, n.Close()) }()
+	cfg := n.Config()
+	client, err := l1.Dial(ctx, l1.Options{URL: c.String("l1-url"), BeaconURL: c.String("l1-beacon-url")})
+	if err != nil {
+		return fmt.Errorf("connect to L1: %w", err)
+	}
+	defer client.Close()
+	if got := client.ChainID().Uint64(); got != cfg.L1ChainID {
+		return fmt.Errorf("L1 at %s has chain id %d, this chain settles on %d", c.String("l1-url"), got, cfg.L1ChainID)
+	}
+	source := l1.NewSource(client, l1.SourceConfig{Portal: cfg.Portal, Inbox: cfg.BatchInbox, Batcher: cfg.Batcher})
+	follower, err := replica.Start(n, replica.Options{Client: client, Source: source, Confirmations: c.Uint64("l1-confirmations"), Log: log})
+	if err != nil {
+		return err
+	}
+	defer follower.Close()
+	server := rpc.New(&node.Backend{Node: n, SyncStatus: follower.Status}, rpc.Options{ClientVersion: "talaria/" + version, Logger: log})
+	served := make(chan error, 1)
+	go func() { served <- server.Serve(listener) }()
+	defer func() {
+		stop, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+		defer cancel()
+		err = errors.Join(err, server.Shutdown(stop))
+	}()
+	if err := announceReplica(c, listener.Addr().String(), path, cfg.ChainID); err != nil {
+		return err
+	}
+	select {
+	case <-ctx.Done():
+		return nil
+	case err := <-served:
+		return err
+	case <-n.Failed():
+		return n.Failure()
+	}
+}
+
+func readGenesis(path string) (*chain.Genesis, error) {
+	if path == "" {
+		return nil, nil
+	}
+	raw, err := os.ReadFile(path)
+	if err != nil {
+		return nil, fmt.Errorf("read genesis: %w", err)
+	}
+	return chain.DecodeGenesis(raw)
+}
+
+func announceReplica(c *cli.Command, addr, datadir string, chainID uint64) error {
+	out := c.Root().Writer
+	if !c.Bool("json") {
+		_, err := fmt.Fprintf(out, "Talaria replica of chain %d serves http://%s; Ctrl-C stops it\n", chainID, addr)
+		return err
+	}
+	line, err := json.Marshal(map[string]any{
+		"l2":      map[string]any{"httpUrl": "http://" + addr, "wsUrl": "ws://" + addr, "chainId": chainID},
+		"datadir": datadir,
+	})
+	if err != nil {
+		return err
+	}
+	_, err = fmt.Fprintf(out, "%s\n", line)
+	return err
+}

@@ -1,0 +1,89 @@
+// SPDX-License-Identifier: Apache-2.0
+pragma solidity 0.8.37;
+
+import {Portal} from "../../src/bridge/Portal.sol";
+import {Base, Vm} from "../Base.sol";
+
+/// @notice Deposits at random and adds up what the events promise on L2.
+contract Depositor is Base {
+    Portal public immutable PORTAL;
+    uint256 public minted;
+    uint256 public blockGas;
+    uint256 public worstBlockGas;
+
+    constructor(Portal portal) {
+        PORTAL = portal;
+    }
+
+    function deposit(uint256 seed, uint256 mint, uint256 value, uint64 gasLimit, bool creation, bytes calldata data)
+        external
+    {
+        mint = bound(mint, 0, 1000 ether);
+        address user = address(uint160(bound(seed, 1000, 1010)));
+        vm.deal(user, mint);
+        address origin = seed % 3 == 0 ? address(this) : user;
+        gasLimit = uint64(bound(gasLimit, 0, 9_000_000));
+        vm.recordLogs();
+        vm.prank(user, origin);
+        try PORTAL.depositTransaction{value: mint}(address(0), value, gasLimit, creation, data) {} catch {}
+        _book();
+    }
+
+    function transfer(uint256 seed, uint256 value) external {
+        value = bound(value, 0, 1000 ether);
+        address user = address(uint160(bound(seed, 1000, 1010)));
+        vm.deal(user, value);
+        vm.recordLogs();
+        vm.prank(user, user);
+        (bool ok,) = address(PORTAL).call{value: value}("");
+        if (ok) _book();
+    }
+
+    function nextBlock() external {
+        vm.roll(block.number + 1);
+        blockGas = 0;
+    }
+
+    function _book() internal {
+        Vm.Log[] memory logs = vm.getRecordedLogs();
+        for (uint256 i = 0; i < logs.length; i++) {
+            bytes memory opaque = abi.decode(logs[i].data, (bytes));
+            uint256 mint;
+            uint256 gasLimit;
+            for (uint256 j = 0; j < 32; j++) {
+                mint = (mint << 8) | uint8(opaque[j]);
+            }
+            for (uint256 j = 64; j < 72; j++) {
+                gasLimit = (gasLimit << 8) | uint8(opaque[j]);
+            }
+            minted += mint;
+            blockGas += gasLimit;
+            if (blockGas > worstBlockGas) worstBlockGas = blockGas;
+        }
+    }
+}
+
+contract PortalInvariantTest is Base {
+    Portal internal portal;
+    Depositor internal depositor;
+
+    function setUp() public {
+        portal = new Portal();
+        depositor = new Depositor(portal);
+    }
+
+    /// @dev Read by forge: calls go to the depositor alone.
+    function targetContracts() external view returns (address[] memory targets) {
+        targets = new address[](1);
+        targets[0] = address(depositor);
+    }
+
+    function invariant_lockedEtherEqualsMintedEther() external view {
+        vm.assertEq(address(portal).balance, depositor.minted(), "locked and minted");
+    }
+
+    function invariant_gasOfABlockStaysInBounds() external view {
+        vm.assertTrue(depositor.worstBlockGas() <= portal.MAX_BLOCK_GAS(), "gas of a block");
+        vm.assertEq(portal.availableGas(), portal.MAX_BLOCK_GAS() - depositor.blockGas(), "available gas");
+    }
+}

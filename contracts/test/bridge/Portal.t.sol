@@ -1,0 +1,168 @@
+// SPDX-License-Identifier: Apache-2.0
+pragma solidity 0.8.37;
+
+import {Portal} from "../../src/bridge/Portal.sol";
+import {AddressAlias} from "../../src/libraries/AddressAlias.sol";
+import {Base, Vm} from "../Base.sol";
+
+contract PortalTest is Base {
+    address internal constant USER = address(0xA11CE);
+    address internal constant RELAY = address(0xB0B);
+    address internal constant TARGET = address(0x7A56E7);
+
+    Portal internal portal;
+
+    function setUp() public {
+        portal = new Portal();
+        vm.deal(USER, 1000 ether);
+        vm.deal(RELAY, 1000 ether);
+    }
+
+    /// @dev Reads the one event of the latest call.
+    function expectDeposit(address from, address to, bytes memory opaqueData) internal {
+        Vm.Log[] memory logs = vm.getRecordedLogs();
+        vm.assertEq(logs.length, 1, "events");
+        vm.assertEq(logs[0].emitter, address(portal), "emitter");
+        vm.assertEq(logs[0].topics.length, 4, "topics");
+        vm.assertEq(logs[0].topics[0], keccak256("TransactionDeposited(address,address,uint256,bytes)"), "event");
+        vm.assertEq(logs[0].topics[1], bytes32(uint256(uint160(from))), "from");
+        vm.assertEq(logs[0].topics[2], bytes32(uint256(uint160(to))), "to");
+        vm.assertEq(logs[0].topics[3], bytes32(0), "version");
+        vm.assertEq(abi.decode(logs[0].data, (bytes)), opaqueData, "opaque data");
+    }
+
+    function test_depositOfAnAccountKeepsItsAddress() public {
+        vm.recordLogs();
+        vm.prank(USER, USER);
+        portal.depositTransaction{value: 3 ether}(TARGET, 1 ether, 100_000, false, hex"c0ffee");
+        expectDeposit(
+            USER, TARGET, abi.encodePacked(uint256(3 ether), uint256(1 ether), uint64(100_000), false, hex"c0ffee")
+        );
+        vm.assertEq(address(portal).balance, 3 ether, "locked ether");
+    }
+
+    function test_depositOfAContractIsAliased() public {
+        vm.recordLogs();
+        vm.prank(RELAY, USER);
+        portal.depositTransaction(TARGET, 0, 100_000, false, "");
+        expectDeposit(
+            address(uint160(0x1111000000000000000000000000000000001111) + uint160(RELAY)),
+            TARGET,
+            abi.encodePacked(uint256(0), uint256(0), uint64(100_000), false)
+        );
+    }
+
+    function test_delegatedAccountIsNotAliasedAsOrigin() public {
+        vm.etch(USER, abi.encodePacked(hex"ef0100", RELAY));
+        vm.recordLogs();
+        vm.prank(USER, USER);
+        portal.depositTransaction(TARGET, 0, 100_000, false, "");
+        expectDeposit(USER, TARGET, abi.encodePacked(uint256(0), uint256(0), uint64(100_000), false));
+    }
+
+    function test_delegatedAccountIsNotAliasedWhenAnotherPays() public {
+        vm.etch(USER, abi.encodePacked(hex"ef0100", RELAY));
+        vm.recordLogs();
+        vm.prank(USER, RELAY);
+        portal.depositTransaction(TARGET, 0, 100_000, false, "");
+        expectDeposit(USER, TARGET, abi.encodePacked(uint256(0), uint256(0), uint64(100_000), false));
+    }
+
+    function test_contractOfTwentyThreeBytesIsAliased() public {
+        vm.etch(RELAY, abi.encodePacked(hex"600100", USER));
+        vm.recordLogs();
+        vm.prank(RELAY, USER);
+        portal.depositTransaction(TARGET, 0, 100_000, false, "");
+        expectDeposit(
+            AddressAlias.toL2(RELAY), TARGET, abi.encodePacked(uint256(0), uint256(0), uint64(100_000), false)
+        );
+    }
+
+    function test_creationHasNoTarget() public {
+        vm.recordLogs();
+        vm.prank(USER, USER);
+        portal.depositTransaction(address(0), 0, 100_000, true, hex"60016000f3");
+        expectDeposit(
+            USER, address(0), abi.encodePacked(uint256(0), uint256(0), uint64(100_000), true, hex"60016000f3")
+        );
+    }
+
+    function test_creationWithATargetIsRefused() public {
+        vm.expectRevert(abi.encodeWithSelector(Portal.OptimismPortal_BadTarget.selector));
+        portal.depositTransaction(TARGET, 0, 100_000, true, "");
+    }
+
+    function test_dataUpToTheLimitPasses() public {
+        portal.depositTransaction(TARGET, 0, 10_000_000, false, new bytes(120_000));
+    }
+
+    function test_longerDataIsRefused() public {
+        vm.expectRevert(abi.encodeWithSelector(Portal.OptimismPortal_CalldataTooLarge.selector));
+        portal.depositTransaction(TARGET, 0, 10_000_000, false, new bytes(120_001));
+    }
+
+    function test_gasBelowTheMinimumIsRefused() public {
+        vm.assertEq(portal.minimumGasLimit(0), 21_000, "minimum of an empty call");
+        vm.assertEq(portal.minimumGasLimit(10), 21_400, "minimum of ten bytes");
+        portal.depositTransaction(TARGET, 0, 21_400, false, new bytes(10));
+        vm.expectRevert(abi.encodeWithSelector(Portal.OptimismPortal_GasLimitTooLow.selector));
+        portal.depositTransaction(TARGET, 0, 21_399, false, new bytes(10));
+    }
+
+    function test_gasOfOneBlockIsBounded() public {
+        vm.roll(10);
+        portal.depositTransaction(TARGET, 0, 15_000_000, false, "");
+        vm.assertEq(portal.availableGas(), 5_000_000, "available after the first");
+        vm.expectRevert(abi.encodeWithSelector(Portal.BlockGasExceeded.selector, uint64(5_000_001), uint64(5_000_000)));
+        portal.depositTransaction(TARGET, 0, 5_000_001, false, "");
+        portal.depositTransaction(TARGET, 0, 5_000_000, false, "");
+        vm.assertEq(portal.availableGas(), 0, "available when full");
+
+        vm.roll(11);
+        vm.assertEq(portal.availableGas(), 20_000_000, "available in the next block");
+        portal.depositTransaction(TARGET, 0, 20_000_000, false, "");
+        vm.assertEq(portal.availableGas(), 0, "available after a full one");
+    }
+
+    function test_gasAboveABlocksBoundNeverFits() public {
+        vm.expectRevert(abi.encodeWithSelector(Portal.BlockGasExceeded.selector, type(uint64).max, uint64(20_000_000)));
+        portal.depositTransaction(TARGET, 0, type(uint64).max, false, "");
+    }
+
+    function test_plainTransferDepositsToTheSender() public {
+        vm.recordLogs();
+        vm.prank(USER, USER);
+        (bool ok,) = address(portal).call{value: 2 ether}("");
+        vm.assertTrue(ok, "transfer");
+        expectDeposit(USER, USER, abi.encodePacked(uint256(2 ether), uint256(2 ether), uint64(100_000), false));
+    }
+
+    function testFuzz_everyDepositIsRecordedExactly(
+        address to,
+        uint256 mint,
+        uint256 value,
+        uint64 gasLimit,
+        bool creation,
+        bytes calldata data
+    ) public {
+        if (creation) to = address(0);
+        mint = bound(mint, 0, 1000 ether);
+        gasLimit = uint64(bound(gasLimit, 21_000 + 40 * data.length, 20_000_000));
+        vm.recordLogs();
+        vm.prank(USER, USER);
+        portal.depositTransaction{value: mint}(to, value, gasLimit, creation, data);
+        expectDeposit(USER, to, abi.encodePacked(mint, value, gasLimit, creation, data));
+        vm.assertEq(address(portal).balance, mint, "locked ether");
+        vm.assertEq(portal.availableGas(), 20_000_000 - gasLimit, "available gas");
+    }
+
+    function testFuzz_refusedDepositLeavesNothing(uint64 gasLimit, bytes calldata data) public {
+        uint64 minimum = portal.minimumGasLimit(uint64(data.length));
+        vm.assume(gasLimit < minimum || gasLimit > 20_000_000);
+        vm.expectRevert();
+        vm.prank(USER, USER);
+        portal.depositTransaction{value: 1 ether}(TARGET, 0, gasLimit, false, data);
+        vm.assertEq(address(portal).balance, 0, "locked ether");
+        vm.assertEq(portal.availableGas(), 20_000_000, "available gas");
+    }
+}

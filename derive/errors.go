@@ -1,0 +1,103 @@
+package derive
+
+import (
+	"errors"
+	"fmt"
+
+	"github.com/ethereum/go-ethereum/common"
+	"github.com/talaria-l2/talaria/batch"
+)
+
+// Rules of the protocol (docs/spec/derivation.md); equal on every node.
+const (
+	// ChannelTimeout is how many L1 blocks after its first frame a channel may
+	// still be completed.
+	ChannelTimeout = 300
+	// MaxOriginLag is how many seconds after an L1 block's timestamp the L2 may go
+	// on without adopting it.
+	MaxOriginLag = 1_800
+	// MaxAhead is how many seconds an L2 timestamp may be ahead of the L1 block
+	// that carries the batch.
+	MaxAhead = 1_800
+	// MaxDeposits bounds the user deposits taken from one L1 block.
+	MaxDeposits = 60_000
+	// MaxOpenChannels bounds the bank.
+	MaxOpenChannels = 128
+	// MaxBankBytes bounds the frame data in the bank.
+	MaxBankBytes = 2 * batch.MaxChannelBytes
+)
+
+// Reason is why derivation dropped something.
+type Reason string
+
+// Reasons of drops.
+const (
+	DropBlob          Reason = "malformed blob"
+	DropFrame         Reason = "frame contradicts its channel"
+	DropTimeout       Reason = "channel timed out"
+	DropEvicted       Reason = "channel evicted from the full bank"
+	DropChannel       Reason = "malformed channel"
+	DropOld           Reason = "channel does not continue the chain"
+	DropParent        Reason = "parent hash differs"
+	DropNumber        Reason = "block number not consecutive"
+	DropTimestamp     Reason = "block timestamp out of bounds"
+	DropOrigin        Reason = "L1 origin not allowed"
+	DropOriginLag     Reason = "L1 origin lags too far"
+	DropMiniBlocks    Reason = "mini-blocks not allowed"
+	DropTransaction   Reason = "invalid transaction"
+	DropMiniBlockTime Reason = "mini-block timestamp out of bounds"
+)
+
+// Drop tells what was ignored and why. Nothing of it reached the chain.
+type Drop struct {
+	Reason  Reason
+	L1      uint64          // number of the L1 block being read
+	Channel batch.ChannelID // zero for a blob
+	Detail  string
+}
+
+func (d Drop) String() string {
+	return fmt.Sprintf("L1 block %d, channel %s: %s: %s", d.L1, d.Channel, d.Reason, d.Detail)
+}
+
+// ErrReorg is matched by every *ReorgError.
+var ErrReorg = errors.New("L1 reorganised")
+
+// ErrSequence is wrapped when the pushed L1 block is not the next one. Nothing
+// changed; push the right one.
+var ErrSequence = errors.New("not the next L1 block")
+
+// ErrWindow is wrapped when more L1 blocks are waiting for an L2 block than the
+// settings allow. Nothing changed; a larger window is needed to go on.
+var ErrWindow = errors.New("L1 origin window is full")
+
+// ErrOrigin is wrapped by Push and Reset when the L1 block that the state names as its origin
+// or posting block is not the one on this L1: the state belongs to another fork.
+var ErrOrigin = fmt.Errorf("%w: state is not on this L1 chain", ErrReorg)
+
+// ReorgError says that the pushed L1 block does not continue the known chain. The
+// pipeline is unchanged; Reset it to a state from before the fork.
+type ReorgError struct {
+	Number uint64      // of the L1 block that is no longer canonical
+	Known  common.Hash // its hash here
+	Now    common.Hash // its hash according to the pushed block
+}
+
+func (e *ReorgError) Error() string {
+	return fmt.Sprintf("L1 reorganised: block %d was %x and is now %x", e.Number, e.Known, e.Now)
+}
+
+// Is matches ErrReorg.
+func (e *ReorgError) Is(target error) bool { return target == ErrReorg }
+
+// dropError carries a reason from the rules to the pipeline.
+type dropError struct {
+	reason Reason
+	detail string
+}
+
+func (e *dropError) Error() string { return string(e.reason) + ": " + e.detail }
+
+func drop(reason Reason, format string, args ...any) *dropError {
+	return &dropError{reason, fmt.Sprintf(format, args...)}
+}

@@ -1,0 +1,170 @@
+package evm
+
+import (
+	"errors"
+	"fmt"
+	"math/big"
+
+	"github.com/ethereum/go-ethereum/common"
+	"github.com/ethereum/go-ethereum/core/types"
+
+	"github.com/talaria-l2/talaria/state"
+)
+
+// CallMsg is a simulated transaction: eth_call, eth_estimateGas,
+// eth_createAccessList. The sender's nonce, its code and chain.Config.TxGasCap are
+// not checked. Without a price nothing is paid, and the call sees a base fee of
+// zero; with one, the sender must own what it costs.
+type CallMsg struct {
+	From common.Address
+	To   *common.Address // nil creates a contract
+	Gas  uint64          // limit; 0 is the most allowed
+
+	GasPrice  *big.Int // wei per gas; excludes the next two
+	GasFeeCap *big.Int // wei per gas
+	GasTipCap *big.Int // wei per gas
+	Value     *big.Int // wei; nil is zero
+
+	Data       []byte
+	AccessList types.AccessList
+	// Authorizations are EIP-7702's; nil is none, empty is an error.
+	Authorizations []types.SetCodeAuthorization
+
+	// GasCap bounds Gas; 0 is the block's gas limit.
+	GasCap uint64
+	// Overrides change what the call sees of the state.
+	Overrides StateOverrides
+	// Block changes what the call sees of the block; nil is nothing.
+	Block *BlockOverrides
+	// Done, when closed, ends the call with ErrCancelled; nil never does.
+	Done <-chan struct{}
+}
+
+// CallResult is what a call did, or would have done.
+type CallResult struct {
+	ReturnData []byte // or the code of a creation, or the data of a REVERT
+	GasUsed    uint64 // after refunds and the calldata floor
+	PeakGas    uint64 // before refunds
+	Logs       []*types.Log
+	// ContractAddress is set for a creation.
+	ContractAddress common.Address
+	// Err is why the execution failed; a *RevertError carries the data.
+	Err  error
+	Diff state.Diff
+}
+
+var errBothPrices = errors.New("both gasPrice and (maxFeePerGas or maxPriorityFeePerGas) specified")
+
+// prepare applies the overrides and converts msg.
+func (msg *CallMsg) prepare(view state.View, env *Env) (state.View, *Env, message, error) {
+	view, err := msg.Overrides.apply(view)
+	if err != nil {
+		return nil, nil, message{}, err
+	}
+	env = msg.Block.apply(env)
+	m := message{
+		from: msg.From, to: msg.To, gas: msg.Gas, data: msg.Data,
+		accessList: msg.AccessList, auths: msg.Authorizations, setCode: msg.Authorizations != nil,
+		simulated: true,
+	}
+	gasCap := msg.GasCap
+	if gasCap == 0 {
+		gasCap = env.GasLimit
+	}
+	if m.gas == 0 || m.gas > gasCap {
+		m.gas = gasCap
+	}
+	feeCap, tipCap := msg.GasFeeCap, msg.GasTipCap
+	if msg.GasPrice != nil {
+		if feeCap != nil || tipCap != nil {
+			return nil, nil, message{}, errBothPrices
+		}
+		feeCap, tipCap = msg.GasPrice, msg.GasPrice
+	}
+	if m.feeCap, err = wei(feeCap); err != nil {
+		return nil, nil, message{}, fmt.Errorf("fee cap: %w", err)
+	}
+	if m.tipCap, err = wei(tipCap); err != nil {
+		return nil, nil, message{}, fmt.Errorf("tip cap: %w", err)
+	}
+	if m.value, err = wei(msg.Value); err != nil {
+		return nil, nil, message{}, fmt.Errorf("value: %w", err)
+	}
+	m.free = m.feeCap.IsZero() && m.tipCap.IsZero()
+	return view, env, m, nil
+}
+
+// simulate runs a prepared call; the machine's journal holds its effects.
+func (m *Machine) simulate(view state.View, env *Env, msg *message, done <-chan struct{}) (executed, error) {
+	m.begin(view, env, msg.free)
+	msg.price = effectivePrice(&msg.feeCap, &msg.tipCap, &m.baseFee)
+	var out executed
+	var err error
+	if m.runCancellable(done, func() { out, err = m.transition(msg) }) {
+		return executed{}, ErrCancelled
+	}
+	return out, err
+}
+
+// runCancellable reports whether done was closed before run returned. The
+// interpreter polls only a flag of its own, so a goroutine waits for done; it ends
+// before this returns.
+func (m *Machine) runCancellable(done <-chan struct{}, run func()) (cancelled bool) {
+	if done == nil {
+		run()
+		return false
+	}
+	select {
+	case <-done:
+		return true
+	default:
+	}
+	interpreter := m.vm
+	finished, joined := make(chan struct{}), make(chan struct{})
+	go func() {
+		defer close(joined)
+		select {
+		case <-done:
+			interpreter.Cancel()
+		case <-finished:
+		}
+	}()
+	defer func() {
+		close(finished)
+		<-joined
+		if interpreter.Cancelled() { // which is for good
+			cancelled = true
+			m.vm = m.newInterpreter(nil)
+		}
+	}()
+	run()
+	return false
+}
+
+// Call runs msg over view in the block of env and changes nothing. An error means
+// that the call is not possible; a failure of the execution is in the result.
+func (m *Machine) Call(view state.View, msg *CallMsg, env *Env) (*CallResult, error) {
+	view, env, prepared, err := msg.prepare(view, env)
+	if err != nil {
+		return nil, err
+	}
+	out, err := m.simulate(view, env, &prepared, msg.Done)
+	if errors.Is(err, ErrCancelled) {
+		return nil, err
+	}
+	if err != nil {
+		return nil, fmt.Errorf("err: %w (supplied gas %d)", err, prepared.gas)
+	}
+	return &CallResult{
+		ReturnData: out.data, GasUsed: out.gasUsed, PeakGas: out.peakUsed,
+		Logs: m.journal.Logs(), ContractAddress: out.contract,
+		Err: out.err, Diff: m.journal.Diff(),
+	}, nil
+}
+
+// Call is Machine.Call with a machine made for this one call.
+func Call(view state.View, msg *CallMsg, env *Env) (*CallResult, error) {
+	m := NewMachine(env.Config)
+	defer m.Close()
+	return m.Call(view, msg, env)
+}

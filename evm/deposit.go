@@ -1,0 +1,45 @@
+package evm
+
+import (
+	"fmt"
+	"math/big"
+
+	"github.com/ethereum/go-ethereum/crypto"
+	"github.com/holiman/uint256"
+
+	"github.com/talaria-l2/talaria/chain"
+)
+
+// executeDeposit includes a deposit whatever happens (OP Stack specification,
+// "Deposits", as of Regolith): its mint stays; a failed execution is rolled back
+// as any other; one that could not begin leaves only mint and nonce, and uses all
+// its gas. The sender's nonce always goes up by one.
+func (m *Machine) executeDeposit(tx *chain.Tx) *Result {
+	d := tx.Deposit
+	var mint uint256.Int
+	mint.SetFromBig(d.Mint) // a mint above 2^256 does not decode
+	if !mint.IsZero() {
+		m.journal.AddBalance(d.From, &mint)
+	}
+	nonce := m.journal.Nonce(d.From)
+	minted := m.journal.Snapshot()
+
+	var out executed
+	var err error
+	if m.msg, err = depositMessage(d); err == nil {
+		out, err = m.transition(&m.msg)
+	}
+	if err != nil {
+		m.journal.Revert(minted)
+		out = executed{gasUsed: d.Gas, err: fmt.Errorf("%w: %w", ErrFailedDeposit, err)}
+	}
+	// A creation that the interpreter refused left the nonce as it was.
+	m.journal.SetNonce(d.From, nonce+1)
+	if d.To == nil {
+		out.contract = crypto.CreateAddress(d.From, nonce)
+	}
+	r := m.result(tx, &out)
+	r.DepositNonce = nonce
+	r.EffectiveGasPrice = new(big.Int)
+	return r
+}

@@ -1,0 +1,76 @@
+package evm
+
+import (
+	"math/big"
+
+	"github.com/ethereum/go-ethereum/common"
+	"github.com/ethereum/go-ethereum/core/types"
+	"github.com/ethereum/go-ethereum/params"
+
+	"github.com/talaria-l2/talaria/chain"
+	"github.com/talaria-l2/talaria/state"
+)
+
+// Env is what a transaction can see of its block. It is only read.
+type Env struct {
+	Number     uint64
+	Timestamp  uint64   // seconds
+	GasLimit   uint64   // of the block
+	BaseFee    *big.Int // wei per gas; nil is zero
+	PrevRandao common.Hash
+	Coinbase   common.Address // receives priority fees
+	// BaseFeeRecipient receives base fees; zero burns them.
+	BaseFeeRecipient common.Address
+	ParentBeaconRoot common.Hash // argument of the EIP-4788 system call
+	// BlockHash returns the hash of one of the 256 blocks before this one; nil
+	// answers zero.
+	BlockHash func(number uint64) common.Hash
+	Config    *chain.Config
+}
+
+// Result is what a transaction did.
+type Result struct {
+	Status  uint64 // 1 success, 0 failure
+	GasUsed uint64 // after refunds and the calldata floor
+	// Logs in order, with block number and transaction hash; their indexes and the
+	// block's hash are for the caller to fill in.
+	Logs []*types.Log
+	// ContractAddress is where a creation would have put its code, also if it
+	// failed; zero for a call.
+	ContractAddress common.Address
+	// ReturnData is what the call returned, the code of a creation, or the data of
+	// a REVERT. It is only read.
+	ReturnData []byte
+	// Err is why the execution failed. The transaction is included all the same.
+	Err error
+	// DepositNonce is the sender's nonce before a deposit.
+	DepositNonce      uint64
+	EffectiveGasPrice *big.Int // wei per gas; zero for a deposit
+	Diff              state.Diff
+}
+
+// EffectiveLimits are the largest code and initcode, in bytes, that a transaction
+// can create under cfg; the package comment says why they differ from the
+// configured ones.
+func EffectiveLimits(cfg *chain.Config) (maxCode, maxInitCode uint64) {
+	return params.MaxCodeSize, min(cfg.MaxInitCode, params.MaxInitCodeSize)
+}
+
+// blobBaseFee is the price of blob gas at zero excess (EIP-4844).
+const blobBaseFee = params.BlobTxMinBlobGasprice
+
+// osaka is go-ethereum's configuration of a chain that has run Osaka's rules
+// since its first block.
+func osaka(chainID uint64) *params.ChainConfig {
+	zero, start := new(big.Int), uint64(0)
+	return &params.ChainConfig{
+		ChainID:        new(big.Int).SetUint64(chainID),
+		HomesteadBlock: zero, EIP150Block: zero, EIP155Block: zero, EIP158Block: zero,
+		ByzantiumBlock: zero, ConstantinopleBlock: zero, PetersburgBlock: zero,
+		IstanbulBlock: zero, MuirGlacierBlock: zero, BerlinBlock: zero, LondonBlock: zero,
+		ArrowGlacierBlock: zero, GrayGlacierBlock: zero, MergeNetsplitBlock: zero,
+		TerminalTotalDifficulty: zero,
+		ShanghaiTime:            &start, CancunTime: &start, PragueTime: &start, OsakaTime: &start,
+		BlobScheduleConfig: params.DefaultBlobSchedule,
+	}
+}

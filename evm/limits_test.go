@@ -1,0 +1,74 @@
+package evm
+
+import (
+	"math/big"
+	"testing"
+
+	"github.com/ethereum/go-ethereum/common"
+	"github.com/ethereum/go-ethereum/core/types"
+	"github.com/ethereum/go-ethereum/core/vm"
+	"github.com/ethereum/go-ethereum/crypto"
+
+	"github.com/talaria-l2/talaria/chain"
+)
+
+func TestCodeAboveTheEffectiveLimitFailsItsCreationWithAllGas(t *testing.T) {
+	limit, _ := EffectiveLimits(&testCfg)
+	key, from := testKey(t, 1)
+	const gas = 10_000_000
+	for _, test := range []struct {
+		name   string
+		size   uint64
+		status uint64
+	}{
+		{"at the limit", limit, 1},
+		{"above the limit", limit + 1, 0},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			var p assembler
+			p.push(test.size).push(0).op(vm.RETURN)
+			view := newMemoryFrom(types.GenesisAlloc{from: {Balance: ether}})
+			tx := signTx(t, key, &types.DynamicFeeTx{ChainID: big.NewInt(chain.DefaultL2ChainID), Gas: gas,
+				GasFeeCap: big.NewInt(2_000_000), GasTipCap: new(big.Int), Value: new(big.Int), Data: p.code})
+			r, err := Execute(view, tx, testEnv())
+			if err != nil || r.Status != test.status || (r.Status == 0) != (r.GasUsed == gas) {
+				t.Fatalf("result %+v, error %v", r, err)
+			}
+			if want := crypto.CreateAddress(from, 0); r.ContractAddress != want {
+				t.Errorf("contract at %v, want %v", r.ContractAddress, want)
+			}
+			view.apply(r.Diff)
+			a, _ := view.Account(r.ContractAddress)
+			if n := len(view.Code(a.CodeHash)); r.Status == 1 && uint64(n) != test.size {
+				t.Errorf("code of %d bytes", n)
+			}
+		})
+	}
+}
+
+func TestATransactionAboveEthereumsGasCapRuns(t *testing.T) {
+	key, from := testKey(t, 1)
+	burner := common.HexToAddress("0xaaaa")
+	var p assembler
+	p.op(vm.JUMPDEST).push(0).op(vm.JUMP) // until the gas is used
+	view := newMemoryFrom(types.GenesisAlloc{from: {Balance: ether}, burner: {Code: p.code, Nonce: 1}})
+	const gas = 1 << 25 // EIP-7825 allows half of it
+	tx := signTx(t, key, &types.DynamicFeeTx{ChainID: big.NewInt(chain.DefaultL2ChainID), Gas: gas, To: &burner,
+		GasFeeCap: big.NewInt(2_000_000), GasTipCap: new(big.Int), Value: new(big.Int)})
+	if r, err := Execute(view, tx, testEnv()); err != nil || r.Status != 0 || r.GasUsed != gas {
+		t.Fatalf("result %+v, error %v", r, err)
+	}
+}
+
+func TestABurnedBaseFeeLeavesTheState(t *testing.T) {
+	key, from := testKey(t, 1)
+	to := common.HexToAddress("0xbeef")
+	view := newMemoryFrom(types.GenesisAlloc{from: {Balance: ether}})
+	tx := signTx(t, key, &types.LegacyTx{Gas: 21000, GasPrice: big.NewInt(1_000_000), To: &to, Value: new(big.Int)})
+	env := testEnv()
+	env.BaseFeeRecipient = common.Address{}
+	r, err := Execute(view, tx, env)
+	if err != nil || len(r.Diff) != 1 || r.Diff[0].Address != from {
+		t.Fatalf("result %+v, error %v", r, err)
+	}
+}

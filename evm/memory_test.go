@@ -1,0 +1,107 @@
+package evm
+
+import (
+	"maps"
+
+	"github.com/ethereum/go-ethereum/common"
+	"github.com/ethereum/go-ethereum/core/types"
+	"github.com/ethereum/go-ethereum/crypto"
+
+	"github.com/talaria-l2/talaria/state"
+)
+
+// memory is a View in maps to which diffs can be applied.
+type memory struct {
+	accounts map[common.Address]state.Account
+	storage  map[common.Address]map[common.Hash]common.Hash
+	code     map[common.Hash][]byte
+}
+
+func newMemory() *memory {
+	return &memory{
+		accounts: make(map[common.Address]state.Account),
+		storage:  make(map[common.Address]map[common.Hash]common.Hash),
+		code:     make(map[common.Hash][]byte),
+	}
+}
+
+func newMemoryFrom(alloc types.GenesisAlloc) *memory {
+	m := newMemory()
+	for addr, a := range alloc {
+		acct := state.Account{Nonce: a.Nonce, CodeHash: types.EmptyCodeHash}
+		if a.Balance != nil {
+			acct.Balance.SetFromBig(a.Balance)
+		}
+		if len(a.Code) > 0 {
+			acct.CodeHash = crypto.Keccak256Hash(a.Code)
+			m.code[acct.CodeHash] = a.Code
+		}
+		m.accounts[addr] = acct
+		for slot, v := range a.Storage {
+			m.set(addr, slot, v)
+		}
+	}
+	return m
+}
+
+func (m *memory) clone() *memory {
+	c := &memory{accounts: maps.Clone(m.accounts), storage: make(map[common.Address]map[common.Hash]common.Hash), code: maps.Clone(m.code)}
+	for addr, slots := range m.storage {
+		c.storage[addr] = maps.Clone(slots)
+	}
+	return c
+}
+
+func (m *memory) set(addr common.Address, slot, v common.Hash) {
+	if v == (common.Hash{}) {
+		delete(m.storage[addr], slot)
+		return
+	}
+	if m.storage[addr] == nil {
+		m.storage[addr] = make(map[common.Hash]common.Hash)
+	}
+	m.storage[addr][slot] = v
+}
+
+func (m *memory) Account(addr common.Address) (state.Account, bool) {
+	if a, ok := m.accounts[addr]; ok {
+		return a, true
+	}
+	return state.EmptyAccount, false
+}
+
+func (m *memory) Storage(addr common.Address, slot common.Hash) common.Hash {
+	return m.storage[addr][slot]
+}
+
+func (m *memory) Code(hash common.Hash) []byte { return m.code[hash] }
+
+func (m *memory) HasStorage(addr common.Address) bool { return len(m.storage[addr]) > 0 }
+
+func (m *memory) apply(d state.Diff) {
+	for _, ad := range d {
+		a, _ := m.Account(ad.Address)
+		if ad.Nonce != nil {
+			a.Nonce = *ad.Nonce
+		}
+		if ad.Balance != nil {
+			a.Balance = *ad.Balance
+		}
+		if ad.CodeChanged {
+			a.CodeHash = types.EmptyCodeHash
+			if len(ad.Code) > 0 {
+				a.CodeHash = crypto.Keccak256Hash(ad.Code)
+				m.code[a.CodeHash] = ad.Code
+			}
+		}
+		for _, s := range ad.Storage {
+			m.set(ad.Address, s.Slot, s.Value)
+		}
+		if a.IsEmpty() {
+			delete(m.accounts, ad.Address)
+			delete(m.storage, ad.Address)
+			continue
+		}
+		m.accounts[ad.Address] = a
+	}
+}

@@ -1,0 +1,48 @@
+package evm
+
+import (
+	"fmt"
+
+	"github.com/ethereum/go-ethereum/common"
+	"github.com/ethereum/go-ethereum/core/vm"
+	"github.com/ethereum/go-ethereum/params"
+	"github.com/holiman/uint256"
+
+	"github.com/talaria-l2/talaria/state"
+)
+
+// systemCallGas is what a system call may use; it counts for no block.
+const systemCallGas = 30_000_000
+
+// Contracts that a block calls when it opens.
+var (
+	// BeaconRootsAddr keeps parent beacon block roots (EIP-4788); its argument is
+	// Env.ParentBeaconRoot.
+	BeaconRootsAddr = params.BeaconRootsAddress
+	// HistoryAddr keeps block hashes (EIP-2935); its argument is the parent's hash.
+	HistoryAddr = params.HistoryStorageAddress
+)
+
+// SystemCall calls to with data as the protocol's own sender: 30,000,000 gas, no
+// fee, no nonce, and no effect if there is no code. If the call fails, its changes
+// are dropped and the error says why; EIP-4788 and EIP-2935 let the block go on.
+func (m *Machine) SystemCall(view state.View, env *Env, to common.Address, data []byte) (state.Diff, error) {
+	m.begin(view, env, false)
+	if len(m.journal.Code(to)) == 0 {
+		return nil, nil
+	}
+	m.vm.SetTxContext(vm.TxContext{Origin: params.SystemAddress, GasPrice: new(uint256.Int)})
+	m.journal.Warm(to)
+	ret, _, err := m.vm.Call(params.SystemAddress, to, data, vm.NewGasBudget(systemCallGas, 0), new(uint256.Int))
+	if err != nil {
+		return nil, fmt.Errorf("system call %v: %w", to, outcome(err, ret))
+	}
+	return m.journal.Diff(), nil
+}
+
+// SystemCall is Machine.SystemCall with a machine made for this one call.
+func SystemCall(view state.View, env *Env, to common.Address, data []byte) (state.Diff, error) {
+	m := NewMachine(env.Config)
+	defer m.Close()
+	return m.SystemCall(view, env, to, data)
+}

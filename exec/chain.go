@@ -1,0 +1,269 @@
+package exec
+
+import (
+	"errors"
+	"fmt"
+	"math/big"
+
+	"github.com/ethereum/go-ethereum/common"
+	"github.com/ethereum/go-ethereum/core/types"
+	"github.com/ethereum/go-ethereum/crypto"
+	"github.com/ethereum/go-ethereum/params"
+	"github.com/ethereum/go-ethereum/trie"
+
+	"github.com/talaria-l2/talaria/chain"
+	"github.com/talaria-l2/talaria/evm"
+	"github.com/talaria-l2/talaria/state"
+)
+
+// ErrBlockFull reports that a transaction's gas limit does not fit into what the
+// open block has left; it may fit into the next.
+var ErrBlockFull = errors.New("block gas limit reached")
+
+// Attributes are the inputs of a block besides its transactions.
+type Attributes struct {
+	Timestamp    uint64 // seconds, not before the parent's
+	PrevRandao   common.Hash
+	ParentBeacon common.Hash
+}
+
+// Chain is the executing end of the chain. See the package comment.
+type Chain struct {
+	cfg  *chain.Config
+	db   *state.DB
+	trie *state.Trie
+	vm   *evm.Machine
+
+	parent     *types.Header
+	parentHash common.Hash
+	ancestors  map[uint64]common.Hash // of the last 256 blocks
+
+	epoch        uint64
+	nextMini     uint64
+	lastMiniHash common.Hash
+
+	open *openBlock
+}
+
+// openBlock is the block under construction.
+type openBlock struct {
+	header    *types.Header
+	env       *evm.Env
+	txs       []*chain.Tx
+	receipts  []*chain.Receipt
+	minis     []chain.MiniBlockHeader
+	gasUsed   chain.Gas
+	logs      int
+	changes   *state.AccessList // of the whole block, by mini-block
+	mini      *state.Overlay    // of the open mini-block, over the state
+	list      *state.AccessList
+	listIndex uint32
+	firstTx   int
+	firstGas  chain.Gas
+}
+
+// Position says where a Chain continues.
+type Position struct {
+	Parent *types.Header // last sealed block
+	// Ancestors are the hashes of up to 256 blocks that end with Parent's, by number.
+	Ancestors    map[uint64]common.Hash
+	Epoch        uint64
+	NextMini     uint64      // number of the next mini-block
+	LastMiniHash common.Hash // hash of the one before, of the genesis block if there is none
+}
+
+// NewChain continues at pos over the state in db, whose trie is t. It takes
+// ownership of all three.
+func NewChain(cfg *chain.Config, db *state.DB, t *state.Trie, pos Position) *Chain {
+	c := &Chain{
+		cfg: cfg, db: db, trie: t, vm: evm.NewMachine(cfg), parent: pos.Parent, parentHash: pos.Parent.Hash(),
+		ancestors: make(map[uint64]common.Hash, 257), epoch: pos.Epoch,
+		nextMini: pos.NextMini, lastMiniHash: pos.LastMiniHash,
+	}
+	for n, h := range pos.Ancestors {
+		c.ancestors[n] = h
+	}
+	c.ancestors[c.parent.Number.Uint64()] = c.parentHash
+	return c
+}
+
+// State is the flat state that the chain writes.
+func (c *Chain) State() *state.DB { return c.db }
+
+// Trie is the trie of the last sealed block; it must not be read while Seal runs.
+func (c *Chain) Trie() *state.Trie { return c.trie }
+
+// Parent is the header of the last sealed block.
+func (c *Chain) Parent() *types.Header { return c.parent }
+
+// NextMini is the number that the next mini-block will have.
+func (c *Chain) NextMini() uint64 { return c.nextMini }
+
+// Close releases what execution holds.
+func (c *Chain) Close() { c.vm.Close() }
+
+// IsOpen reports whether a block is under construction.
+func (c *Chain) IsOpen() bool { return c.open != nil }
+
+// SetEpoch changes the epoch of the mini-blocks to come.
+func (c *Chain) SetEpoch(epoch uint64) { c.epoch = epoch }
+
+// OpenHeader is the header of the open block as far as it is known: everything but
+// roots, bloom, gas used and the last mini-block's hash. It must not be changed.
+func (c *Chain) OpenHeader() *types.Header { return c.open.header }
+
+// OpenBlock is the open block as far as it is cut: its transactions, the headers of
+// its mini-blocks, and its attributes.
+func (c *Chain) OpenBlock() ([]*chain.Tx, []chain.MiniBlockHeader, Attributes) {
+	b := c.open
+	return b.txs[:b.firstTx:b.firstTx], b.minis, Attributes{
+		Timestamp: b.header.Time, PrevRandao: b.header.MixDigest, ParentBeacon: *b.header.ParentBeaconRoot,
+	}
+}
+
+// Env is the environment that transactions of the open block see.
+func (c *Chain) Env() *evm.Env { return c.open.env }
+
+// GasLeft is the gas that the open block has left.
+func (c *Chain) GasLeft() chain.Gas { return c.open.header.GasLimit - c.open.gasUsed }
+
+// Pending is the state after the last applied transaction. Only the goroutine that
+// owns the chain may read it.
+func (c *Chain) Pending() state.View { return c.open.mini }
+
+// MiniTxs is the number of transactions that the open mini-block has so far.
+func (c *Chain) MiniTxs() int { return len(c.open.txs) - c.open.firstTx }
+
+// Open begins the next block and makes the system calls of EIP-4788 and EIP-2935.
+func (c *Chain) Open(a Attributes) error {
+	if c.open != nil {
+		return fmt.Errorf("open block %d: block %d is still open", c.parent.Number.Uint64()+1, c.open.env.Number)
+	}
+	if a.Timestamp < c.parent.Time {
+		return fmt.Errorf("open block %d: timestamp %d is before the parent's %d", c.parent.Number.Uint64()+1, a.Timestamp, c.parent.Time)
+	}
+	header := newHeader(c.cfg, a)
+	header.ParentHash = c.parentHash
+	header.Number = new(big.Int).Add(c.parent.Number, common.Big1)
+	header.BaseFee = chain.NextBaseFee(c.cfg, c.parent)
+	b := &openBlock{
+		header: header,
+		env: &evm.Env{
+			Number: header.Number.Uint64(), Timestamp: a.Timestamp, GasLimit: header.GasLimit,
+			BaseFee: header.BaseFee, PrevRandao: a.PrevRandao,
+			Coinbase: header.Coinbase, BaseFeeRecipient: chain.BaseFeeVaultAddr,
+			ParentBeaconRoot: a.ParentBeacon, BlockHash: c.ancestor, Config: c.cfg,
+		},
+		changes: state.NewAccessList(),
+		mini:    state.NewOverlay(c.db.Head()),
+		list:    state.NewAccessList(),
+	}
+	for _, call := range []struct {
+		to   common.Address
+		data common.Hash
+	}{
+		{params.BeaconRootsAddress, a.ParentBeacon},
+		{params.HistoryStorageAddress, c.parentHash},
+	} {
+		// A call that fails changes nothing, and the block goes on without it.
+		if diff, err := c.vm.SystemCall(b.mini, b.env, call.to, call.data[:]); err == nil {
+			b.apply(0, diff)
+		}
+	}
+	c.open = b
+	return nil
+}
+
+func (c *Chain) ancestor(number uint64) common.Hash { return c.ancestors[number] }
+
+func (b *openBlock) apply(index uint32, diff state.Diff) {
+	b.mini.Apply(diff)
+	b.list.Add(index, diff)
+}
+
+// Apply executes one transaction at the end of the open mini-block. An error means
+// that the transaction is not valid here and that nothing changed: ErrBlockFull, or
+// one of evm's.
+func (c *Chain) Apply(tx *chain.Tx) (*chain.Receipt, error) {
+	b := c.open
+	if tx.Gas() > c.GasLeft() {
+		return nil, fmt.Errorf("%w: transaction gas %d, block has %d left of %d", ErrBlockFull, tx.Gas(), c.GasLeft(), b.header.GasLimit)
+	}
+	res, err := c.vm.Execute(b.mini, tx, b.env)
+	if err != nil {
+		return nil, err
+	}
+	b.listIndex++
+	b.apply(b.listIndex, res.Diff)
+	b.gasUsed += res.GasUsed
+	for _, l := range res.Logs {
+		l.BlockNumber, l.TxHash, l.TxIndex, l.Index = b.env.Number, tx.Hash(), uint(len(b.txs)), uint(b.logs)
+		b.logs++
+	}
+	r := &chain.Receipt{
+		Type: tx.Type(), Status: res.Status, CumulativeGasUsed: b.gasUsed,
+		Bloom: chain.LogsBloom(res.Logs), Logs: res.Logs, DepositNonce: res.DepositNonce,
+		TxHash: tx.Hash(), GasUsed: res.GasUsed, EffectiveGasPrice: res.EffectiveGasPrice,
+		ContractAddress: res.ContractAddress,
+	}
+	b.txs, b.receipts = append(b.txs, tx), append(b.receipts, r)
+	return r, nil
+}
+
+// Cut ends the open mini-block at the given time and makes its changes the newest
+// version of the state. The result is not signed.
+func (c *Chain) Cut(at chain.Micros) (*chain.MiniBlock, uint64) {
+	b := c.open
+	txs, receipts := b.txs[b.firstTx:len(b.txs):len(b.txs)], b.receipts[b.firstTx:len(b.receipts):len(b.receipts)]
+	encoded := b.list.Encode()
+	m := &chain.MiniBlock{
+		Header: chain.MiniBlockHeader{
+			ChainID: c.cfg.ChainID, Epoch: c.epoch, Number: c.nextMini, ParentHash: c.lastMiniHash,
+			BlockNumber: b.env.Number, Index: uint64(len(b.minis)), TimestampMicros: at,
+			FirstTxIndex: uint64(b.firstTx), TxCount: uint64(len(txs)), GasUsed: b.gasUsed - b.firstGas,
+			TxsHash: chain.TxsHash(txs), ReceiptsHash: chain.ReceiptsHash(receipts),
+			DiffHash: crypto.Keccak256Hash(encoded),
+		},
+		Txs: txs, Receipts: receipts, Diff: encoded,
+	}
+	b.minis = append(b.minis, m.Header)
+	c.nextMini++
+	c.lastMiniHash = m.Header.Hash()
+
+	diff := b.mini.Diff()
+	b.changes.Add(uint32(m.Header.Index), diff)
+	version := c.db.Apply(diff)
+	b.mini.Reset()
+	b.list, b.listIndex = state.NewAccessList(), 0
+	b.firstTx, b.firstGas = len(b.txs), b.gasUsed
+	return m, version
+}
+
+// Seal ends the open block, which must have a mini-block and nothing after its last
+// cut, and returns it with everything it changed.
+func (c *Chain) Seal() (*chain.Block, state.Diff, error) {
+	b := c.open
+	if len(b.minis) == 0 || c.MiniTxs() > 0 {
+		return nil, nil, fmt.Errorf("seal block %d: %d mini-blocks, %d transactions not cut", b.env.Number, len(b.minis), c.MiniTxs())
+	}
+	diff := b.changes.Final()
+	c.trie.Apply(diff)
+	h := b.header
+	h.Root = c.trie.Root()
+	passer := c.trie.StorageRoot(chain.MessagePasserAddr)
+	h.WithdrawalsHash = &passer
+	h.GasUsed = b.gasUsed
+	h.TxHash = types.DeriveSha(chain.Txs(b.txs), trie.NewStackTrie(nil))
+	h.ReceiptHash = types.DeriveSha(chain.Receipts(b.receipts), trie.NewStackTrie(nil))
+	for _, r := range b.receipts {
+		for i := range h.Bloom {
+			h.Bloom[i] |= r.Bloom[i]
+		}
+	}
+	h.Extra = extra(c.cfg, c.lastMiniHash)
+	block := chain.NewBlock(h, b.txs, b.receipts, b.minis)
+	c.parent, c.parentHash, c.open = h, block.Hash(), nil
+	c.ancestors[b.env.Number] = c.parentHash
+	delete(c.ancestors, b.env.Number-256)
+	return block, diff, nil
+}

@@ -1,0 +1,114 @@
+package arch
+
+import "slices"
+
+// A layer says how high in the house a room stands. Imports point to the rooms
+// that a row of the table names and to nothing else of the module.
+type layer string
+
+const (
+	vocabulary layer = "vocabulary" // types and encodings that everybody speaks
+	core       layer = "core"       // pure: no clock, disk, socket, randomness or log
+	edge       layer = "edge"       // transport and storage; meets other edges only in role
+	role       layer = "role"       // one process each: wiring, loops, retries
+	front      layer = "front"      // command line, load generator
+	checks     layer = "checks"     // tests of the whole; nothing imports them
+)
+
+// A room is one row of the layering table.
+type room struct {
+	layer layer
+	// imports lists the rooms of this module that non-test files may import.
+	imports []string
+	// testImports lists rooms that only _test.go files may import besides imports.
+	testImports []string
+	// generated marks a room whose files a command writes: the limits of length
+	// and of init functions do not hold there.
+	generated bool
+}
+
+// below is everything under the roles: all cores and all edges.
+var below = []string{
+	"chain", "state", "evm", "exec", "sequencing", "batch", "derive", "bridge/predeploys",
+	"store", "l1", "l1/devl1", "l1/bindings", "rpc", "telemetry", "invariant",
+}
+
+// rooms is the layering table. Keys are directories relative to the module root.
+var rooms = map[string]room{
+	"chain":     {layer: vocabulary},
+	"telemetry": {layer: vocabulary},
+	"invariant": {layer: vocabulary},
+
+	"state":             {layer: core, imports: []string{"chain", "invariant"}},
+	"evm":               {layer: core, imports: []string{"chain", "invariant", "state"}, testImports: []string{"bridge/predeploys"}},
+	"exec":              {layer: core, imports: []string{"chain", "invariant", "state", "evm"}, testImports: []string{"bridge/predeploys"}},
+	"sequencing":        {layer: core, imports: []string{"chain", "invariant"}},
+	"batch":             {layer: core, imports: []string{"chain", "invariant"}},
+	"derive":            {layer: core, imports: []string{"chain", "invariant", "state", "batch"}},
+	"bridge/predeploys": {layer: core, imports: []string{"chain", "invariant", "state"}},
+
+	"store":           {layer: edge, imports: []string{"chain", "invariant", "state", "telemetry"}},
+	"rpc":             {layer: edge, imports: []string{"chain", "invariant", "telemetry"}},
+	"l1":              {layer: edge, imports: []string{"chain", "invariant", "l1/bindings", "telemetry"}, testImports: []string{"l1/devl1"}},
+	"l1/devl1":        {layer: edge, imports: []string{"chain", "invariant", "l1/bindings", "telemetry"}, testImports: []string{"l1"}},
+	"l1/bindings":     {layer: edge, generated: true},
+	"l1/bindings/gen": {layer: front},
+
+	"role/node":       {layer: role, imports: below},
+	"role/l1feed":     {layer: role, imports: below},
+	"role/derivation": {layer: role, imports: with(below, "role/l1feed")},
+	"role/safehead":   {layer: role, imports: with(below, "role/node", "role/derivation")},
+	"role/sequencer":  {layer: role, imports: with(below, "role/node")},
+	"role/batcher":    {layer: role, imports: below},
+	"role/replica":    {layer: role, imports: with(below, "role/node", "role/derivation")},
+	"role/devnet": {layer: role, imports: with(below,
+		"role/node", "role/l1feed", "role/safehead", "role/sequencer", "role/batcher")},
+
+	"bench": {layer: front},
+	"cmd/talaria": {layer: front, imports: with(below,
+		"bench", "role/node", "role/replica", "role/devnet")},
+
+	"e2e":           {layer: checks, imports: []string{"bench", "chain", "l1/bindings"}},
+	"internal/arch": {layer: checks},
+}
+
+// with is list and more, in a slice of its own.
+func with(list []string, more ...string) []string { return slices.Concat(list, more) }
+
+// impure are the packages that bring time, randomness, the machine or output
+// into a core room; there they are passed in. A name covers what is below it.
+var impure = []string{
+	"time", "os", "net", "syscall", "log", "math/rand", "crypto/rand",
+	"github.com/ethereum/go-ethereum/log",
+	"github.com/prometheus",
+	"golang.org/x/sys",
+}
+
+// confined are packages of go-ethereum that only the named rooms may import.
+// A name covers what is below it; the longest name that covers an import decides.
+var confined = map[string][]string{
+	"github.com/ethereum/go-ethereum/core/vm":     {"evm", "l1/devl1"},
+	"github.com/ethereum/go-ethereum/core/state":  {"evm", "l1/devl1"},
+	"github.com/ethereum/go-ethereum/eth":         {"l1", "l1/devl1", "e2e"},
+	"github.com/ethereum/go-ethereum/eth/tracers": {"evm", "l1", "l1/devl1"},
+	"github.com/ethereum/go-ethereum/node":        {"l1", "l1/devl1", "e2e"},
+	"github.com/ethereum/go-ethereum/p2p":         {"l1", "l1/devl1"},
+	"github.com/ethereum/go-ethereum/miner":       {"l1", "l1/devl1"},
+	"github.com/ethereum/go-ethereum/core/txpool": {"l1", "l1/devl1"},
+	"github.com/cockroachdb/pebble":               {"store"},
+	"github.com/cockroachdb/pebble/v2":            {"store"},
+	"github.com/urfave/cli":                       {"cmd/talaria"},
+}
+
+// confinedTests widens confined for _test.go files: there go-ethereum is the
+// oracle of differential tests.
+var confinedTests = map[string][]string{
+	"github.com/ethereum/go-ethereum/core/vm":    {"exec", "state", "bridge/predeploys"},
+	"github.com/ethereum/go-ethereum/core/state": {"exec", "state", "bridge/predeploys"},
+}
+
+// badNames are package names that say nothing about what lives there.
+var badNames = []string{"util", "utils", "common", "types", "helpers", "helper", "misc", "shared", "base"}
+
+// maxLines bounds a source file that people write.
+const maxLines = 700

@@ -1,0 +1,323 @@
+package devnet
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"net/http"
+	"net/http/pprof"
+	"os"
+	"path/filepath"
+	"syscall"
+	"time"
+
+	"github.com/ethereum/go-ethereum/common"
+	"github.com/ethereum/go-ethereum/core/types"
+
+	"github.com/talaria-l2/talaria/batch"
+	"github.com/talaria-l2/talaria/chain"
+	"github.com/talaria-l2/talaria/l1"
+	"github.com/talaria-l2/talaria/l1/devl1"
+	"github.com/talaria-l2/talaria/role/batcher"
+	"github.com/talaria-l2/talaria/role/l1feed"
+	"github.com/talaria-l2/talaria/role/node"
+	"github.com/talaria-l2/talaria/role/safehead"
+	"github.com/talaria-l2/talaria/role/sequencer"
+	"github.com/talaria-l2/talaria/rpc"
+	"github.com/talaria-l2/talaria/store"
+	"github.com/talaria-l2/talaria/telemetry"
+)
+
+// Options of a devnet.
+type Options struct {
+	Datadir string // empty: a temporary directory, removed by Close
+	Host    string // address to listen on
+	// Ports; 0 is any free one.
+	Port, L1Port, WebPort, MetricsPort int
+
+	L1URL, L1BeaconURL string // empty: the embedded L1
+	L1Confirmations    uint64
+	L1Block            chain.Millis
+
+	Block, MiniBlock, MiniBlockMin chain.Millis
+	Batch                          chain.Millis
+	NoSync                         bool
+	Version                        string
+	Log                            *slog.Logger
+}
+
+// Devnet is a running chain. It must be closed.
+type Devnet struct {
+	opts Options
+	log  *slog.Logger
+	info Info
+
+	// closers undo what was started, last first.
+	closers []func(context.Context) error
+	node    *node.Node
+	metrics *telemetry.Metrics
+}
+
+// closeTimeout bounds how long Close waits.
+const closeTimeout = 20 * time.Second
+
+// Start brings everything up and returns when it is ready.
+func Start(ctx context.Context, opts Options) (*Devnet, error) {
+	d := &Devnet{opts: opts, log: opts.Log, metrics: telemetry.New()}
+	if err := d.start(ctx); err != nil {
+		return nil, errors.Join(err, d.shutdown())
+	}
+	return d, nil
+}
+
+func (d *Devnet) onClose(f func(context.Context) error) { d.closers = append(d.closers, f) }
+
+func (d *Devnet) start(ctx context.Context) error {
+	dir, err := d.openDir()
+	if err != nil {
+		return err
+	}
+	owned := dir // closed here until the node takes it over
+	defer func() {
+		if owned != nil {
+			_ = owned.Close()
+		}
+	}()
+	listeners, err := d.listen()
+	if err != nil {
+		return err
+	}
+	client, source, sender, genesis, err := d.startL1(ctx, dir)
+	if err != nil {
+		return err
+	}
+	owned = nil
+	n, err := node.Open(dir, node.Options{Genesis: genesis, Log: d.log})
+	if err != nil {
+		return err
+	}
+	d.node = n
+	d.onClose(func(context.Context) error { return n.Close() })
+	cfg := n.Config()
+	src := source(cfg)
+	// The sequencer needs deposits only: no blob may keep it from them.
+	seq, err := d.startSequencer(ctx, client, l1.NewSource(client, l1.SourceConfig{Portal: cfg.Portal}))
+	if err != nil {
+		return err
+	}
+	backend := &node.Backend{Node: n, Submit: seq.Submit, ReadyHook: seq.Ready}
+	server := rpc.New(backend, rpc.Options{ClientVersion: "talaria/" + d.opts.Version, Logger: d.log})
+	d.onClose(server.Shutdown)
+	go d.serve("JSON-RPC", func() error { return server.Serve(listeners[0]) })
+
+	tracker, err := safehead.Start(n, client, src, d.log)
+	if err != nil {
+		return err
+	}
+	d.onClose(func(context.Context) error { tracker.Close(); return nil })
+	b := batcher.Start(batcher.Options{
+		Chain: n, Tracker: tracker, Sender: blobSender{sender}, Inbox: cfg.BatchInbox,
+		Interval: time.Duration(d.opts.Batch) * time.Millisecond, Log: d.log,
+	})
+	d.onClose(func(context.Context) error { b.Close(); return nil })
+	d.startHTTP("status page", listeners[1], webHandler(listeners[0].Addr().(*net.TCPAddr).Port))
+	d.startHTTP("metrics", listeners[2], d.metricsHandler())
+	d.onClose(d.observe())
+
+	url := func(scheme string, l net.Listener) string { return scheme + "://" + l.Addr().String() }
+	d.info.L2 = L2Info{HTTPURL: url("http", listeners[0]), WSURL: url("ws", listeners[0]), ChainID: cfg.ChainID}
+	d.info.Contracts = Contracts{Portal: cfg.Portal, BatchInbox: cfg.BatchInbox}
+	d.info.Accounts = accounts()
+	d.info.Datadir = dir.Path()
+	d.info.Genesis = dir.GenesisPath()
+	d.info.Web, d.info.Metrics = url("http", listeners[1]), url("http", listeners[2])+"/metrics"
+	return writeInfo(dir.Path(), &d.info)
+}
+
+func (d *Devnet) openDir() (*store.Dir, error) {
+	path := d.opts.Datadir
+	if path == "" {
+		tmp, err := os.MkdirTemp("", "talaria-devnet-")
+		if err != nil {
+			return nil, fmt.Errorf("temporary data directory: %w (choose one with --datadir)", err)
+		}
+		path = tmp
+		d.onClose(func(context.Context) error { return os.RemoveAll(tmp) })
+	}
+	path, err := filepath.Abs(path)
+	if err != nil {
+		return nil, fmt.Errorf("data directory: %w", err)
+	}
+	return store.OpenDir(path)
+}
+
+// listen takes the ports of JSON-RPC, the status page and metrics, before anything
+// slow begins.
+func (d *Devnet) listen() ([]net.Listener, error) {
+	var out []net.Listener
+	for _, p := range []struct {
+		flag string
+		port int
+	}{{"port", d.opts.Port}, {"web-port", d.opts.WebPort}, {"metrics-port", d.opts.MetricsPort}} {
+		l, err := net.Listen("tcp", net.JoinHostPort(d.opts.Host, fmt.Sprint(p.port)))
+		if errors.Is(err, syscall.EADDRINUSE) {
+			return nil, fmt.Errorf("port %d is taken (choose another with --%s, or 0 for any free one)", p.port, p.flag)
+		}
+		if err != nil {
+			return nil, fmt.Errorf("listen for --%s: %w", p.flag, err)
+		}
+		d.onClose(func(context.Context) error {
+			if err := l.Close(); !errors.Is(err, net.ErrClosed) {
+				return err
+			}
+			return nil
+		})
+		out = append(out, l)
+	}
+	return out, nil
+}
+
+// startL1 connects to L1, embedded or not, and creates the chain's genesis if the
+// data directory has none.
+func (d *Devnet) startL1(ctx context.Context, dir *store.Dir) (*l1.Client, func(*chain.Config) *l1.Source, *l1.Sender, *chain.Genesis, error) {
+	fail := func(err error) (*l1.Client, func(*chain.Config) *l1.Source, *l1.Sender, *chain.Genesis, error) {
+		return nil, nil, nil, nil, err
+	}
+	operator, _ := devKeys()
+	url, beacon := d.opts.L1URL, d.opts.L1BeaconURL
+	deploy := func(ctx context.Context, f func(context.Context) error) error { return f(ctx) }
+	if url == "" {
+		embedded, err := devl1.Start(devl1.Options{
+			Datadir: filepath.Join(dir.Path(), "l1"), Host: d.opts.Host, Port: d.opts.L1Port, PeriodMillis: uint64(d.opts.L1Block),
+			Alloc: types.GenesisAlloc{devl1.Address(operator): {Balance: ether(devl1.DevBalance)}}, Logger: d.log,
+		})
+		if err != nil {
+			return fail(err)
+		}
+		d.onClose(func(context.Context) error { return embedded.Close() })
+		url, deploy = embedded.URL(), embedded.MineInstantly
+	}
+	client, err := l1.Dial(ctx, l1.Options{URL: url, BeaconURL: beacon})
+	if err != nil {
+		return fail(fmt.Errorf("connect to L1: %w", err))
+	}
+	d.onClose(func(context.Context) error { client.Close(); return nil })
+	if beacon == "" {
+		beacon = url
+	}
+	genesis, err := node.ReadGenesis(dir)
+	if err != nil {
+		return fail(err)
+	}
+	if got := client.ChainID().Uint64(); genesis != nil && got != genesis.Config.L1ChainID {
+		return fail(fmt.Errorf("L1 at %s has chain id %d, the chain in %s settles on %d (choose its L1 or another data directory)",
+			url, got, dir.Path(), genesis.Config.L1ChainID))
+	}
+	d.info.L1 = L1Info{HTTPURL: url, BeaconURL: beacon, ChainID: client.ChainID().Uint64()}
+	sender := l1.NewSender(client, l1.NewKeySigner(operator), l1.SenderOptions{})
+	if genesis == nil {
+		err := deploy(ctx, func(ctx context.Context) (err error) {
+			genesis, err = createGenesis(ctx, client, sender)
+			return err
+		})
+		if err != nil {
+			return fail(err)
+		}
+	}
+	source := func(cfg *chain.Config) *l1.Source {
+		return l1.NewSource(client, l1.SourceConfig{Portal: cfg.Portal, Inbox: cfg.BatchInbox, Batcher: cfg.Batcher})
+	}
+	return client, source, sender, genesis, nil
+}
+
+func (d *Devnet) startSequencer(ctx context.Context, client *l1.Client, source *l1.Source) (*sequencer.Sequencer, error) {
+	_, key := devKeys()
+	seq, err := sequencer.Start(d.node, sequencer.Options{
+		Key: key, MiniBlock: d.opts.MiniBlock, MiniBlockMin: d.opts.MiniBlockMin, Block: d.opts.Block, NoSync: d.opts.NoSync, Log: d.log,
+		Metrics: d.metrics,
+		Connect: func(origin chain.L1Origin) (sequencer.L1, error) {
+			b, err := l1feed.Fetch(ctx, source, origin)
+			if err != nil {
+				return sequencer.L1{}, err
+			}
+			feed := l1feed.Start(client, source, l1feed.Options{From: origin.Number + 1, Confirmations: d.opts.L1Confirmations, Log: d.log})
+			d.onClose(func(context.Context) error { feed.Close(); return nil })
+			return sequencer.L1{Origin: b, Next: feed}, nil
+		},
+	})
+	if err != nil {
+		return nil, err
+	}
+	d.onClose(seq.Close)
+	return seq, nil
+}
+
+// blobSender is what the batcher needs of an L1 sender.
+type blobSender struct{ sender *l1.Sender }
+
+func (s blobSender) SendBlobs(ctx context.Context, to common.Address, blobs []*batch.Blob) (uint64, error) {
+	list := make([]l1.Blob, len(blobs))
+	for i, b := range blobs {
+		list[i] = l1.Blob(*b)
+	}
+	receipt, err := s.sender.SendBlobs(ctx, to, nil, list)
+	if err != nil {
+		return 0, err
+	}
+	return receipt.BlockNumber.Uint64(), nil
+}
+
+func (d *Devnet) serve(what string, f func() error) {
+	if err := f(); err != nil && !errors.Is(err, http.ErrServerClosed) && !errors.Is(err, net.ErrClosed) {
+		d.node.Fail(fmt.Errorf("%s: %w", what, err))
+	}
+}
+
+func (d *Devnet) startHTTP(what string, l net.Listener, h http.Handler) {
+	server := &http.Server{Handler: h, ReadHeaderTimeout: 10 * time.Second, ErrorLog: slog.NewLogLogger(d.log.Handler(), slog.LevelDebug)}
+	d.onClose(server.Shutdown)
+	go d.serve(what, func() error { return server.Serve(l) })
+}
+
+func (d *Devnet) metricsHandler() http.Handler {
+	mux := http.NewServeMux()
+	mux.Handle("/metrics", d.metrics.Handler())
+	mux.HandleFunc("/debug/pprof/", pprof.Index)
+	mux.HandleFunc("/debug/pprof/profile", pprof.Profile)
+	mux.HandleFunc("/debug/pprof/trace", pprof.Trace)
+	mux.HandleFunc("/{$}", func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, "metrics at /metrics\n") })
+	return mux
+}
+
+// Info says how to use the devnet.
+func (d *Devnet) Info() *Info { return &d.info }
+
+// Failed is closed when the chain cannot go on; Close returns why.
+func (d *Devnet) Failed() <-chan struct{} { return d.node.Failed() }
+
+// Close stops everything, last started first, and returns what went wrong.
+func (d *Devnet) Close() error {
+	var failure error
+	select {
+	case <-d.node.Failed():
+		failure = d.node.Failure()
+	default:
+	}
+	return errors.Join(failure, d.shutdown())
+}
+
+func (d *Devnet) shutdown() error {
+	ctx, cancel := context.WithTimeout(context.Background(), closeTimeout)
+	defer cancel()
+	var errs []error
+	for i := len(d.closers) - 1; i >= 0; i-- {
+		started := time.Now()
+		errs = append(errs, d.closers[i](ctx))
+		d.log.Debug("closed", "part", i, "in", time.Since(started))
+	}
+	d.closers = nil
+	return errors.Join(errs...)
+}

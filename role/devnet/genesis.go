@@ -1,0 +1,80 @@
+package devnet
+
+import (
+	"context"
+	"fmt"
+	"math/big"
+	"time"
+
+	"github.com/ethereum/go-ethereum/common"
+	"github.com/ethereum/go-ethereum/core/types"
+	"github.com/ethereum/go-ethereum/params"
+
+	"github.com/talaria-l2/talaria/bridge/predeploys"
+	"github.com/talaria-l2/talaria/chain"
+	"github.com/talaria-l2/talaria/l1"
+	"github.com/talaria-l2/talaria/l1/bindings"
+	"github.com/talaria-l2/talaria/l1/devl1"
+)
+
+// Keys of a devnet, derived from the well-known mnemonic behind the ten accounts
+// that users get. They protect nothing.
+func devKeys() (operator, sequencer *devl1.PrivateKey) {
+	keys := devl1.Keys(devl1.DevAccounts + 2)
+	return keys[devl1.DevAccounts], keys[devl1.DevAccounts+1]
+}
+
+// inbox is the address that batches are sent to: nobody has its key.
+var inbox = common.HexToAddress("0xff00000000000000000000000000000000007411")
+
+func ether(n int64) *big.Int { return new(big.Int).Mul(big.NewInt(n), big.NewInt(params.Ether)) }
+
+// operatorEther is what the operator gets from the last of the ten accounts on an L1
+// that does not know it.
+const operatorEther = 100
+
+// createGenesis deploys the contracts to L1 and makes the genesis of a chain on it.
+func createGenesis(ctx context.Context, client *l1.Client, sender *l1.Sender) (*chain.Genesis, error) {
+	operator, sequencer := devKeys()
+	if err := fundOperator(ctx, client, devl1.Address(operator)); err != nil {
+		return nil, err
+	}
+	portal, receipt, err := sender.Deploy(ctx, common.FromHex(bindings.PortalMetaData.Bin))
+	if err != nil {
+		return nil, fmt.Errorf("deploy the portal to L1: %w", err)
+	}
+	origin, err := client.HeaderByHash(ctx, receipt.BlockHash)
+	if err != nil {
+		return nil, err
+	}
+	cfg := chain.DefaultConfig()
+	cfg.L1ChainID = client.ChainID().Uint64()
+	cfg.Portal, cfg.BatchInbox = portal, inbox
+	cfg.Batcher, cfg.Sequencer = devl1.Address(operator), devl1.Address(sequencer)
+	alloc := predeploys.Alloc()
+	for _, k := range devl1.Keys(devl1.DevAccounts) {
+		alloc[devl1.Address(k)] = types.Account{Balance: ether(devl1.DevBalance)}
+	}
+	return &chain.Genesis{
+		Config:    cfg,
+		Timestamp: max(origin.Time, uint64(time.Now().Unix())-1),
+		L1Origin:  chain.L1Origin{Number: origin.Number.Uint64(), Hash: origin.Hash()},
+		Alloc:     alloc,
+	}, nil
+}
+
+func fundOperator(ctx context.Context, client *l1.Client, operator common.Address) error {
+	balance, err := client.Balance(ctx, operator)
+	if err != nil {
+		return err
+	}
+	if balance.Cmp(ether(1)) >= 0 {
+		return nil
+	}
+	keys := devl1.Keys(devl1.DevAccounts)
+	funder := l1.NewSender(client, l1.NewKeySigner(keys[devl1.DevAccounts-1]), l1.SenderOptions{})
+	if _, err := funder.Send(ctx, l1.Request{To: &operator, Value: ether(operatorEther)}); err != nil {
+		return fmt.Errorf("fund the operator on L1: %w", err)
+	}
+	return nil
+}

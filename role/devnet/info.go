@@ -1,0 +1,72 @@
+package devnet
+
+import (
+	"encoding/json"
+	"fmt"
+	"os"
+	"path/filepath"
+
+	"github.com/ethereum/go-ethereum/common"
+	"github.com/ethereum/go-ethereum/common/hexutil"
+	"github.com/ethereum/go-ethereum/crypto"
+
+	"github.com/talaria-l2/talaria/l1/devl1"
+)
+
+// Info says how to use a devnet. It is written to devnet.json in the data directory.
+type Info struct {
+	L2        L2Info    `json:"l2"`
+	L1        L1Info    `json:"l1"`
+	Contracts Contracts `json:"contracts"`
+	Accounts  []Account `json:"accounts"` // funded on both layers
+	Genesis   string    `json:"genesis"`  // path of the L2 genesis file
+	Datadir   string    `json:"datadir"`  // absolute path
+	Metrics   string    `json:"metricsUrl"`
+	Web       string    `json:"webUrl"`
+}
+
+// L2Info tells how to reach the L2. HTTP and WebSocket share one port.
+type L2Info struct {
+	HTTPURL string `json:"httpUrl"`
+	WSURL   string `json:"wsUrl"`
+	ChainID uint64 `json:"chainId"`
+}
+
+// L1Info tells how to reach the L1.
+type L1Info struct {
+	HTTPURL   string `json:"httpUrl"`
+	BeaconURL string `json:"beaconUrl"`
+	ChainID   uint64 `json:"chainId"`
+}
+
+// Contracts are addresses on L1.
+type Contracts struct {
+	Portal     common.Address `json:"portal"`
+	BatchInbox common.Address `json:"batchInbox"`
+}
+
+// Account is one of the ten accounts of the well-known test mnemonic.
+type Account struct {
+	Address    common.Address `json:"address"`
+	PrivateKey string         `json:"privateKey"`
+}
+
+func accounts() []Account {
+	keys := devl1.Keys(devl1.DevAccounts)
+	out := make([]Account, len(keys))
+	for i, k := range keys {
+		out[i] = Account{devl1.Address(k), hexutil.Encode(crypto.FromECDSA(k))}
+	}
+	return out
+}
+
+func writeInfo(dir string, info *Info) error {
+	out, err := json.MarshalIndent(info, "", "  ")
+	if err != nil {
+		return fmt.Errorf("encode devnet.json: %w", err)
+	}
+	if err := os.WriteFile(filepath.Join(dir, "devnet.json"), append(out, '\n'), 0o644); err != nil {
+		return fmt.Errorf("write devnet.json: %w", err)
+	}
+	return nil
+}

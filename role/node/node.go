@@ -1,0 +1,286 @@
+package node
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"sync"
+
+	"github.com/ethereum/go-ethereum/common"
+
+	"github.com/talaria-l2/talaria/chain"
+	"github.com/talaria-l2/talaria/exec"
+	"github.com/talaria-l2/talaria/rpc"
+	"github.com/talaria-l2/talaria/state"
+	"github.com/talaria-l2/talaria/store"
+)
+
+// Options of a node. The zero value of a field means its default.
+type Options struct {
+	// Genesis is needed when the data directory is new; otherwise it must be nil or
+	// equal to the directory's own.
+	Genesis *chain.Genesis
+	// GasCap bounds eth_call and eth_estimateGas [the chain's transaction gas cap].
+	GasCap chain.Gas
+	Log    *slog.Logger // [slog.Default()]
+}
+
+// Node holds the chain. See the package comment.
+type Node struct {
+	Genesis *chain.Genesis
+	cfg     *chain.Config
+	opts    Options
+	log     *slog.Logger
+
+	dir   *store.Dir
+	store *store.DB
+	state *state.DB
+	exec  *exec.Chain
+	feed  rpc.Feed
+
+	mu     sync.RWMutex
+	pub    head
+	blocks blockCache
+
+	writes     chan write
+	wg         sync.WaitGroup
+	failOnce   sync.Once
+	failed     chan struct{}
+	failure    error
+	stopWrites chan struct{}
+	closeOnce  sync.Once
+	closeErr   error
+}
+
+// maxUnwritten bounds the sealed blocks that wait in memory for the store.
+const maxUnwritten = 8
+
+// Open takes over a data directory, also when it fails, and loads the state of the
+// last block in the store. Mini-blocks after it are in the write-ahead log: see
+// Replay.
+func Open(dir *store.Dir, opts Options) (*Node, error) {
+	if opts.Log == nil {
+		opts.Log = slog.Default()
+	}
+	n := &Node{
+		opts: opts, log: opts.Log, dir: dir,
+		writes: make(chan write, maxUnwritten), failed: make(chan struct{}), stopWrites: make(chan struct{}),
+	}
+	n.pub.txs, n.pub.minis = make(map[common.Hash]txPlace), make(map[common.Hash]uint64)
+	if err := n.load(); err != nil {
+		return nil, errors.Join(err, n.closeStores())
+	}
+	n.wg.Add(1)
+	go n.writer()
+	return n, nil
+}
+
+func (n *Node) load() error {
+	err := n.checkDisk()
+	if err != nil {
+		return err
+	}
+	if n.Genesis, err = loadGenesis(n.dir, n.opts.Genesis); err != nil {
+		return err
+	}
+	n.cfg = &n.Genesis.Config
+	if n.opts.GasCap == 0 {
+		n.opts.GasCap = n.cfg.TxGasCap
+	}
+	if n.store, err = store.Open(n.dir.DBPath(), store.Options{Log: n.log}); err != nil {
+		return err
+	}
+	if err := n.store.SetGenesis(encodeGenesis(n.Genesis)); err != nil {
+		return err
+	}
+	_, initialised, err := n.store.Head()
+	if err != nil {
+		return err
+	}
+	if !initialised {
+		if err := n.writeGenesis(); err != nil {
+			return err
+		}
+	}
+	return n.loadHead()
+}
+
+// loadHead makes the newest block in the store the head, with its state in memory.
+func (n *Node) loadHead() error {
+	number, _, err := n.store.Head()
+	if err != nil {
+		return err
+	}
+	flat := state.NewDB()
+	if err := n.store.LoadState(flat); err != nil {
+		return err
+	}
+	tree := state.BuildTrie(flat)
+	block, err := n.store.Block(number)
+	if err != nil {
+		return err
+	}
+	if root := tree.Root(); root != block.Header.Root {
+		return fmt.Errorf("data directory %s: state of block %d has root %s, its header says %s (restore a backup, or derive the chain from L1 into a new directory)",
+			n.dir.Path(), number, root, block.Header.Root)
+	}
+	pos, err := n.position(block)
+	if err != nil {
+		return err
+	}
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	n.state = flat
+	n.exec = exec.NewChain(n.cfg, flat, tree, pos)
+	n.pub.sealed, n.pub.open, n.pub.version = block.Header, nil, flat.Version()
+	return nil
+}
+
+// position says where the chain continues after block, the newest in the store.
+func (n *Node) position(block *chain.Block) (exec.Position, error) {
+	number := block.Number()
+	pos := exec.Position{Parent: block.Header, Ancestors: make(map[uint64]common.Hash), LastMiniHash: block.Hash()}
+	for i := number; i+256 > number; i-- {
+		h, err := n.store.Header(i)
+		if err != nil {
+			return pos, err
+		}
+		pos.Ancestors[i] = h.Hash()
+		if i == 0 {
+			break
+		}
+	}
+	if number > 0 {
+		last := block.MiniBlocks[len(block.MiniBlocks)-1]
+		pos.Epoch, pos.NextMini, pos.LastMiniHash = last.Epoch, last.Number+1, last.Hash()
+	}
+	return pos, nil
+}
+
+func (n *Node) writeGenesis() error {
+	diff, err := exec.GenesisDiff(n.Genesis)
+	if err != nil {
+		return err
+	}
+	scratch := state.NewTrie()
+	scratch.Apply(diff)
+	block := exec.GenesisBlock(n.Genesis, scratch.Root(), scratch.StorageRoot(chain.MessagePasserAddr))
+	if err := n.store.WriteBlock(block, nil, diff); err != nil {
+		return fmt.Errorf("write genesis: %w", err)
+	}
+	return n.store.Sync()
+}
+
+// ReadGenesis is the genesis of the chain that the directory holds, nil if it holds
+// none yet.
+func ReadGenesis(dir *store.Dir) (*chain.Genesis, error) {
+	raw, err := os.ReadFile(dir.GenesisPath())
+	if errors.Is(err, os.ErrNotExist) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, fmt.Errorf("read genesis: %w", err)
+	}
+	g, err := chain.DecodeGenesis(raw)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", dir.GenesisPath(), err)
+	}
+	return g, nil
+}
+
+func loadGenesis(dir *store.Dir, given *chain.Genesis) (*chain.Genesis, error) {
+	path := dir.GenesisPath()
+	have, err := ReadGenesis(dir)
+	switch {
+	case err != nil:
+		return nil, err
+	case have != nil:
+		if given != nil && string(encodeGenesis(given)) != string(encodeGenesis(have)) {
+			return nil, fmt.Errorf("%s: belongs to another chain than the genesis given (use another data directory)", path)
+		}
+		return have, dir.SetChainID(have.Config.ChainID)
+	case given == nil:
+		return nil, fmt.Errorf("%s: no genesis file (give one for a new data directory)", path)
+	}
+	if err := given.Config.Check(); err != nil {
+		return nil, fmt.Errorf("genesis: %w", err)
+	}
+	if err := dir.WriteFile(filepath.Base(path), encodeGenesis(given)); err != nil {
+		return nil, err
+	}
+	return given, dir.SetChainID(given.Config.ChainID)
+}
+
+func encodeGenesis(g *chain.Genesis) []byte {
+	out, err := json.MarshalIndent(g, "", "  ")
+	if err != nil {
+		panic(fmt.Sprintf("encode genesis: %v", err)) // own value: cannot fail
+	}
+	return append(out, '\n')
+}
+
+// Rewind makes block number the head again and forgets every later block. Readers
+// that are at work see either the old chain or the new one.
+func (n *Node) Rewind(number uint64) error {
+	return n.AfterWrites(func() error {
+		if err := n.store.Rewind(number); err != nil {
+			return fmt.Errorf("go back to block %d: %w", number, err)
+		}
+		n.exec.Close()
+		n.blocks.forget(number)
+		return n.loadHead()
+	})
+}
+
+// Exec is the executing chain. The caller that drives the node owns it.
+func (n *Node) Exec() *exec.Chain { return n.exec }
+
+// Config is the chain's configuration.
+func (n *Node) Config() *chain.Config { return n.cfg }
+
+// Dir is the data directory.
+func (n *Node) Dir() *store.Dir { return n.dir }
+
+// Store is the block store.
+func (n *Node) Store() *store.DB { return n.store }
+
+// Failed is closed when the node cannot go on; Failure says why.
+func (n *Node) Failed() <-chan struct{} { return n.failed }
+
+// Failure is valid after Failed is closed.
+func (n *Node) Failure() error { return n.failure }
+
+// Fail stops the node for good: nothing is published or acknowledged after it.
+func (n *Node) Fail(err error) {
+	n.failOnce.Do(func() {
+		n.failure = err
+		close(n.failed)
+	})
+}
+
+// Close writes what is sealed and closes the data directory. Whoever drives the node
+// must have stopped publishing.
+func (n *Node) Close() error {
+	n.closeOnce.Do(func() {
+		close(n.stopWrites)
+		n.wg.Wait()
+		n.mu.Lock()
+		for _, r := range n.pub.recent {
+			r.state.Close()
+		}
+		n.mu.Unlock()
+		n.closeErr = n.closeStores()
+	})
+	return n.closeErr
+}
+
+func (n *Node) closeStores() error {
+	var err error
+	if n.store != nil {
+		err = n.store.Close()
+	}
+	return errors.Join(err, n.dir.Close())
+}

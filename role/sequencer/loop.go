@@ -1,0 +1,430 @@
+package sequencer
+
+import (
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/ethereum/go-ethereum/common"
+
+	"github.com/talaria-l2/talaria/batch"
+	"github.com/talaria-l2/talaria/chain"
+	"github.com/talaria-l2/talaria/derive"
+	"github.com/talaria-l2/talaria/exec"
+	"github.com/talaria-l2/talaria/role/node"
+	"github.com/talaria-l2/talaria/rpc"
+	"github.com/talaria-l2/talaria/sequencing"
+)
+
+// loop is what the executing goroutine owns.
+type loop struct {
+	s     *Sequencer
+	chain *exec.Chain
+
+	head   derive.Head     // of the last sealed block
+	origin *derive.L1Block // of the newest block
+	slot   sequencing.BlockSlot
+	attrs  exec.Attributes
+
+	lastCut   chain.Micros // on the clock
+	lastStamp chain.Micros // in the last mini-block
+	waiters   []waiter     // of the open mini-block
+	logs      uint64       // in the open block so far
+	bytes     int          // of raw user transactions in the open block
+	users     int          // user transactions in the open block
+	logBytes  int          // of log data in the open block
+
+	held map[common.Hash]*rpc.Submission // in the gap queue
+	// next is a transaction that does not fit into the open block: nothing is taken
+	// from the queue before it.
+	next *admitted
+}
+
+func newLoop(s *Sequencer) (*loop, error) {
+	l := &loop{s: s, chain: s.node.Exec(), origin: s.l1.Origin, held: make(map[common.Hash]*rpc.Submission)}
+	var err error
+	if l.head, err = s.node.ParentHead(); err != nil {
+		return nil, err
+	}
+	l.lastStamp = l.head.LastMicros
+	if l.chain.IsOpen() {
+		_, minis, attrs := l.chain.OpenBlock()
+		l.attrs = attrs
+		l.slot = s.slots.Reopen(minis[0].TimestampMicros)
+		l.lastStamp = minis[len(minis)-1].TimestampMicros
+		open := s.node.Pending()
+		for i, r := range open.Receipts {
+			l.count(r)
+			if tx := open.Txs[i]; !tx.IsDeposit() {
+				l.bytes += len(tx.Raw())
+				l.users++
+			}
+		}
+	}
+	return l, nil
+}
+
+// run is the executing goroutine.
+func (l *loop) run() {
+	s := l.s
+	defer close(s.looped)
+	defer close(s.entries)
+	timer := time.NewTimer(0)
+	defer timer.Stop()
+	for {
+		wait, err := l.step()
+		if err != nil {
+			s.node.Fail(err)
+			l.refuse(err)
+			return
+		}
+		queue := s.queue
+		if l.next != nil || !l.chain.IsOpen() {
+			queue = nil
+		}
+		timer.Reset(wait)
+		select {
+		case a := <-queue:
+			s.queued.Add(-int64(len(a.tx.Raw())))
+			l.take(a)
+		case <-timer.C:
+		case <-s.stop:
+			l.finish()
+			return
+		case <-s.node.Failed():
+			l.refuse(s.node.Failure())
+			return
+		}
+	}
+}
+
+// maxWait bounds how long the loop sleeps with nothing due.
+const maxWait = time.Second
+
+// step does all that is due now and says how long there is nothing to do unless a
+// transaction arrives.
+func (l *loop) step() (time.Duration, error) {
+	for {
+		t := now()
+		l.expire(t)
+		if !l.chain.IsOpen() {
+			opened, waitUntil, err := l.open(t)
+			if err != nil {
+				return 0, err
+			}
+			if !opened {
+				return until(waitUntil, t), nil
+			}
+			continue
+		}
+		if l.slot.Closed(t) {
+			if err := l.closeBlock(t); err != nil {
+				return 0, err
+			}
+			continue
+		}
+		d := l.s.cutter.Decide(sequencing.Progress{
+			Now: t, LastCut: l.lastCut, BlockEnd: l.slot.Closes,
+			TxCount: uint64(l.chain.MiniTxs()), Idle: len(l.s.queue) == 0 || l.next != nil,
+		})
+		if d.Cut {
+			if err := l.cut(t); err != nil {
+				return 0, err
+			}
+			continue
+		}
+		wait := until(l.slot.Closes, t)
+		if d.WaitUntil != 0 {
+			wait = min(wait, until(d.WaitUntil, t))
+		}
+		if deadline, ok := l.s.gaps.Deadline(); ok {
+			wait = min(wait, until(deadline, t))
+		}
+		return wait, nil
+	}
+}
+
+func until(at, t chain.Micros) time.Duration {
+	if at <= t {
+		return 0
+	}
+	return min(time.Duration(at-t)*time.Microsecond, maxWait)
+}
+
+// catchUpSeconds is how far the next L1 block may be behind the clock before blocks
+// are made as fast as possible, one per L1 block, each at its L1 block's time.
+// Derivation refuses an origin that lags by derive.MaxOriginLag.
+const catchUpSeconds = 60
+
+// l1RetryMicros is how often a sequencer that waits for L1 looks again.
+const l1RetryMicros chain.Micros = 100_000
+
+// open opens the next block if it is time, with the L1-attributes deposit and the
+// deposits of a new L1 origin as its first mini-block.
+func (l *loop) open(t chain.Micros) (opened bool, waitUntil chain.Micros, err error) {
+	next := l.s.l1.Next.Peek()
+	slot, waitUntil, ok := l.s.slots.Next(l.lastStamp, t)
+	timestamp := max(slot.Timestamp, l.head.Timestamp)
+	if next != nil && next.Timestamp+catchUpSeconds < t.Seconds() && l.s.l1.Next.Backlog() > 1 {
+		timestamp = max(next.Timestamp, l.head.Timestamp)
+		slot = sequencing.BlockSlot{Timestamp: timestamp, Opened: t, Closes: t}
+	} else if !ok {
+		return false, waitUntil, nil
+	}
+	opening, err := derive.NextOrigin(l.s.node.Config(), l.head, l.origin, next, timestamp)
+	if errors.Is(err, derive.ErrOriginLag) {
+		// Nobody could derive the block: wait until L1 can be read again.
+		l.s.waitingFor(err)
+		return false, t + l1RetryMicros, nil
+	}
+	l.s.waitingFor(nil)
+	if err != nil {
+		return false, 0, fmt.Errorf("%w (L1 changed under the sequencer: raise --l1-confirmations, or derive the chain from L1 into a new directory)", err)
+	}
+	if next != nil && opening.Origin == next.ID() {
+		l.origin = next
+		l.s.l1.Next.Pop()
+	}
+	a := opening.Attributes
+	l.attrs = exec.Attributes{Timestamp: timestamp, PrevRandao: a.PrevRandao, ParentBeacon: a.ParentBeacon}
+	if err := l.chain.Open(l.attrs); err != nil {
+		return false, 0, err
+	}
+	l.slot, l.logs, l.bytes, l.users, l.logBytes = slot, 0, 0, 0, 0
+	for _, tx := range append([]*chain.Tx{a.Tx()}, opening.Deposits...) {
+		r, err := l.chain.Apply(tx)
+		if err != nil {
+			return false, 0, fmt.Errorf("block %d: deposit %s: %w", l.head.Number+1, tx.Hash(), err)
+		}
+		l.count(r)
+	}
+	if err := l.cut(t); err != nil {
+		return false, 0, err
+	}
+	if l.next != nil {
+		// First of this block, whose whole gas limit it fits by admission.
+		a := *l.next
+		l.next = nil
+		l.take(a)
+	}
+	return true, 0, nil
+}
+
+// take executes an admitted transaction, and those that waited for its nonce.
+func (l *loop) take(a admitted) {
+	from := a.tx.From()
+	acc, _ := l.chain.Pending().Account(from)
+	if a.tx.Nonce() > acc.Nonce {
+		if err := l.s.gaps.Add(a.tx, acc.Nonce, now()); err != nil {
+			if errors.Is(err, sequencing.ErrNonceTooHigh) {
+				err = rpc.NonceGapError(acc.Nonce, a.tx.Nonce())
+			}
+			a.sub.Resolve(nil, err)
+			return
+		}
+		l.held[a.tx.Hash()] = a.sub
+		return
+	}
+	if !l.execute(a) {
+		return
+	}
+	for nonce := a.tx.Nonce() + 1; l.s.gaps.Len() > 0; {
+		ready := l.s.gaps.Ready(from, nonce)
+		if len(ready) == 0 {
+			return
+		}
+		for i, tx := range ready {
+			b := admitted{tx, l.unhold(tx)}
+			if l.execute(b) {
+				nonce++
+				continue
+			}
+			// The ones behind wait again for theirs.
+			for _, rest := range ready[i+1:] {
+				l.take(admitted{rest, l.unhold(rest)})
+			}
+			return
+		}
+	}
+}
+
+func (l *loop) unhold(tx *chain.Tx) *rpc.Submission {
+	sub := l.held[tx.Hash()]
+	delete(l.held, tx.Hash())
+	return sub
+}
+
+// execute applies one transaction to the open block; false if it did not enter.
+func (l *loop) execute(a admitted) bool {
+	if l.next != nil {
+		// The block is full already; this one is from the gap queue and its sender may
+		// send it again.
+		a.sub.Resolve(nil, rpc.Errorf(rpc.CodeLimit, "block gas limit reached: send again in the next block"))
+		return false
+	}
+	if l.bytes+len(a.tx.Raw()) > batch.MaxBlockTxBytes || l.users == batch.MaxBlockTxs || l.logBytes >= maxBlockLogBytes {
+		l.hold(a) // a larger block could not be posted, or not be served
+		return false
+	}
+	if l.chain.MiniTxs() == chain.MaxMiniBlockTxs {
+		if err := l.cut(now()); err != nil {
+			l.s.node.Fail(err)
+			a.sub.Resolve(nil, rpc.NotReadyError(err.Error()))
+			return false
+		}
+	}
+	r, err := l.chain.Apply(a.tx)
+	if errors.Is(err, exec.ErrBlockFull) {
+		l.hold(a)
+		return false
+	}
+	if err != nil {
+		a.sub.Resolve(nil, err)
+		return false
+	}
+	l.bytes += len(a.tx.Raw())
+	l.users++
+	l.waiters = append(l.waiters, waiter{a.sub, l.index(), l.logs})
+	l.count(r)
+	return true
+}
+
+// hold keeps a transaction for the next block.
+func (l *loop) hold(a admitted) { l.next = &a }
+
+// maxBlockLogBytes bounds the log data of one block, but for its last transaction.
+const maxBlockLogBytes = 32 << 20
+
+func (l *loop) count(r *chain.Receipt) {
+	l.logs += uint64(len(r.Logs))
+	for _, log := range r.Logs {
+		l.logBytes += len(log.Data)
+	}
+}
+
+// index of the transaction applied last.
+func (l *loop) index() uint64 {
+	txs, _, _ := l.chain.OpenBlock()
+	return uint64(len(txs)+l.chain.MiniTxs()) - 1
+}
+
+// expire refuses transactions that waited too long for the nonce before theirs.
+func (l *loop) expire(t chain.Micros) {
+	if l.s.gaps.Len() == 0 {
+		return
+	}
+	for _, tx := range l.s.gaps.Expire(t) {
+		l.refuseGap(tx)
+	}
+}
+
+func (l *loop) refuseGap(tx *chain.Tx) {
+	var nonce uint64
+	if l.chain.IsOpen() {
+		acc, _ := l.chain.Pending().Account(tx.From())
+		nonce = acc.Nonce
+	} else {
+		acc, _ := l.chain.State().Head().Account(tx.From())
+		nonce = acc.Nonce
+	}
+	if sub := l.unhold(tx); sub != nil {
+		sub.Resolve(nil, rpc.NonceGapError(nonce, tx.Nonce()))
+	}
+}
+
+// cut ends the open mini-block, signs it and hands it to the log.
+func (l *loop) cut(t chain.Micros) error {
+	start := chain.Micros(l.attrs.Timestamp) * 1_000_000
+	stamp := max(start, sequencing.Stamp(t, l.lastStamp, l.slot.Closes))
+	m, version := l.chain.Cut(stamp)
+	sig, err := m.Header.Sign(l.s.opts.Key)
+	if err != nil {
+		return err
+	}
+	m.Signature = sig
+	l.lastCut, l.lastStamp = t, stamp
+	seq, err := l.s.wal.Append(node.RecordMiniBlock, node.EncodeMiniBlock(m, l.attrs))
+	if err != nil {
+		return l.lose(err)
+	}
+	l.s.entries <- entry{seq: seq, cut: time.Now(), mini: m, header: l.chain.OpenHeader(), version: version, waiters: l.waiters}
+	l.waiters = nil
+	return nil
+}
+
+// lose tells those who wait for a mini-block that it did not reach the log.
+func (l *loop) lose(err error) error {
+	for _, w := range l.waiters {
+		w.sub.Resolve(nil, rpc.NotReadyError(err.Error()))
+	}
+	l.waiters = nil
+	return err
+}
+
+// closeBlock cuts what is open, seals the block and hands the seal to the log.
+func (l *loop) closeBlock(t chain.Micros) error {
+	if l.chain.MiniTxs() > 0 {
+		if err := l.cut(t); err != nil {
+			return err
+		}
+	}
+	block, diff, err := l.chain.Seal()
+	if err != nil {
+		return err
+	}
+	seq, err := l.s.wal.Append(node.RecordSeal, node.EncodeSeal(block))
+	if err != nil {
+		return err
+	}
+	l.s.entries <- entry{seq: seq, block: block, diff: diff}
+	if l.head, err = derive.HeadOf(block); err != nil {
+		return err
+	}
+	return nil
+}
+
+// finish executes what was admitted and makes it durable: a clean stop.
+func (l *loop) finish() {
+	for l.chain.IsOpen() && l.next == nil {
+		select {
+		case a := <-l.s.queue:
+			l.s.queued.Add(-int64(len(a.tx.Raw())))
+			l.take(a)
+			continue
+		default:
+		}
+		break
+	}
+	if l.chain.IsOpen() && l.chain.MiniTxs() > 0 {
+		if err := l.cut(now()); err != nil {
+			l.s.node.Fail(err)
+		}
+	}
+	l.refuse(errors.New("the sequencer is shutting down"))
+}
+
+// refuse answers everybody who still waits for execution. Submit is closed or sees
+// the failure.
+func (l *loop) refuse(why error) {
+	err := rpc.NotReadyError(why.Error())
+	_ = l.lose(err)
+	for _, sub := range l.held {
+		sub.Resolve(nil, err)
+	}
+	clear(l.held)
+	if l.next != nil {
+		l.next.sub.Resolve(nil, err)
+		l.next = nil
+	}
+	l.s.gate.Lock()
+	l.s.closing = true
+	l.s.gate.Unlock()
+	for {
+		select {
+		case a := <-l.s.queue:
+			a.sub.Resolve(nil, err)
+		default:
+			return
+		}
+	}
+}

@@ -1,0 +1,137 @@
+package sequencer
+
+import (
+	"sync"
+	"time"
+
+	"github.com/ethereum/go-ethereum/core/types"
+
+	"github.com/talaria-l2/talaria/chain"
+	"github.com/talaria-l2/talaria/rpc"
+	"github.com/talaria-l2/talaria/state"
+)
+
+// entry is something that the log is making durable, and what happens then. Either
+// mini or block is set.
+type entry struct {
+	seq uint64    // in the log
+	cut time.Time // when it was handed to the log
+
+	mini    *chain.MiniBlock
+	header  *types.Header
+	version uint64
+	waiters []waiter
+
+	block *chain.Block
+	diff  state.Diff
+}
+
+// waiter is a submission whose transaction is in the entry's mini-block.
+type waiter struct {
+	sub   *rpc.Submission
+	index uint64 // in the block
+	// firstLog is the index in the block of the transaction's first log.
+	firstLog uint64
+}
+
+// watermark is the highest log sequence number known to be durable.
+type watermark struct {
+	mu   sync.Mutex
+	cond *sync.Cond
+	seq  uint64
+	err  error
+}
+
+func newWatermark() *watermark {
+	w := new(watermark)
+	w.cond = sync.NewCond(&w.mu)
+	return w
+}
+
+func (w *watermark) raise(seq uint64) {
+	w.mu.Lock()
+	w.seq = max(w.seq, seq)
+	w.mu.Unlock()
+	w.cond.Broadcast()
+}
+
+func (w *watermark) fail(err error) {
+	w.mu.Lock()
+	if w.err == nil {
+		w.err = err
+	}
+	w.mu.Unlock()
+	w.cond.Broadcast()
+}
+
+// wait returns when seq is durable, or why it never will be.
+func (w *watermark) wait(seq uint64) error {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	for w.seq < seq && w.err == nil {
+		w.cond.Wait()
+	}
+	if w.seq >= seq {
+		return nil
+	}
+	return w.err
+}
+
+// publisher publishes entries in order as they become durable, until the channel
+// closes. After a failure nothing more is published: those who wait are told.
+func (s *Sequencer) publisher() {
+	defer close(s.published)
+	for e := range s.entries {
+		err := s.durable.wait(e.seq)
+		if err == nil {
+			err = s.publish(&e)
+		}
+		if err != nil {
+			s.node.Fail(err)
+			for _, w := range e.waiters {
+				w.sub.Resolve(nil, rpc.NotReadyError(err.Error()))
+			}
+		}
+	}
+}
+
+func (s *Sequencer) publish(e *entry) error {
+	if e.block != nil {
+		seq := e.seq
+		return s.node.PublishBlock(e.block, e.diff, func() { s.stored(seq) })
+	}
+	s.node.PublishMiniBlock(e.mini, e.header, e.version)
+	if s.opts.Metrics != nil {
+		s.opts.Metrics.Durable.Observe(time.Since(e.cut).Seconds())
+	}
+	for _, w := range e.waiters {
+		i := w.index - e.mini.Header.FirstTxIndex
+		w.sub.Resolve(&rpc.TxInfo{
+			Tx: e.mini.Txs[i], Receipt: e.mini.Receipts[i],
+			BlockNumber: e.mini.Header.BlockNumber, BlockTime: e.header.Time, BaseFee: e.header.BaseFee,
+			Index: w.index, FirstLogIndex: w.firstLog, MiniBlock: e.mini.Header.Number,
+		}, nil)
+	}
+	return nil
+}
+
+// logRetention is how many stored blocks pass before the log drops what they cover.
+const logRetention = 32
+
+// stored is called when the block that ends at seq in the log is in the store.
+func (s *Sequencer) stored(seq uint64) {
+	s.sinceTruncation++
+	if s.sinceTruncation < logRetention {
+		return
+	}
+	s.sinceTruncation = 0
+	// The store must hold the blocks through a power failure before the log forgets
+	// them.
+	if err := s.node.Store().Sync(); err != nil {
+		s.node.Fail(err)
+		return
+	}
+	if err := s.wal.Truncate(seq + 1); err != nil {
+		s.log.Warn("write-ahead log keeps old segments; it will try again", "err", err)
+	}
+}

@@ -1,0 +1,173 @@
+package sequencer
+
+import (
+	"context"
+	"crypto/ecdsa"
+	"errors"
+	"fmt"
+	"log/slog"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/ethereum/go-ethereum/crypto"
+
+	"github.com/talaria-l2/talaria/chain"
+	"github.com/talaria-l2/talaria/derive"
+	"github.com/talaria-l2/talaria/role/node"
+	"github.com/talaria-l2/talaria/sequencing"
+	"github.com/talaria-l2/talaria/store"
+	"github.com/talaria-l2/talaria/telemetry"
+)
+
+// Options of a sequencer. The zero value of a field means its default.
+type Options struct {
+	// Key signs mini-blocks; its address must be the chain's sequencer.
+	Key *ecdsa.PrivateKey
+	// Connect reads the L1 origin of the chain's newest block and begins to follow L1
+	// behind it. It is called once, when the write-ahead log has told that origin.
+	Connect func(origin chain.L1Origin) (L1, error)
+
+	MiniBlock    chain.Millis // 1..1000, at the latest after so long [10]
+	MiniBlockMin chain.Millis // 0..MiniBlock, not before so long [1]
+	Block        chain.Millis // 100..12000 [1000]
+	NoSync       bool         // do not wait for the disk (durability "none")
+	Queue        int          // admitted transactions that wait for execution, 1.. [16384]
+
+	Metrics *telemetry.Metrics // nil: not measured
+	Log     *slog.Logger       // [slog.Default()]
+}
+
+// L1 is the L1 as the sequencer uses it.
+type L1 struct {
+	Origin *derive.L1Block // of the chain's newest block
+	Next   Origins         // what comes after it
+}
+
+// Sequencer orders the chain of one node.
+type Sequencer struct {
+	node   *node.Node
+	opts   Options
+	log    *slog.Logger
+	wal    *store.WAL
+	cutter sequencing.Cutter
+	slots  sequencing.Slots
+	gaps   *sequencing.GapQueue
+
+	queue             chan admitted
+	gate              sync.RWMutex           // guards closing against Submit
+	closing           bool                   // nothing is taken any more
+	queued            atomic.Int64           // bytes of raw transactions in queue
+	waiting           atomic.Pointer[string] // why no block is opened
+	stopOnce, walOnce sync.Once
+	stop              chan struct{}
+	looped            chan struct{}
+
+	entries   chan entry
+	published chan struct{}
+	durable   *watermark
+
+	sinceTruncation int // owned by the node's writer
+
+	l1   L1
+	loop *loop
+}
+
+// maxInFlight bounds the log entries that are executed but not yet published.
+const maxInFlight = 1024
+
+// Start brings n to where its write-ahead log ends and begins to sequence.
+func Start(n *node.Node, opts Options) (*Sequencer, error) {
+	if opts.Log == nil {
+		opts.Log = slog.Default()
+	}
+	if opts.Queue == 0 {
+		opts.Queue = 16384
+	}
+	if signer := crypto.PubkeyToAddress(opts.Key.PublicKey); signer != n.Config().Sequencer {
+		return nil, fmt.Errorf("sequencer key is %s, the chain's sequencer is %s", signer, n.Config().Sequencer)
+	}
+	s := &Sequencer{
+		node: n, opts: opts, log: opts.Log, durable: newWatermark(),
+		queue: make(chan admitted, opts.Queue), entries: make(chan entry, maxInFlight),
+		stop: make(chan struct{}), looped: make(chan struct{}), published: make(chan struct{}),
+	}
+	var err error
+	if s.cutter, err = sequencing.NewCutter(sequencing.Cutter{MaxMicros: opts.MiniBlock.Micros(), MinMicros: opts.MiniBlockMin.Micros()}); err != nil {
+		return nil, err
+	}
+	if s.slots, err = sequencing.NewSlots(opts.Block); err != nil {
+		return nil, err
+	}
+	if s.gaps, err = sequencing.NewGapQueue(sequencing.GapSettings{}); err != nil {
+		return nil, err
+	}
+	started := time.Now()
+	s.wal, err = store.OpenWAL(n.Dir().WALPath(), store.WALOptions{
+		NoSync: opts.NoSync, OnDurable: s.durable.raise, OnError: s.durable.fail, Log: opts.Log,
+	}, func(_ uint64, kind byte, payload []byte) error { return n.Replay(kind, payload) })
+	if err != nil {
+		return nil, err
+	}
+	if err := s.connect(); err != nil {
+		return nil, errors.Join(err, s.wal.Close())
+	}
+	if s.loop, err = newLoop(s); err != nil {
+		return nil, errors.Join(err, s.wal.Close())
+	}
+	s.log.Info("sequencing", "block", n.PublishedHead().Number, "nextMiniBlock", n.Exec().NextMini(), "recoveredIn", time.Since(started).Round(time.Millisecond))
+	go s.publisher()
+	go s.loop.run()
+	return s, nil
+}
+
+func (s *Sequencer) connect() error {
+	origin, err := s.node.Origin()
+	if err != nil {
+		return err
+	}
+	s.l1, err = s.opts.Connect(origin)
+	return err
+}
+
+// Close stops taking transactions, finishes what was taken, and waits until it is
+// durable and published.
+func (s *Sequencer) Close(ctx context.Context) error {
+	s.gate.Lock()
+	s.closing = true
+	s.gate.Unlock()
+	s.stopOnce.Do(func() { close(s.stop) })
+	for _, done := range []chan struct{}{s.looped, s.published} {
+		select {
+		case <-done:
+		case <-ctx.Done():
+			return fmt.Errorf("close sequencer: %w", ctx.Err())
+		}
+	}
+	var err error
+	s.walOnce.Do(func() { err = s.wal.Close() })
+	return err
+}
+
+// Ready is nil while the sequencer makes blocks, else says why not.
+func (s *Sequencer) Ready() error {
+	if why := s.waiting.Load(); why != nil {
+		return errors.New(*why)
+	}
+	return nil
+}
+
+// waitingFor notes why no block is opened; nil: one is.
+func (s *Sequencer) waitingFor(err error) {
+	if err == nil {
+		s.waiting.Store(nil)
+		return
+	}
+	why := "waiting for L1: " + err.Error()
+	if s.waiting.Swap(&why) == nil {
+		s.log.Warn("no block is opened until L1 can be read", "err", err)
+	}
+}
+
+// now is the wall clock.
+func now() chain.Micros { return chain.Micros(time.Now().UnixMicro()) }

@@ -1,0 +1,66 @@
+package rpc
+
+import (
+	"context"
+	"errors"
+	"sync/atomic"
+)
+
+// callPool bounds the simulations that run at once, so that they leave processors
+// to the sequencing of transactions, and those that wait for their turn.
+type callPool struct {
+	running chan struct{} // one per simulation at work; waiters come in order of arrival
+	waiting atomic.Int64
+	limit   int64 // of waiting
+}
+
+func newCallPool(o *Options) *callPool {
+	return &callPool{running: make(chan struct{}, o.MaxCalls), limit: int64(o.MaxCallQueue)}
+}
+
+// enter waits for a turn until ctx ends; leave must follow if it returns nil.
+func (p *callPool) enter(ctx context.Context) error {
+	select {
+	case p.running <- struct{}{}:
+		return nil
+	default:
+	}
+	defer p.waiting.Add(-1)
+	if p.waiting.Add(1) > p.limit {
+		return Errorf(CodeLimit, "node is busy: %d calls run and %d wait, which is the limit: retry later, or send fewer calls at once", cap(p.running), p.limit)
+	}
+	select {
+	case p.running <- struct{}{}:
+		return nil
+	case <-ctx.Done():
+		if errors.Is(ctx.Err(), context.DeadlineExceeded) {
+			return Errorf(CodeLimit, "node is busy: the call's turn did not come in time: retry later, or send fewer calls at once")
+		}
+		return ctx.Err()
+	}
+}
+
+func (p *callPool) leave() { <-p.running }
+
+// simulate reads the arguments of eth_call or a sister and runs it in the pool,
+// within its time limit. The state is looked up when the turn has come, so that no
+// name of a block gets old while the call waits.
+func (s *Server) simulate(c *call, a *args, run func(ctx context.Context, req *CallRequest) error) error {
+	req, ref, err := s.callRequest(a)
+	if err != nil {
+		return err
+	}
+	if err := s.calls.enter(c.ctx); err != nil {
+		return err
+	}
+	defer s.calls.leave()
+	ctx, cancel := context.WithTimeout(c.ctx, s.opts.CallTimeout)
+	defer cancel()
+	if req.State, err = s.stateRef(ctx, ref); err == nil {
+		err = run(ctx, req)
+	}
+	if errors.Is(err, context.DeadlineExceeded) && c.ctx.Err() == nil {
+		return Errorf(CodeServer, "execution timed out: limit %v: lower the call's gas, or split its work", s.opts.CallTimeout)
+	}
+	return err
+}

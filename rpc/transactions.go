@@ -1,0 +1,103 @@
+package rpc
+
+import (
+	"time"
+)
+
+func (s *Server) getTransactionByHash(c *call, a *args) (rawJSON, error) {
+	t, err := s.lookup(c, a)
+	if err != nil || t == nil {
+		return nil, err
+	}
+	return txJSON(t), nil
+}
+
+// lookup finds the transaction whose hash is the first argument.
+func (s *Server) lookup(c *call, a *args) (*TxInfo, error) {
+	hash := a.hash(0)
+	if a.err != nil {
+		return nil, a.err
+	}
+	return s.backend.TxByHash(c.ctx, hash)
+}
+
+func (s *Server) getRawTransactionByHash(c *call, a *args) (rawJSON, error) {
+	t, err := s.lookup(c, a)
+	if err != nil || t == nil {
+		return nil, err
+	}
+	return hexData(t.Tx.Raw()), nil
+}
+
+func (s *Server) getTransactionReceipt(c *call, a *args) (rawJSON, error) {
+	t, err := s.lookup(c, a)
+	if err != nil || t == nil || t.Receipt == nil {
+		return nil, err
+	}
+	return receiptJSON(t, s.tiers().of(t.BlockNumber, t.BlockHash != zeroHash)), nil
+}
+
+func (s *Server) getTransactionByNumberAndIndex(c *call, a *args) (rawJSON, error) {
+	ref, i := a.block(0), a.index(1)
+	return s.found(c, a, ref, func(v *blockView) rawJSON { return txAt(v, i) })
+}
+
+func (s *Server) getTransactionByHashAndIndex(c *call, a *args) (rawJSON, error) {
+	ref, i := byHash(a, 0), a.index(1)
+	return s.found(c, a, ref, func(v *blockView) rawJSON { return txAt(v, i) })
+}
+
+func txAt(v *blockView, i uint64) rawJSON {
+	if i >= uint64(len(v.txs)) {
+		return nil
+	}
+	return txJSON(v.place(int(i)))
+}
+
+// finality is talaria_finality: the tier of a published transaction.
+func (s *Server) finality(c *call, a *args) (rawJSON, error) {
+	t, err := s.lookup(c, a)
+	if err != nil || t == nil {
+		return nil, err
+	}
+	w := newWriter(256)
+	w.open('{')
+	w.key("tier").str(s.tiers().of(t.BlockNumber, t.BlockHash != zeroHash))
+	w.key("miniBlockNumber").qty(t.MiniBlock)
+	w.key("blockNumber").qty(t.BlockNumber)
+	w.key("blockHash").hashOrNull(t.BlockHash)
+	w.shut('}')
+	return w.b, nil
+}
+
+// submit hands the first argument over; the caller has checked nothing yet.
+func (s *Server) submit(c *call, a *args, sync bool, wait time.Duration) *future {
+	raw := a.bytes(0)
+	if a.err != nil {
+		return nil
+	}
+	return &future{
+		sub: s.backend.SubmitTx(c.ctx, raw), sync: sync,
+		deadline: time.Now().Add(wait), millis: wait.Milliseconds(),
+	}
+}
+
+func (s *Server) sendRaw(c *call, a *args) *future {
+	return s.submit(c, a, false, s.opts.SendTimeout)
+}
+
+// sendRawSync is EIP-7966: the answer is the receipt. A timeout of zero is the
+// default, and one above the limit is the limit.
+func (s *Server) sendRawSync(c *call, a *args) *future {
+	wait := s.opts.SyncTimeout
+	if millis := readOr(a, 1, 0, decodeCount); millis > 0 {
+		wait = s.opts.MaxSyncTimeout
+		if millis < uint64(wait.Milliseconds()) {
+			wait = time.Duration(millis) * time.Millisecond
+		}
+	}
+	if a.err != nil {
+		return nil
+	}
+	return s.submit(c, a, true, wait)
+}

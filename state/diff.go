@@ -1,0 +1,28 @@
+package state
+
+import (
+	"github.com/ethereum/go-ethereum/common"
+	"github.com/holiman/uint256"
+)
+
+// Diff is the final value of everything that one step changed: accounts ascending
+// by address, each at most once. A value equal to the one before is not listed.
+type Diff []AccountDiff
+
+// AccountDiff is what changed in one account. An account whose nonce, balance and
+// code are all zero or empty after the change ceases to exist (EIP-161).
+type AccountDiff struct {
+	Address common.Address
+	Nonce   *uint64      // nil: unchanged
+	Balance *uint256.Int // nil: unchanged
+	Code    []byte       // meaningful if CodeChanged
+	// CodeChanged tells a change to empty code from no change.
+	CodeChanged bool
+	Storage     []SlotDiff // ascending by slot, each at most once
+}
+
+// SlotDiff is the new value of one storage slot; zero deletes it.
+type SlotDiff struct {
+	Slot  common.Hash
+	Value common.Hash
+}

@@ -1,0 +1,189 @@
+package store
+
+import (
+	"bytes"
+	"encoding/binary"
+	"errors"
+	"fmt"
+
+	"github.com/cockroachdb/pebble/v2"
+	"github.com/ethereum/go-ethereum/common"
+	"github.com/ethereum/go-ethereum/core/types"
+
+	"github.com/talaria-l2/talaria/state"
+)
+
+// StateLoader takes the flat state at start-up; *state.DB is one.
+type StateLoader interface {
+	LoadAccount(common.Address, state.Account)
+	LoadSlot(addr common.Address, slot, value common.Hash)
+	LoadCode([]byte) common.Hash
+}
+
+// LoadState streams the state after the newest block: accounts, the codes they
+// have, slots, each in the order of their keys.
+func (db *DB) LoadState(into StateLoader) error {
+	snap := db.db.NewSnapshot()
+	defer snap.Close()
+	codes := make(map[common.Hash]struct{})
+	err := scanTable(snap, tableAccount, common.AddressLength, func(key, value []byte) error {
+		a, err := decodeAccount(value)
+		if err != nil {
+			return err
+		}
+		if a.CodeHash != types.EmptyCodeHash {
+			codes[a.CodeHash] = struct{}{}
+		}
+		into.LoadAccount(common.Address(key), a)
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+	err = scanTable(snap, tableCode, common.HashLength, func(key, value []byte) error {
+		hash := common.Hash(key)
+		if _, ok := codes[hash]; !ok { // of a state before or undone
+			return nil
+		}
+		delete(codes, hash)
+		if got := into.LoadCode(bytes.Clone(value)); got != hash {
+			return fmt.Errorf("code hashes to %s", got)
+		}
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+	for hash := range codes {
+		return fmt.Errorf("load state: code %s: %w", hash, ErrNotFound)
+	}
+	return scanTable(snap, tableSlot, common.AddressLength+common.HashLength, func(key, value []byte) error {
+		v, err := decodeSlot(value)
+		if err != nil {
+			return err
+		}
+		into.LoadSlot(common.Address(key[:common.AddressLength]), common.Hash(key[common.AddressLength:]), v)
+		return nil
+	})
+}
+
+// scanTable visits a table of keys of keyLen bytes behind the table's byte.
+func scanTable(r pebble.Reader, table byte, keyLen int, visit func(key, value []byte) error) error {
+	it, err := r.NewIter(&pebble.IterOptions{LowerBound: []byte{table}, UpperBound: []byte{table + 1}})
+	if err != nil {
+		return fmt.Errorf("load state: %w", err)
+	}
+	defer it.Close()
+	for it.First(); it.Valid(); it.Next() {
+		key := it.Key()[1:]
+		if len(key) != keyLen {
+			return fmt.Errorf("load state: key %x: %d bytes, want %d", it.Key(), len(key), keyLen)
+		}
+		if err := visit(key, it.Value()); err != nil {
+			return fmt.Errorf("load state: key %x: %w", it.Key(), err)
+		}
+	}
+	if err := it.Error(); err != nil {
+		return fmt.Errorf("load state: %w", err)
+	}
+	return nil
+}
+
+// HistoryView reads the state after the block with the number, which must be at
+// most the head's, one seek per value. It is valid until a Rewind below the block
+// and safe for concurrent use. A read that the disk fails panics with a wrapped
+// error: state.View has no other way to tell, and a wrong zero would be worse.
+func (db *DB) HistoryView(number uint64) state.View { return historyView{db, number} }
+
+type historyView struct {
+	db     *DB
+	number uint64
+}
+
+func (v historyView) fail(err error) {
+	panic(fmt.Errorf("state of block %d: %w", v.number, err))
+}
+
+// at returns the flat key's value after the block, empty if it had none.
+func (db *DB) at(flat []byte, number uint64) ([]byte, error) {
+	lower := atKey(flat, number)
+	upper := bytes.Clone(lower)
+	for i := len(flat); i < len(upper); i++ {
+		upper[i] = 0xff
+	}
+	it, err := db.db.NewIter(&pebble.IterOptions{LowerBound: lower, UpperBound: append(upper, 0)})
+	if err != nil {
+		return nil, err
+	}
+	var value []byte
+	if it.First() {
+		value = bytes.Clone(it.Value())
+	}
+	return value, it.Close()
+}
+
+// Account implements state.View.
+func (v historyView) Account(addr common.Address) (state.Account, bool) {
+	raw, err := v.db.at(accountKey(addr), v.number)
+	if err != nil {
+		v.fail(err)
+	}
+	if len(raw) == 0 {
+		return state.EmptyAccount, false
+	}
+	a, err := decodeAccount(raw)
+	if err != nil {
+		v.fail(err)
+	}
+	return a, true
+}
+
+// Storage implements state.View.
+func (v historyView) Storage(addr common.Address, slot common.Hash) common.Hash {
+	raw, err := v.db.at(slotKey(addr, slot), v.number)
+	if err != nil {
+		v.fail(err)
+	}
+	value, err := decodeSlot(raw)
+	if err != nil {
+		v.fail(err)
+	}
+	return value
+}
+
+// Code implements state.View.
+func (v historyView) Code(hash common.Hash) []byte {
+	if hash == types.EmptyCodeHash || hash == (common.Hash{}) {
+		return nil
+	}
+	code, err := v.db.get(hashKey(tableCode, hash))
+	if err != nil && !errors.Is(err, ErrNotFound) {
+		v.fail(err)
+	}
+	return code
+}
+
+// HasStorage implements state.View. It reads one value per slot until it finds one
+// that is not zero.
+func (v historyView) HasStorage(addr common.Address) bool {
+	prefix := append([]byte{tableSlotAt}, addr[:]...)
+	it, err := v.db.db.NewIter(&pebble.IterOptions{LowerBound: prefix, UpperBound: append(bytes.Clone(prefix), bytes.Repeat([]byte{0xff}, 41)...)})
+	if err != nil {
+		v.fail(err)
+	}
+	defer it.Close()
+	for ok := it.First(); ok; {
+		slot := bytes.Clone(it.Key()[:len(prefix)+common.HashLength])
+		at := binary.BigEndian.AppendUint64(bytes.Clone(slot), ^v.number)
+		if ok = it.SeekGE(at); ok && bytes.HasPrefix(it.Key(), slot) {
+			if len(it.Value()) > 0 {
+				return true
+			}
+			ok = it.SeekGE(append(slot, bytes.Repeat([]byte{0xff}, 9)...))
+		}
+	}
+	if err := it.Error(); err != nil {
+		v.fail(err)
+	}
+	return false
+}

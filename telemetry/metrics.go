@@ -1,0 +1,52 @@
+package telemetry
+
+import (
+	"net/http"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/collectors"
+	"github.com/prometheus/client_golang/prometheus/promhttp"
+)
+
+// Metrics are the measurements of one process.
+type Metrics struct {
+	registry *prometheus.Registry
+
+	Block        prometheus.Gauge     // number of the last sealed block
+	MiniBlock    prometheus.Gauge     // number of the newest mini-block
+	Safe         prometheus.Gauge     // newest block on L1
+	Transactions prometheus.Counter   // published, deposits included
+	Gas          prometheus.Counter   // used
+	Durable      prometheus.Histogram // seconds from the cut of a mini-block to its publication
+}
+
+// New makes the metrics of one process, with those of the Go runtime.
+func New() *Metrics {
+	m := &Metrics{registry: prometheus.NewRegistry()}
+	gauge := func(name, help string) prometheus.Gauge {
+		g := prometheus.NewGauge(prometheus.GaugeOpts{Name: name, Help: help})
+		m.registry.MustRegister(g)
+		return g
+	}
+	counter := func(name, help string) prometheus.Counter {
+		c := prometheus.NewCounter(prometheus.CounterOpts{Name: name, Help: help})
+		m.registry.MustRegister(c)
+		return c
+	}
+	m.Block = gauge("talaria_block_number", "Number of the last sealed block.")
+	m.MiniBlock = gauge("talaria_miniblock_number", "Number of the newest published mini-block.")
+	m.Safe = gauge("talaria_safe_block_number", "Number of the newest block that L1 holds.")
+	m.Transactions = counter("talaria_transactions_total", "Published transactions, deposits included.")
+	m.Gas = counter("talaria_gas_used_total", "Gas used by published transactions.")
+	m.Durable = prometheus.NewHistogram(prometheus.HistogramOpts{
+		Name: "talaria_miniblock_publish_seconds", Help: "Time from the cut of a mini-block to its publication.",
+		Buckets: prometheus.ExponentialBuckets(0.00005, 2, 16),
+	})
+	m.registry.MustRegister(m.Durable, collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
+	return m
+}
+
+// Handler serves the metrics in Prometheus's text format.
+func (m *Metrics) Handler() http.Handler {
+	return promhttp.HandlerFor(m.registry, promhttp.HandlerOpts{})
+}
