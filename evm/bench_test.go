@@ -24,7 +24,7 @@ func benchmarkTx(b *testing.B, alloc types.GenesisAlloc, to common.Address, gas 
 	var used uint64
 	b.ReportAllocs()
 	for b.Loop() {
-		r, err := m.Execute(view, tx, env)
+		r, err := executeOn(m, view, tx, env)
 		if err != nil || r.Status != 1 {
 			b.Fatal(r, err)
 		}

@@ -155,6 +155,7 @@ func (m *Machine) Call(view state.View, msg *CallMsg, env *Env) (*CallResult, er
 	if err != nil {
 		return nil, fmt.Errorf("err: %w (supplied gas %d)", err, prepared.gas)
 	}
+	m.journal.FoldCredits()
 	return &CallResult{
 		ReturnData: out.data, GasUsed: out.gasUsed, PeakGas: out.peakUsed,
 		Logs: m.journal.Logs(), ContractAddress: out.contract,

@@ -2,7 +2,6 @@ package evm
 
 import (
 	"fmt"
-	"math/big"
 
 	"github.com/ethereum/go-ethereum/crypto"
 	"github.com/holiman/uint256"
@@ -14,7 +13,7 @@ import (
 // "Deposits", as of Regolith): its mint stays; a failed execution is rolled back
 // as any other; one that could not begin leaves only mint and nonce, and uses all
 // its gas. The sender's nonce always goes up by one.
-func (m *Machine) executeDeposit(tx *chain.Tx) *Result {
+func (m *Machine) executeDeposit(tx *chain.Tx, env *Env, r *Result) {
 	d := tx.Deposit
 	var mint uint256.Int
 	mint.SetFromBig(d.Mint) // a mint above 2^256 does not decode
@@ -38,8 +37,6 @@ func (m *Machine) executeDeposit(tx *chain.Tx) *Result {
 	if d.To == nil {
 		out.contract = crypto.CreateAddress(d.From, nonce)
 	}
-	r := m.result(tx, &out)
+	m.result(tx, env, &out, r)
 	r.DepositNonce = nonce
-	r.EffectiveGasPrice = new(big.Int)
-	return r
 }

@@ -107,7 +107,7 @@ func TestDeposits(t *testing.T) {
 			view := newMemoryFrom(alloc)
 			before, _ := view.Account(d.From)
 			env := testEnv()
-			r, err := m.Execute(view, chain.NewDepositTx(&d), env)
+			r, err := executeOn(m, view, chain.NewDepositTx(&d), env)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -148,7 +148,7 @@ func TestADepositGetsRefundsInGasOnly(t *testing.T) {
 	var p assembler
 	p.push(0).push(1).op(vm.SSTORE)
 	view := newMemoryFrom(types.GenesisAlloc{to: {Code: p.code, Nonce: 1, Storage: map[common.Hash]common.Hash{{31: 1}: {31: 1}}}})
-	r, err := Execute(view, chain.NewDepositTx(&chain.Deposit{From: from, To: &to, Mint: big.NewInt(9), Value: new(big.Int), Gas: 100_000}), testEnv())
+	r, err := executeOnce(view, chain.NewDepositTx(&chain.Deposit{From: from, To: &to, Mint: big.NewInt(9), Value: new(big.Int), Gas: 100_000}), testEnv())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -167,7 +167,7 @@ func TestL1AttributesReachTheirPredeploy(t *testing.T) {
 	p.op(vm.CALLDATASIZE).push(0).op(vm.SSTORE)
 	view := newMemoryFrom(types.GenesisAlloc{chain.L1BlockAddr: {Code: p.code, Nonce: 1}})
 	attributes := chain.L1Attributes{Number: 5, BaseFee: big.NewInt(1), BlobBaseFee: big.NewInt(1)}
-	r, err := Execute(view, attributes.Tx(), testEnv())
+	r, err := executeOnce(view, attributes.Tx(), testEnv())
 	if err != nil || r.Status != 1 {
 		t.Fatal(r, err)
 	}

@@ -108,7 +108,7 @@ func equalsOracle(t *testing.T, choices []byte) (valid, failed int) {
 	for n := 0; n < 4; n++ {
 		tx := w.tx(t, s, signers, view, &cfg)
 		want, wantLogs, wantErr := o.apply(tx, env)
-		got, err := m.Execute(view, tx, env)
+		got, err := executeOn(m, view, tx, env)
 		if (err == nil) != (wantErr == nil) {
 			t.Fatalf("tx %d: error %v, go-ethereum %v", n, err, wantErr)
 		}

@@ -211,7 +211,7 @@ func (r *stateTestRunner) execute(m *Machine, view *memory, raw []byte, env *Env
 	if tx.Gas() > env.GasLimit { // the caller's check
 		return nil, errBlockGas
 	}
-	return m.Execute(view, tx, env)
+	return executeOn(m, view, tx, env)
 }
 
 func expected(err error, names string) bool {

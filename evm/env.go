@@ -6,6 +6,7 @@ import (
 	"github.com/ethereum/go-ethereum/common"
 	"github.com/ethereum/go-ethereum/core/types"
 	"github.com/ethereum/go-ethereum/params"
+	"github.com/holiman/uint256"
 
 	"github.com/talaria-l2/talaria/chain"
 	"github.com/talaria-l2/talaria/state"
@@ -25,10 +26,14 @@ type Env struct {
 	// BlockHash returns the hash of one of the 256 blocks before this one; nil
 	// answers zero.
 	BlockHash func(number uint64) common.Hash
-	Config    *chain.Config
+	// DeferCredits leaves balances that a transaction raised without reading them, fees
+	// above all, out of Result.Diff and lists them in Result.Credits.
+	DeferCredits bool
+	Config       *chain.Config
 }
 
-// Result is what a transaction did.
+// Result is what a transaction did. Execute fills it and reuses the memory that it
+// holds: what a Result points to, code apart, is good until the next Execute with it.
 type Result struct {
 	Status  uint64 // 1 success, 0 failure
 	GasUsed uint64 // after refunds and the calldata floor
@@ -45,8 +50,13 @@ type Result struct {
 	Err error
 	// DepositNonce is the sender's nonce before a deposit.
 	DepositNonce      uint64
-	EffectiveGasPrice *big.Int // wei per gas; zero for a deposit
-	Diff              state.Diff
+	EffectiveGasPrice uint256.Int // wei per gas; zero for a deposit
+	// Diff is what the transaction changed, without Credits.
+	Diff state.Diff
+	// Credits are to be added after Diff, in order; only with Env.DeferCredits.
+	Credits []state.Credit
+
+	buffer state.DiffBuffer // backs Diff and Credits
 }
 
 // EffectiveLimits are the largest code and initcode, in bytes, that a transaction

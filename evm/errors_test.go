@@ -74,14 +74,14 @@ func TestInvalidTransactionsAreToldInStandardWords(t *testing.T) {
 	defer m.Close()
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
-			r, err := m.Execute(newMemoryFrom(test.alloc), signTx(t, key, test.tx), testEnv())
+			r, err := executeOn(m, newMemoryFrom(test.alloc), signTx(t, key, test.tx), testEnv())
 			if r != nil || !errors.Is(err, test.is) || err.Error() != test.text {
 				t.Errorf("result %+v, error %v, want %s", r, err, test.text)
 			}
 		})
 	}
 	// A machine that refused serves the next.
-	if _, err := m.Execute(newMemoryFrom(usual), signTx(t, key, basic(func(*types.DynamicFeeTx) {})), testEnv()); err != nil {
+	if _, err := executeOn(m, newMemoryFrom(usual), signTx(t, key, basic(func(*types.DynamicFeeTx) {})), testEnv()); err != nil {
 		t.Error(err)
 	}
 }
@@ -91,7 +91,7 @@ func TestASenderThatDelegatesMaySend(t *testing.T) {
 	to := common.HexToAddress("0xbeef")
 	view := newMemoryFrom(types.GenesisAlloc{from: {Balance: ether, Code: types.AddressToDelegation(to)}})
 	tx := signTx(t, key, &types.LegacyTx{Gas: 21000, GasPrice: big.NewInt(1_000_000), To: &to, Value: new(big.Int)})
-	if r, err := Execute(view, tx, testEnv()); err != nil || r.Status != 1 {
+	if r, err := executeOnce(view, tx, testEnv()); err != nil || r.Status != 1 {
 		t.Error(r, err)
 	}
 }

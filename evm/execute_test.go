@@ -58,7 +58,7 @@ func TestATransferMovesValueAndSplitsTheFee(t *testing.T) {
 	tx := signTx(t, key, &types.DynamicFeeTx{ChainID: big.NewInt(chain.DefaultL2ChainID), Gas: 21000, To: &to,
 		Value: big.NewInt(5), GasFeeCap: big.NewInt(3_000_000), GasTipCap: big.NewInt(7)})
 	env := testEnv()
-	r, err := Execute(view, tx, env)
+	r, err := executeOnce(view, tx, env)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -30,7 +30,7 @@ func TestCodeAboveTheEffectiveLimitFailsItsCreationWithAllGas(t *testing.T) {
 			view := newMemoryFrom(types.GenesisAlloc{from: {Balance: ether}})
 			tx := signTx(t, key, &types.DynamicFeeTx{ChainID: big.NewInt(chain.DefaultL2ChainID), Gas: gas,
 				GasFeeCap: big.NewInt(2_000_000), GasTipCap: new(big.Int), Value: new(big.Int), Data: p.code})
-			r, err := Execute(view, tx, testEnv())
+			r, err := executeOnce(view, tx, testEnv())
 			if err != nil || r.Status != test.status || (r.Status == 0) != (r.GasUsed == gas) {
 				t.Fatalf("result %+v, error %v", r, err)
 			}
@@ -55,7 +55,7 @@ func TestATransactionAboveEthereumsGasCapRuns(t *testing.T) {
 	const gas = 1 << 25 // EIP-7825 allows half of it
 	tx := signTx(t, key, &types.DynamicFeeTx{ChainID: big.NewInt(chain.DefaultL2ChainID), Gas: gas, To: &burner,
 		GasFeeCap: big.NewInt(2_000_000), GasTipCap: new(big.Int), Value: new(big.Int)})
-	if r, err := Execute(view, tx, testEnv()); err != nil || r.Status != 0 || r.GasUsed != gas {
+	if r, err := executeOnce(view, tx, testEnv()); err != nil || r.Status != 0 || r.GasUsed != gas {
 		t.Fatalf("result %+v, error %v", r, err)
 	}
 }
@@ -67,7 +67,7 @@ func TestABurnedBaseFeeLeavesTheState(t *testing.T) {
 	tx := signTx(t, key, &types.LegacyTx{Gas: 21000, GasPrice: big.NewInt(1_000_000), To: &to, Value: new(big.Int)})
 	env := testEnv()
 	env.BaseFeeRecipient = common.Address{}
-	r, err := Execute(view, tx, env)
+	r, err := executeOnce(view, tx, env)
 	if err != nil || len(r.Diff) != 1 || r.Diff[0].Address != from {
 		t.Fatalf("result %+v, error %v", r, err)
 	}

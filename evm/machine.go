@@ -107,37 +107,42 @@ func transfer(db vm.StateDB, from, to common.Address, amount *uint256.Int, _ *pa
 	db.AddBalance(to, amount, tracing.BalanceChangeTransfer)
 }
 
-// Execute runs tx over view in the block of env. An error means that tx is invalid
-// and nothing changed; it wraps one of the errors of this package. The view does
-// not see the changes: they are the result's Diff.
-func (m *Machine) Execute(view state.View, tx *chain.Tx, env *Env) (*Result, error) {
+// Execute runs tx over view in the block of env and fills r. An error means that tx
+// is invalid and nothing changed; it wraps one of the errors of this package. The
+// view does not see the changes: they are the result's Diff and Credits.
+func (m *Machine) Execute(view state.View, tx *chain.Tx, env *Env, r *Result) error {
 	m.begin(view, env, false)
 	if tx.IsDeposit() {
-		return m.executeDeposit(tx), nil
+		m.executeDeposit(tx, env, r)
+		return nil
 	}
 	var err error
 	if m.msg, err = signedMessage(tx, &m.baseFee); err != nil {
-		return nil, err
+		return err
 	}
 	out, err := m.transition(&m.msg)
 	if err != nil {
-		return nil, err
+		return err
 	}
-	r := m.result(tx, &out)
-	r.EffectiveGasPrice = m.msg.price.ToBig()
-	return r, nil
+	m.result(tx, env, &out, r)
+	r.EffectiveGasPrice = m.msg.price
+	return nil
 }
 
-// result collects what the journal and the execution hold.
-func (m *Machine) result(tx *chain.Tx, out *executed) *Result {
-	r := &Result{
+// result fills r with what the journal and the execution hold.
+func (m *Machine) result(tx *chain.Tx, env *Env, out *executed, r *Result) {
+	if !env.DeferCredits {
+		m.journal.FoldCredits()
+	}
+	*r = Result{
 		GasUsed:         out.gasUsed,
 		Logs:            m.journal.Logs(),
 		ContractAddress: out.contract,
 		ReturnData:      out.data,
 		Err:             out.err,
-		Diff:            m.journal.Diff(),
+		buffer:          r.buffer,
 	}
+	r.Diff, r.Credits = m.journal.DiffInto(&r.buffer)
 	if out.err == nil {
 		r.Status = 1
 	}
@@ -145,12 +150,4 @@ func (m *Machine) result(tx *chain.Tx, out *executed) *Result {
 	for _, l := range r.Logs {
 		l.TxHash = hash
 	}
-	return r
-}
-
-// Execute is Machine.Execute with a machine made for this one transaction.
-func Execute(view state.View, tx *chain.Tx, env *Env) (*Result, error) {
-	m := NewMachine(env.Config)
-	defer m.Close()
-	return m.Execute(view, tx, env)
 }

@@ -7,6 +7,7 @@ import (
 	"github.com/ethereum/go-ethereum/core/types"
 	"github.com/ethereum/go-ethereum/crypto"
 
+	"github.com/talaria-l2/talaria/chain"
 	"github.com/talaria-l2/talaria/state"
 )
 
@@ -104,4 +105,20 @@ func (m *memory) apply(d state.Diff) {
 		}
 		m.accounts[ad.Address] = a
 	}
+}
+
+// executeOn is Machine.Execute into a result of its own.
+func executeOn(m *Machine, view state.View, tx *chain.Tx, env *Env) (*Result, error) {
+	r := new(Result)
+	if err := m.Execute(view, tx, env, r); err != nil {
+		return nil, err
+	}
+	return r, nil
+}
+
+// executeOnce is executeOn with a machine for this one transaction.
+func executeOnce(view state.View, tx *chain.Tx, env *Env) (*Result, error) {
+	m := NewMachine(env.Config)
+	defer m.Close()
+	return executeOn(m, view, tx, env)
 }

@@ -165,9 +165,9 @@ func (m *Machine) settle(msg *message, gasUsed uint64) {
 
 	gas.SetUint64(gasUsed)
 	tip.Sub(&msg.price, &m.baseFee)
-	m.journal.AddBalance(m.vm.Context.Coinbase, amount.Mul(&gas, &tip))
+	m.journal.Credit(m.vm.Context.Coinbase, amount.Mul(&gas, &tip))
 	if m.baseFeeRecipient != (common.Address{}) {
-		m.journal.AddBalance(m.baseFeeRecipient, amount.Mul(&gas, &m.baseFee))
+		m.journal.Credit(m.baseFeeRecipient, amount.Mul(&gas, &m.baseFee))
 	}
 }
 

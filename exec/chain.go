@@ -189,8 +189,8 @@ func (c *Chain) Apply(tx *chain.Tx) (*chain.Receipt, error) {
 	if tx.Gas() > c.GasLeft() {
 		return nil, fmt.Errorf("%w: transaction gas %d, block has %d left of %d", ErrBlockFull, tx.Gas(), c.GasLeft(), b.header.GasLimit)
 	}
-	res, err := c.vm.Execute(b.mini, tx, b.env)
-	if err != nil {
+	res := new(evm.Result)
+	if err := c.vm.Execute(b.mini, tx, b.env, res); err != nil {
 		return nil, err
 	}
 	b.listIndex++
@@ -203,7 +203,7 @@ func (c *Chain) Apply(tx *chain.Tx) (*chain.Receipt, error) {
 	r := &chain.Receipt{
 		Type: tx.Type(), Status: res.Status, CumulativeGasUsed: b.gasUsed,
 		Bloom: chain.LogsBloom(res.Logs), Logs: res.Logs, DepositNonce: res.DepositNonce,
-		TxHash: tx.Hash(), GasUsed: res.GasUsed, EffectiveGasPrice: res.EffectiveGasPrice,
+		TxHash: tx.Hash(), GasUsed: res.GasUsed, EffectiveGasPrice: res.EffectiveGasPrice.ToBig(),
 		ContractAddress: res.ContractAddress,
 	}
 	b.txs, b.receipts = append(b.txs, tx), append(b.receipts, r)

@@ -26,3 +26,15 @@ type SlotDiff struct {
 	Slot  common.Hash
 	Value common.Hash
 }
+
+// Credit raises a balance whatever it is: credits commute, so that transactions which
+// pay the same account do not depend on each other.
+type Credit struct {
+	Address common.Address
+	Amount  uint256.Int // wei, not zero
+}
+
+// DiffBuffer is memory for a Diff and its credits, to be used again and again.
+type DiffBuffer struct {
+	credits []Credit
+}

@@ -28,8 +28,9 @@ type Journal struct {
 
 	transient map[slotKey]common.Hash
 
-	logs   []*types.Log
-	refund uint64
+	logs    []*types.Log
+	refund  uint64
+	credits []Credit
 
 	undos    []undo
 	balances []uint256.Int // previous balances, one per undoBalance
@@ -118,6 +119,7 @@ func (j *Journal) Reset(view View) {
 	j.slots = j.slots[:0]
 	j.logs = nil // handed out by Logs
 	j.refund = 0
+	j.credits = j.credits[:0]
 	j.undos, j.balances, j.words = j.undos[:0], j.balances[:0], j.words[:0]
 	clear(j.codes)
 	j.codes = j.codes[:0]

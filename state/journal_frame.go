@@ -7,6 +7,7 @@ import (
 
 	"github.com/ethereum/go-ethereum/common"
 	"github.com/ethereum/go-ethereum/core/types"
+	"github.com/holiman/uint256"
 )
 
 // AddRefund adds gas to the refund counter (EIP-3529).
@@ -154,6 +155,33 @@ func (j *Journal) popWord() common.Hash {
 	w := j.words[top]
 	j.words = j.words[:top]
 	return w
+}
+
+// Credit adds amount wei to an account without reading it, unless the transaction has
+// read it already. It belongs to the end of a transaction: a credited account must
+// not be read before FoldCredits, and Revert does not take credits back.
+func (j *Journal) Credit(addr common.Address, amount *uint256.Int) {
+	if i, ok := j.index[addr]; ok && j.accounts[i].loaded {
+		j.AddBalance(addr, amount)
+		return
+	}
+	if !amount.IsZero() {
+		j.credits = append(j.credits, Credit{addr, *amount})
+	}
+}
+
+// FoldCredits turns credits into plain changes of balance.
+func (j *Journal) FoldCredits() {
+	for i := range j.credits {
+		j.AddBalance(j.credits[i].Address, &j.credits[i].Amount)
+	}
+	j.credits = j.credits[:0]
+}
+
+// DiffInto is Diff and the credits that were not folded, in the memory of buf.
+func (j *Journal) DiffInto(buf *DiffBuffer) (Diff, []Credit) {
+	buf.credits = append(buf.credits[:0], j.credits...)
+	return j.Diff(), buf.credits
 }
 
 // Diff is what the transaction changed: the end of it. Accounts that destroyed
