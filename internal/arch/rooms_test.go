@@ -30,7 +30,7 @@ type room struct {
 // below is everything under the roles: all cores and all edges.
 var below = []string{
 	"chain", "state", "evm", "exec", "sequencing", "batch", "derive", "bridge/predeploys",
-	"store", "l1", "l1/devl1", "l1/bindings", "rpc", "telemetry", "invariant",
+	"store", "l1", "l1/devl1", "l1/bindings", "rpc", "telemetry", "invariant", "keccak",
 }
 
 // rooms is the layering table. Keys are directories relative to the module root.
@@ -38,10 +38,11 @@ var rooms = map[string]room{
 	"chain":     {layer: vocabulary},
 	"telemetry": {layer: vocabulary},
 	"invariant": {layer: vocabulary},
+	"keccak":    {layer: vocabulary},
 
-	"state":             {layer: core, imports: []string{"chain", "invariant"}},
-	"evm":               {layer: core, imports: []string{"chain", "invariant", "state"}, testImports: []string{"bridge/predeploys"}},
-	"exec":              {layer: core, imports: []string{"chain", "invariant", "state", "evm"}, testImports: []string{"bridge/predeploys"}},
+	"state":             {layer: core, imports: []string{"chain", "invariant", "keccak"}},
+	"evm":               {layer: core, imports: []string{"chain", "invariant", "keccak", "state"}, testImports: []string{"bridge/predeploys"}},
+	"exec":              {layer: core, imports: []string{"chain", "invariant", "keccak", "state", "evm"}, testImports: []string{"bridge/predeploys"}},
 	"sequencing":        {layer: core, imports: []string{"chain", "invariant"}},
 	"batch":             {layer: core, imports: []string{"chain", "invariant"}},
 	"derive":            {layer: core, imports: []string{"chain", "invariant", "state", "batch"}},
