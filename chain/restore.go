@@ -29,5 +29,5 @@ func RestoreTx(raw []byte, from common.Address) (*Tx, error) {
 	if eth.Type() == types.BlobTxType {
 		return nil, fmt.Errorf("%w: type %#x, allowed 0, 1, 2 and 4", ErrTxType, eth.Type())
 	}
-	return &Tx{Eth: eth, from: from, hash: crypto.Keccak256Hash(raw), raw: raw}, nil
+	return signedBy(from, eth, crypto.Keccak256Hash(raw), raw), nil
 }

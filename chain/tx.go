@@ -11,6 +11,7 @@ import (
 	"github.com/ethereum/go-ethereum/core/types"
 	"github.com/ethereum/go-ethereum/crypto"
 	"github.com/ethereum/go-ethereum/rlp"
+	"github.com/holiman/uint256"
 )
 
 // Tx is one transaction of the chain, signed or deposited, with its sender known.
@@ -22,6 +23,17 @@ type Tx struct {
 	from common.Address
 	hash common.Hash
 	raw  []byte
+
+	// What every execution asks for. go-ethereum copies most of it on each call.
+	to           *common.Address
+	value        uint256.Int
+	feeCap       uint256.Int
+	tipCap       uint256.Int
+	gas          Gas
+	nonce        uint64
+	data         []byte
+	valueTooHigh bool
+	feesTooHigh  bool
 }
 
 // Errors of DecodeTx; each is wrapped with what was found.
@@ -37,7 +49,18 @@ var (
 // ownership of d.
 func NewDepositTx(d *Deposit) *Tx {
 	raw := d.encode()
-	return &Tx{Deposit: d, from: d.From, hash: crypto.Keccak256Hash(raw), raw: raw}
+	t := &Tx{Deposit: d, from: d.From, hash: crypto.Keccak256Hash(raw), raw: raw, to: d.To, gas: d.Gas, data: d.Data}
+	t.valueTooHigh = t.value.SetFromBig(d.Value)
+	return t
+}
+
+// signedBy is the signed transaction eth, whose sender and encoding are known.
+func signedBy(from common.Address, eth *types.Transaction, hash common.Hash, raw []byte) *Tx {
+	t := &Tx{Eth: eth, from: from, hash: hash, raw: raw, to: eth.To(), gas: eth.Gas(), nonce: eth.Nonce(), data: eth.Data()}
+	t.valueTooHigh = t.value.SetFromBig(eth.Value())
+	feeTooHigh, tipTooHigh := t.feeCap.SetFromBig(eth.GasFeeCap()), t.tipCap.SetFromBig(eth.GasTipCap())
+	t.feesTooHigh = feeTooHigh || tipTooHigh
+	return t
 }
 
 // DecodeTx decodes one signed transaction of types 0, 1, 2 or 4 (EIP-2718) for the
@@ -76,7 +99,7 @@ func newSigned(eth *types.Transaction, raw []byte, signer types.Signer) (*Tx, er
 	if err != nil {
 		return nil, fmt.Errorf("%w: %v", ErrTxSignature, err)
 	}
-	return &Tx{Eth: eth, from: from, hash: eth.Hash(), raw: raw}, nil
+	return signedBy(from, eth, eth.Hash(), raw), nil
 }
 
 // DecodeAnyTx is DecodeTx that also accepts deposits, for data that this node or
@@ -115,29 +138,14 @@ func (t *Tx) Type() byte {
 	return t.Eth.Type()
 }
 
-// To is the recipient; nil creates a contract.
-func (t *Tx) To() *common.Address {
-	if t.Deposit != nil {
-		return t.Deposit.To
-	}
-	return t.Eth.To()
-}
+// To is the recipient; nil creates a contract. The caller must not change it.
+func (t *Tx) To() *common.Address { return t.to }
 
 // Gas is the gas limit.
-func (t *Tx) Gas() Gas {
-	if t.Deposit != nil {
-		return t.Deposit.Gas
-	}
-	return t.Eth.Gas()
-}
+func (t *Tx) Gas() Gas { return t.gas }
 
 // Nonce is the sender's nonce; 0 for a deposit, which does not choose one.
-func (t *Tx) Nonce() uint64 {
-	if t.Deposit != nil {
-		return 0
-	}
-	return t.Eth.Nonce()
-}
+func (t *Tx) Nonce() uint64 { return t.nonce }
 
 // Value is the wei sent.
 func (t *Tx) Value() *big.Int {
@@ -147,12 +155,36 @@ func (t *Tx) Value() *big.Int {
 	return t.Eth.Value()
 }
 
+// Value256 is Value without a copy; ok is false if it does not fit. The caller must
+// not change it.
+func (t *Tx) Value256() (value *uint256.Int, ok bool) { return &t.value, !t.valueTooHigh }
+
+// Fees are the most that the sender pays per gas, and the most of it that goes to the
+// block's producer, in wei (EIP-1559); both are the gas price of types 0 and 1, and
+// zero for a deposit. ok is false if one of them does not fit. The caller must not
+// change them.
+func (t *Tx) Fees() (feeCap, tipCap *uint256.Int, ok bool) {
+	return &t.feeCap, &t.tipCap, !t.feesTooHigh
+}
+
 // Data is the calldata or initcode; the caller must not change it.
-func (t *Tx) Data() []byte {
+func (t *Tx) Data() []byte { return t.data }
+
+// AccessList is the list of EIP-2930, nil without one; the caller must not change it.
+func (t *Tx) AccessList() types.AccessList {
 	if t.Deposit != nil {
-		return t.Deposit.Data
+		return nil
 	}
-	return t.Eth.Data()
+	return t.Eth.AccessList()
+}
+
+// Authorizations is the list of EIP-7702, nil without one; the caller must not change
+// it.
+func (t *Tx) Authorizations() []types.SetCodeAuthorization {
+	if t.Deposit != nil {
+		return nil
+	}
+	return t.Eth.SetCodeAuthorizations()
 }
 
 // EffectiveGasPrice is the wei per gas the sender pays at baseFee (EIP-1559).

@@ -2,6 +2,7 @@ package state
 
 import (
 	"github.com/ethereum/go-ethereum/common"
+	"github.com/ethereum/go-ethereum/core/types"
 	"github.com/holiman/uint256"
 )
 
@@ -34,7 +35,8 @@ type Credit struct {
 	Amount  uint256.Int // wei, not zero
 }
 
-// DiffBuffer is memory for a Diff and its credits, to be used again and again.
+// DiffBuffer is memory for a Diff, its credits and logs, to be used again and again.
 type DiffBuffer struct {
 	credits []Credit
+	logs    []*types.Log
 }

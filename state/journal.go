@@ -242,6 +242,16 @@ func (j *Journal) CodeHash(addr common.Address) common.Hash {
 	return a.current.CodeHash
 }
 
+// CodeHashUnread is the hash of the code of an account, types.EmptyCodeHash also if it
+// does not exist. It does not read nonce and balance, so that the transaction does not
+// depend on them and may still pay the account by Credit.
+func (j *Journal) CodeHashUnread(addr common.Address) common.Hash {
+	if a := &j.accounts[j.find(addr)]; a.loaded {
+		return a.current.CodeHash
+	}
+	return CodeHash(j.view, addr)
+}
+
 // Code is the current code; the caller must not change it.
 func (j *Journal) Code(addr common.Address) []byte {
 	a, _ := j.load(addr)

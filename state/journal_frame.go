@@ -35,6 +35,17 @@ func (j *Journal) AddLog(l *types.Log) {
 	j.logs = append(j.logs, l)
 }
 
+// AppendLog appends a log of addr and copies topics and data.
+func (j *Journal) AppendLog(addr common.Address, topics []common.Hash, data []byte) {
+	j.AddLog(&types.Log{Address: addr, Topics: slices.Clone(topics), Data: bytes.Clone(data)})
+}
+
+// LogsInto are the logs in order, in the memory of buf.
+func (j *Journal) LogsInto(buf *DiffBuffer) []*types.Log {
+	buf.logs = append(buf.logs[:0], j.logs...)
+	return buf.logs
+}
+
 // Logs are the logs in order. They stay valid after Reset.
 func (j *Journal) Logs() []*types.Log { return j.logs }
 
@@ -101,6 +112,30 @@ func (j *Journal) WarmSlot(addr common.Address, slot common.Hash) {
 		j.slots[i].warm = true
 		j.undos = append(j.undos, undo{kind: undoWarmSlot, target: i})
 	}
+}
+
+// TouchAccount adds the address to the access list and reports whether it was there
+// already.
+func (j *Journal) TouchAccount(addr common.Address) (wasWarm bool) {
+	i := j.find(addr)
+	if j.accounts[i].warm {
+		return true
+	}
+	j.accounts[i].warm = true
+	j.undos = append(j.undos, undo{kind: undoWarmAccount, target: i})
+	return false
+}
+
+// TouchSlot adds the slot to the access list, but not its address, and reports whether
+// it was there already.
+func (j *Journal) TouchSlot(addr common.Address, slot common.Hash) (wasWarm bool) {
+	i := j.findSlot(j.find(addr), slot)
+	if j.slots[i].warm {
+		return true
+	}
+	j.slots[i].warm = true
+	j.undos = append(j.undos, undo{kind: undoWarmSlot, target: i})
+	return false
 }
 
 // Snapshot names the present state for Revert.

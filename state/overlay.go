@@ -106,6 +106,14 @@ func (o *Overlay) Account(addr common.Address) (Account, bool) {
 	return o.base.Account(addr)
 }
 
+// CodeHash is the code hash of Account.
+func (o *Overlay) CodeHash(addr common.Address) common.Hash {
+	if entry := o.accounts[addr]; entry != nil {
+		return entry.after.CodeHash
+	}
+	return CodeHash(o.base, addr)
+}
+
 // Storage implements View.
 func (o *Overlay) Storage(addr common.Address, slot common.Hash) common.Hash {
 	if entry := o.accounts[addr]; entry != nil {

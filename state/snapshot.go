@@ -5,6 +5,7 @@ import (
 	"sync/atomic"
 
 	"github.com/ethereum/go-ethereum/common"
+	"github.com/ethereum/go-ethereum/core/types"
 )
 
 // slotCounter is what this package's views offer beyond View: the number of slots
@@ -86,6 +87,9 @@ func (s *Snapshot) Account(addr common.Address) (Account, bool) {
 	return r.Account, !r.IsEmpty()
 }
 
+// CodeHash is the code hash of Account.
+func (s *Snapshot) CodeHash(addr common.Address) common.Hash { return s.record(addr).CodeHash }
+
 // Storage implements View.
 func (s *Snapshot) Storage(addr common.Address, slot common.Hash) common.Hash {
 	key := SlotKey{addr, slot}
@@ -124,6 +128,13 @@ func (h head) Account(addr common.Address) (Account, bool) {
 		return r.Account, !r.IsEmpty()
 	}
 	return EmptyAccount, false
+}
+
+func (h head) CodeHash(addr common.Address) common.Hash {
+	if r := h.db.accounts.at(&addr); r != nil {
+		return r.CodeHash
+	}
+	return types.EmptyCodeHash
 }
 
 func (h head) Storage(addr common.Address, slot common.Hash) common.Hash {

@@ -33,3 +33,16 @@ type View interface {
 	// HasStorage reports whether any slot of the account is not zero (EIP-7610).
 	HasStorage(common.Address) bool
 }
+
+// CodeHash is the hash of an account's code, types.EmptyCodeHash also if there is no
+// account. A view with a method CodeHash is asked nothing else: it may track what is
+// read.
+func CodeHash(view View, addr common.Address) common.Hash {
+	if v, ok := view.(interface {
+		CodeHash(common.Address) common.Hash
+	}); ok {
+		return v.CodeHash(addr)
+	}
+	a, _ := view.Account(addr)
+	return a.CodeHash
+}
