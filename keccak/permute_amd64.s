@@ -1,3 +1,5 @@
+//go:build amd64 && !purego
+
 #include "textflag.h"
 
 // The lanes of the state are named as in FIPS 202, section 3: axy is A[x, y].
