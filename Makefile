@@ -84,14 +84,16 @@ contracts-test: contracts/node_modules/.stamp ## Solidity tests
 	$(NPM) --prefix contracts test --loglevel=error
 
 .PHONY: bindings
-bindings: contracts/node_modules/.stamp ## write l1/bindings and the predeploys from contracts/
+bindings: contracts/node_modules/.stamp e2e/node_modules/.stamp ## write l1/bindings and the predeploys from contracts/
 	$(NPM) --prefix contracts run bindings --loglevel=error
 	node bench/token.mjs
+	node bench/core/programs.mjs
 
 .PHONY: bindings-check
-bindings-check: contracts/node_modules/.stamp ## fail if `make bindings` would change anything
+bindings-check: contracts/node_modules/.stamp e2e/node_modules/.stamp ## fail if `make bindings` would change anything
 	$(NPM) --prefix contracts run bindings:check --loglevel=error
 	node bench/token.mjs --check
+	node bench/core/programs.mjs --check
 
 .PHONY: e2e
 e2e: $(BIN) contracts/node_modules/.stamp e2e/node_modules/.stamp ## drive the built binary with cast, forge, viem, ethers and ethclient
@@ -105,6 +107,12 @@ crash: $(BIN) contracts/node_modules/.stamp e2e/node_modules/.stamp ## the long 
 .PHONY: bench
 bench: $(BIN) ## latency and throughput of a fresh devnet, with what was verified
 	TALARIA_BIN=$(abspath $(BIN)) TALARIA_BENCH=1 $(GO) test -count 1 -v -timeout 20m -run TestBench ./e2e
+
+.PHONY: bench-core
+bench-core: e2e/node_modules/.stamp ## the execution core beside go-ethereum and revm; flags in ARGS="-filter erc -runs 10 -json"
+	@mkdir -p bin
+	$(GO) build -o bin/bench-core ./bench/core/compare
+	@bin/bench-core $(ARGS)
 
 .PHONY: clean
 clean: ## remove what the other targets built

@@ -1,0 +1,110 @@
+package core
+
+import (
+	"os"
+	"runtime"
+	"strings"
+	"testing"
+)
+
+// TestPeersAgree executes workloads once on every peer: receipts and roots are equal,
+// and the results are what they must be.
+func TestPeersAgree(t *testing.T) {
+	o := Options{Fixtures: os.Getenv("TALARIA_FIXTURES")}
+	if o.Fixtures == "" {
+		o.Fixtures = "../../../shared/fixtures"
+	}
+	list, notes, err := workloads(o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, n := range notes {
+		t.Log(n)
+	}
+	for _, l := range list {
+		t.Run(l.name, func(t *testing.T) {
+			if testing.Short() && l.group != Transfers && l.group != Tokens {
+				t.Skip("long")
+			}
+			w, err := l.make()
+			if err != nil {
+				t.Fatal(err)
+			}
+			peers := []Peer{Ours(), GethFlat(), Geth()}
+			for _, p := range peers {
+				if err := p.Load(w); err != nil {
+					t.Fatal(err)
+				}
+				defer p.Close()
+			}
+			if _, err := verify(w, peers); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+}
+
+// TestWrongWorkIsSeen: a peer that leaves out work does not get a figure.
+func TestWrongWorkIsSeen(t *testing.T) {
+	w := newSuite().transfers()
+	w.Blocks[0].Txs = w.Blocks[0].Txs[:10]
+	for name, lazy := range map[string]Peer{
+		"receipts": &liar{Peer: GethFlat(), gas: 1},
+		"state":    &liar{Peer: GethFlat(), forget: true},
+	} {
+		_, err := Measure(w, []Peer{Ours(), lazy}, 1)
+		if err == nil || !strings.Contains(err.Error(), "differ") {
+			t.Errorf("%s: got %v, want a difference", name, err)
+		}
+	}
+	w.Check = returns(word(1))
+	if _, err := Measure(w, []Peer{Ours()}, 1); err == nil {
+		t.Error("a wrong result went unseen")
+	}
+}
+
+// liar changes what a peer answers.
+type liar struct {
+	Peer
+	gas    uint64
+	forget bool
+}
+
+func (l *liar) Outcome() (Outcome, error) {
+	o, err := l.Peer.Outcome()
+	o.GasUsed += l.gas
+	return o, err
+}
+
+func (l *liar) Settle() {
+	if !l.forget {
+		l.Peer.Settle()
+	}
+}
+
+// TestReport is about what people and machines read.
+func TestReport(t *testing.T) {
+	before := runtime.GOMAXPROCS(0)
+	r, err := Run(Options{Filter: "fibonacci loop", Rounds: 2})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if runtime.GOMAXPROCS(0) != before {
+		t.Error("GOMAXPROCS is not what it was")
+	}
+	if len(r.Rows) != 1 || len(r.Means) != 1 || r.Rows[0].Peers[0].Times != 1 || len(r.Rows[0].Peers) != len(r.Peers) {
+		t.Errorf("report %+v", r)
+	}
+	var out strings.Builder
+	if err := r.WriteTable(&out); err != nil {
+		t.Fatal(err)
+	}
+	for _, want := range []string{"| fibonacci loop", "| compute ", "geth StateDB"} {
+		if !strings.Contains(out.String(), want) {
+			t.Errorf("no %q in:\n%s", want, out.String())
+		}
+	}
+	if _, err := Run(Options{Filter: "nothing of the kind"}); err == nil {
+		t.Error("an empty selection went unseen")
+	}
+}

@@ -1,0 +1,203 @@
+package core
+
+import (
+	"fmt"
+	"runtime"
+	"slices"
+	"time"
+)
+
+// leastRun is how long one timed run lasts at least; short work is repeated.
+const leastRun = 20 * time.Millisecond
+
+// Measured is one workload by one peer.
+type Measured struct {
+	Peer   string  `json:"peer"`
+	Micros float64 `json:"micros"` // median of the rounds, of all transactions together
+	// Times is how many times longer this peer took than the first one: the median of
+	// the ratios of each round.
+	Times float64 `json:"times"`
+	// Allocs is how many heap objects one transaction allocated on average, execution
+	// alone, after a first pass.
+	Allocs float64 `json:"allocs"`
+}
+
+// Row is one workload.
+type Row struct {
+	Name  string     `json:"name"`
+	Group Group      `json:"group"`
+	Txs   int        `json:"txs"`
+	Gas   uint64     `json:"gas"` // of all transactions
+	Peers []Measured `json:"peers"`
+}
+
+// Measure verifies the workload on all peers and times them in turns.
+func Measure(w *Workload, peers []Peer, rounds int) (Row, error) {
+	row := Row{Name: w.Name, Group: w.Group, Txs: w.Txs()}
+	for _, p := range peers {
+		if err := p.Load(w); err != nil {
+			return row, fmt.Errorf("%s: %s: load: %w", w.Name, p.Name(), err)
+		}
+	}
+	defer func() {
+		for _, p := range peers {
+			p.Close()
+		}
+	}()
+	gas, err := verify(w, peers)
+	if err != nil {
+		return row, fmt.Errorf("%s: %w", w.Name, err)
+	}
+	row.Gas = gas
+	repeat := make([]int, len(peers))
+	for i, p := range peers {
+		spent, err := pass(w, p, 1)
+		if err != nil {
+			return row, fmt.Errorf("%s: %s: %w", w.Name, p.Name(), err)
+		}
+		repeat[i] = int(leastRun/max(spent, time.Microsecond)) + 1
+		row.Peers = append(row.Peers, Measured{Peer: p.Name()})
+	}
+	times := make([][]float64, len(peers)) // microseconds, by peer and round
+	for round := range rounds {
+		for turn := range peers {
+			i := (round + turn) % len(peers) // nobody always goes first
+			runtime.GC()
+			spent, err := pass(w, peers[i], repeat[i])
+			if err != nil {
+				return row, fmt.Errorf("%s: %s: %w", w.Name, peers[i].Name(), err)
+			}
+			times[i] = append(times[i], float64(spent.Nanoseconds())/1e3/float64(repeat[i]))
+		}
+	}
+	for i, p := range peers {
+		m := &row.Peers[i]
+		m.Micros = median(times[i])
+		ratios := make([]float64, rounds)
+		for r := range ratios {
+			ratios[r] = times[i][r] / times[0][r]
+		}
+		m.Times = median(ratios)
+		if m.Allocs, err = allocations(w, p); err != nil {
+			return row, fmt.Errorf("%s: %s: %w", w.Name, p.Name(), err)
+		}
+	}
+	return row, nil
+}
+
+// verify executes the workload once on every peer and compares. It returns the gas
+// that was used.
+func verify(w *Workload, peers []Peer) (uint64, error) {
+	first, err := outcomes(w, peers[0])
+	if err != nil {
+		return 0, fmt.Errorf("%s: %w", peers[0].Name(), err)
+	}
+	if w.Check != nil {
+		if err := w.Check(first); err != nil {
+			return 0, fmt.Errorf("%s: %w", peers[0].Name(), err)
+		}
+	}
+	root, err := peers[0].Root()
+	if err != nil {
+		return 0, fmt.Errorf("%s: root: %w", peers[0].Name(), err)
+	}
+	for _, p := range peers[1:] {
+		other, err := outcomes(w, p)
+		if err != nil {
+			return 0, fmt.Errorf("%s: %w", p.Name(), err)
+		}
+		if err := compare(first, other); err != nil {
+			return 0, fmt.Errorf("%s and %s differ: %w", peers[0].Name(), p.Name(), err)
+		}
+		otherRoot, err := p.Root()
+		if err != nil {
+			return 0, fmt.Errorf("%s: root: %w", p.Name(), err)
+		}
+		if otherRoot != root {
+			return 0, fmt.Errorf("%s and %s differ: state roots %v and %v", peers[0].Name(), p.Name(), root, otherRoot)
+		}
+	}
+	var gas uint64
+	for i := range first {
+		gas += first[i].GasUsed
+	}
+	return gas, nil
+}
+
+func outcomes(w *Workload, p Peer) ([]Outcome, error) {
+	if err := p.Reset(); err != nil {
+		return nil, err
+	}
+	var list []Outcome
+	for _, b := range w.Blocks {
+		p.Begin(b.Env)
+		for i, tx := range b.Txs {
+			if err := p.Execute(tx); err != nil {
+				return nil, fmt.Errorf("transaction %d: %w", i, err)
+			}
+			p.Settle()
+			o, err := p.Outcome()
+			if err != nil {
+				return nil, err
+			}
+			list = append(list, o)
+		}
+	}
+	return list, nil
+}
+
+// pass executes the workload from its state and returns the time spent executing.
+func pass(w *Workload, p Peer, repeat int) (time.Duration, error) {
+	var spent time.Duration
+	for range repeat {
+		if err := p.Reset(); err != nil {
+			return 0, err
+		}
+		start := time.Now()
+		for _, b := range w.Blocks {
+			p.Begin(b.Env)
+			for i, tx := range b.Txs {
+				if err := p.Execute(tx); err != nil {
+					return 0, fmt.Errorf("transaction %d: %w", i, err)
+				}
+				p.Settle()
+			}
+		}
+		spent += time.Since(start)
+	}
+	return spent, nil
+}
+
+// allocations is the number of heap objects that one transaction allocates.
+func allocations(w *Workload, p Peer) (float64, error) {
+	if err := p.Reset(); err != nil {
+		return 0, err
+	}
+	var before, after runtime.MemStats
+	var total uint64
+	for _, b := range w.Blocks {
+		p.Begin(b.Env)
+		for i, tx := range b.Txs {
+			runtime.ReadMemStats(&before)
+			err := p.Execute(tx)
+			runtime.ReadMemStats(&after)
+			if err != nil {
+				return 0, fmt.Errorf("transaction %d: %w", i, err)
+			}
+			total += after.Mallocs - before.Mallocs
+			p.Settle()
+		}
+	}
+	return float64(total) / float64(w.Txs()), nil
+}
+
+// median of a list that is not empty; it is sorted afterwards.
+func median(list []float64) float64 {
+	list = slices.Clone(list)
+	slices.Sort(list)
+	n := len(list)
+	if n%2 == 1 {
+		return list[n/2]
+	}
+	return (list[n/2-1] + list[n/2]) / 2
+}

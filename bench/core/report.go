@@ -1,0 +1,107 @@
+package core
+
+import (
+	"bufio"
+	"fmt"
+	"io"
+	"os"
+	"runtime"
+	"runtime/debug"
+	"strings"
+	"text/tabwriter"
+)
+
+// line is a row for people who watch.
+func (r *Row) line() string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "%-18s %-28s", r.Group, r.Name)
+	for i, p := range r.Peers {
+		if i == 0 {
+			fmt.Fprintf(&b, " %9.2f µs/tx %7.0f Mgas/s %5.1f allocs", p.Micros/float64(r.Txs), r.mgas(i), p.Allocs)
+			continue
+		}
+		fmt.Fprintf(&b, "  %s ×%.2f", p.Peer, p.Times)
+	}
+	return b.String()
+}
+
+// mgas is the speed of the i-th peer in millions of gas a second.
+func (r *Row) mgas(i int) float64 { return float64(r.Gas) / r.Peers[i].Micros }
+
+// WriteTable prints the report as Markdown tables, one per group, and the means.
+func (r *Report) WriteTable(out io.Writer) error {
+	w := tabwriter.NewWriter(out, 0, 0, 1, ' ', 0)
+	fmt.Fprintf(w, "%s, %s, commit %s, %s; median of %d rounds, one core\n", r.Date, r.Machine, r.Commit, r.Go, r.Rounds)
+	fmt.Fprintf(w, "× is how many times longer the peer took than %s in the same round.\n", r.Peers[0])
+	for _, g := range Groups() {
+		r.writeGroup(w, g)
+	}
+	fmt.Fprintf(w, "\n| group\t| %s\t|\n|---\t|%s\n", strings.Join(r.Peers[1:], "\t| lowest\t| ")+"\t| lowest", strings.Repeat("---\t|", 2*len(r.Peers)-2))
+	for _, m := range r.Means {
+		fmt.Fprintf(w, "| %s", m.Group)
+		for i := 1; i < len(m.Times); i++ {
+			fmt.Fprintf(w, "\t| %.2f×\t| %.2f×", m.Times[i], m.Lowest[i])
+		}
+		fmt.Fprintln(w, "\t|")
+	}
+	for _, n := range r.Notes {
+		fmt.Fprintf(w, "\n%s\n", n)
+	}
+	return w.Flush()
+}
+
+func (r *Report) writeGroup(w io.Writer, g Group) {
+	first := true
+	for i := range r.Rows {
+		row := &r.Rows[i]
+		if row.Group != g {
+			continue
+		}
+		if first {
+			fmt.Fprintf(w, "\n| %s\t| gas/tx\t| µs/tx\t| Mgas/s\t| allocs\t| %s\t|\n|---\t|---:\t|---:\t|---:\t|---:\t|%s\n",
+				g, strings.Join(r.Peers[1:], "\t| "), strings.Repeat("---:\t|", len(r.Peers)-1))
+			first = false
+		}
+		own := row.Peers[0]
+		fmt.Fprintf(w, "| %s\t| %d\t| %.2f\t| %.0f\t| %.1f", row.Name, row.Gas/uint64(row.Txs), own.Micros/float64(row.Txs), row.mgas(0), own.Allocs)
+		for _, p := range row.Peers[1:] {
+			fmt.Fprintf(w, "\t| %.2f×", p.Times)
+		}
+		fmt.Fprintln(w, "\t|")
+	}
+}
+
+// machine describes the computer.
+func machine() string {
+	model := runtime.GOARCH
+	if file, err := os.Open("/proc/cpuinfo"); err == nil {
+		defer file.Close()
+		for lines := bufio.NewScanner(file); lines.Scan(); {
+			if key, value, ok := strings.Cut(lines.Text(), ":"); ok && strings.TrimSpace(key) == "model name" {
+				model = strings.TrimSpace(value)
+				break
+			}
+		}
+	}
+	return fmt.Sprintf("%s, %d cores, %s", model, runtime.NumCPU(), runtime.GOOS)
+}
+
+// commit is what the program was built from, as the go command recorded it.
+func commit() string {
+	info, ok := debug.ReadBuildInfo()
+	if !ok {
+		return "unknown"
+	}
+	revision, modified := "unknown", ""
+	for _, s := range info.Settings {
+		switch s.Key {
+		case "vcs.revision":
+			revision = s.Value[:min(len(s.Value), 10)]
+		case "vcs.modified":
+			if s.Value == "true" {
+				modified = "+"
+			}
+		}
+	}
+	return revision + modified
+}

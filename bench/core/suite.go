@@ -1,0 +1,159 @@
+package core
+
+import (
+	"fmt"
+	"io"
+	"math"
+	"runtime"
+	"strings"
+	"time"
+)
+
+// Options say what to measure.
+type Options struct {
+	Filter string // only workloads whose group or name contains it, in any case; empty is all
+	Rounds int    // 1.. [10]
+	// Fixtures is the directory of the archive eest-gas-benchmarks.tar.gz; when it is
+	// not there its group is left out and the report says so.
+	Fixtures string
+	// Log receives a line for every workload that is done; nil discards them.
+	Log io.Writer
+}
+
+// Report is what was measured, on what.
+type Report struct {
+	Date    string   `json:"date"`
+	Commit  string   `json:"commit"`
+	Machine string   `json:"machine"`
+	Go      string   `json:"go"`
+	Rounds  int      `json:"rounds"`
+	Peers   []string `json:"peers"` // the first is Talaria; Times of the others are against it
+	Rows    []Row    `json:"workloads"`
+	Means   []Mean   `json:"means"`
+	Notes   []string `json:"notes,omitempty"`
+}
+
+// Mean is the geometric mean of a group.
+type Mean struct {
+	Group  Group     `json:"group"`
+	Times  []float64 `json:"times"` // by peer; the first is 1
+	Lowest []float64 `json:"lowest"`
+}
+
+// Run measures every selected workload on one core.
+func Run(o Options) (*Report, error) {
+	if o.Rounds == 0 {
+		o.Rounds = 10
+	}
+	if o.Log == nil {
+		o.Log = io.Discard
+	}
+	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(1))
+	peers := []Peer{Ours(), GethFlat(), Geth()}
+	r := &Report{Date: time.Now().UTC().Format(time.RFC3339), Machine: machine(), Go: runtime.Version(), Rounds: o.Rounds}
+	r.Commit = commit()
+	for _, p := range peers {
+		r.Peers = append(r.Peers, p.Name())
+	}
+	list, notes, err := workloads(o)
+	if err != nil {
+		return nil, err
+	}
+	r.Notes = notes
+	for _, l := range list {
+		w, err := l.make()
+		if err != nil {
+			return nil, fmt.Errorf("%s: %w", l.name, err)
+		}
+		row, err := Measure(w, peers, o.Rounds)
+		if err != nil {
+			return nil, err
+		}
+		r.Rows = append(r.Rows, row)
+		fmt.Fprintln(o.Log, row.line())
+	}
+	r.Means = means(r.Rows, len(peers))
+	return r, nil
+}
+
+// lazy is a workload that is made when its turn comes: some are large.
+type lazy struct {
+	name  string
+	group Group
+	make  func() (*Workload, error)
+}
+
+func (l *lazy) selected(filter string) bool {
+	filter = strings.ToLower(filter)
+	return strings.Contains(strings.ToLower(l.name), filter) || strings.Contains(strings.ToLower(string(l.group)), filter)
+}
+
+// workloads lists what o selects, and what is to be noted about it.
+func workloads(o Options) (list []lazy, notes []string, err error) {
+	s := newSuite()
+	add := func(name string, group Group, make func() *Workload) {
+		list = append(list, lazy{name, group, func() (*Workload, error) { return make(), nil }})
+	}
+	add("transfer", Transfers, s.transfers)
+	add("transfer to a new account", Transfers, s.newTransfers)
+	add("ERC-20 transfer", Tokens, s.tokenTransfers)
+	add("swap, 64 pairs", Tokens, func() *Workload { return s.swaps("swap, 64 pairs", pools) })
+	add("swap, 1 pair", Tokens, func() *Workload { return s.swaps("swap, 1 pair", 1) })
+	add("ERC-721 mint", Tokens, s.mints)
+	for _, w := range append(s.loopWorkloads(), s.solidityWorkloads()...) {
+		add(w.Name, w.Group, func() *Workload { return w })
+	}
+	add("deploy ERC-20", Deployments, func() *Workload { return s.deployments("deploy ERC-20", "Coin", 200) })
+	add("deploy a pair", Deployments, func() *Workload { return s.deployments("deploy a pair", "Pair", 200) })
+	add("deploy 24 KB", Deployments, func() *Workload { return s.blobs("deploy 24 KB", 24_576, 50) })
+	add("call through 512 KB", Large, s.largeCall)
+	add("small calls of 512 KB", Large, s.largeCalls)
+	fixtures, note, err := gasBenchmarks(o.Fixtures)
+	if err != nil {
+		return nil, nil, err
+	}
+	list = append(list, fixtures...)
+	if note != "" {
+		notes = append(notes, note)
+	}
+	kept := list[:0]
+	for _, l := range list {
+		if l.selected(o.Filter) {
+			kept = append(kept, l)
+		}
+	}
+	if len(kept) == 0 {
+		return nil, nil, fmt.Errorf("filter %q: no workload has it in its name or group", o.Filter)
+	}
+	return kept, notes, nil
+}
+
+// means are the geometric means of the groups that have rows.
+func means(rows []Row, peers int) []Mean {
+	var list []Mean
+	for _, g := range Groups() {
+		m := Mean{Group: g, Times: make([]float64, peers), Lowest: make([]float64, peers)}
+		n := 0
+		for i := range rows {
+			if rows[i].Group != g {
+				continue
+			}
+			n++
+			for p := range peers {
+				times := rows[i].Peers[p].Times
+				m.Times[p] += math.Log(times)
+				if n == 1 || times < m.Lowest[p] {
+					m.Lowest[p] = times
+				}
+			}
+		}
+		if n == 0 {
+			continue
+		}
+		for p := range peers {
+			m.Times[p] = math.Exp(m.Times[p] / float64(n))
+		}
+		list = append(list, m)
+	}
+	return list
+}
