@@ -32,7 +32,7 @@ type Chain struct {
 	cfg  *chain.Config
 	db   *state.DB
 	trie *state.Trie
-	vm   *evm.Machine
+	executor
 
 	parent     *types.Header
 	parentHash common.Hash
@@ -55,7 +55,6 @@ type openBlock struct {
 	gasUsed   chain.Gas
 	logs      int
 	changes   *state.AccessList // of the whole block, by mini-block
-	mini      *state.Overlay    // of the open mini-block, over the state
 	list      *state.AccessList
 	listIndex uint32
 	firstTx   int
@@ -76,7 +75,7 @@ type Position struct {
 // ownership of all three.
 func NewChain(cfg *chain.Config, db *state.DB, t *state.Trie, pos Position) *Chain {
 	c := &Chain{
-		cfg: cfg, db: db, trie: t, vm: evm.NewMachine(cfg), parent: pos.Parent, parentHash: pos.Parent.Hash(),
+		cfg: cfg, db: db, trie: t, parent: pos.Parent, parentHash: pos.Parent.Hash(),
 		ancestors: make(map[uint64]common.Hash, 257), epoch: pos.Epoch,
 		nextMini: pos.NextMini, lastMiniHash: pos.LastMiniHash,
 	}
@@ -84,6 +83,7 @@ func NewChain(cfg *chain.Config, db *state.DB, t *state.Trie, pos Position) *Cha
 		c.ancestors[n] = h
 	}
 	c.ancestors[c.parent.Number.Uint64()] = c.parentHash
+	c.executor.init(c)
 	return c
 }
 
@@ -100,7 +100,7 @@ func (c *Chain) Parent() *types.Header { return c.parent }
 func (c *Chain) NextMini() uint64 { return c.nextMini }
 
 // Close releases what execution holds.
-func (c *Chain) Close() { c.vm.Close() }
+func (c *Chain) Close() { c.executor.close() }
 
 // IsOpen reports whether a block is under construction.
 func (c *Chain) IsOpen() bool { return c.open != nil }
@@ -121,15 +121,12 @@ func (c *Chain) OpenBlock() ([]*chain.Tx, []chain.MiniBlockHeader, Attributes) {
 	}
 }
 
-// Env is the environment that transactions of the open block see.
-func (c *Chain) Env() *evm.Env { return c.open.env }
-
 // GasLeft is the gas that the open block has left.
 func (c *Chain) GasLeft() chain.Gas { return c.open.header.GasLimit - c.open.gasUsed }
 
 // Pending is the state after the last applied transaction. Only the goroutine that
 // owns the chain may read it.
-func (c *Chain) Pending() state.View { return c.open.mini }
+func (c *Chain) Pending() state.View { return &c.newest }
 
 // MiniTxs is the number of transactions that the open mini-block has so far.
 func (c *Chain) MiniTxs() int { return len(c.open.txs) - c.open.firstTx }
@@ -152,10 +149,10 @@ func (c *Chain) Open(a Attributes) error {
 			Number: header.Number.Uint64(), Timestamp: a.Timestamp, GasLimit: header.GasLimit,
 			BaseFee: header.BaseFee, PrevRandao: a.PrevRandao,
 			Coinbase: header.Coinbase, BaseFeeRecipient: chain.BaseFeeVaultAddr,
-			ParentBeaconRoot: a.ParentBeacon, BlockHash: c.ancestor, Config: c.cfg,
+			ParentBeaconRoot: a.ParentBeacon, BlockHash: c.ancestor,
+			DeferCredits: true, Config: c.cfg,
 		},
 		changes: state.NewAccessList(),
-		mini:    state.NewOverlay(c.db.Head()),
 		list:    state.NewAccessList(),
 	}
 	for _, call := range []struct {
@@ -166,8 +163,9 @@ func (c *Chain) Open(a Attributes) error {
 		{params.HistoryStorageAddress, c.parentHash},
 	} {
 		// A call that fails changes nothing, and the block goes on without it.
-		if diff, err := c.vm.SystemCall(b.mini, b.env, call.to, call.data[:]); err == nil {
-			b.apply(0, diff)
+		if diff, err := c.vm().SystemCall(&c.newest, b.env, call.to, call.data[:]); err == nil {
+			c.write(c.nextPosition(1), diff)
+			b.list.Add(0, diff)
 		}
 	}
 	c.open = b
@@ -176,38 +174,51 @@ func (c *Chain) Open(a Attributes) error {
 
 func (c *Chain) ancestor(number uint64) common.Hash { return c.ancestors[number] }
 
-func (b *openBlock) apply(index uint32, diff state.Diff) {
-	b.mini.Apply(diff)
-	b.list.Add(index, diff)
+// fits reports whether the open block has the gas for the transaction.
+func (c *Chain) fits(tx *chain.Tx) error {
+	if tx.Gas() > c.GasLeft() {
+		return fmt.Errorf("%w: transaction gas %d, block has %d left of %d", ErrBlockFull, tx.Gas(), c.GasLeft(), c.open.header.GasLimit)
+	}
+	return nil
 }
 
 // Apply executes one transaction at the end of the open mini-block. An error means
 // that the transaction is not valid here and that nothing changed: ErrBlockFull, or
 // one of evm's.
 func (c *Chain) Apply(tx *chain.Tx) (*chain.Receipt, error) {
-	b := c.open
-	if tx.Gas() > c.GasLeft() {
-		return nil, fmt.Errorf("%w: transaction gas %d, block has %d left of %d", ErrBlockFull, tx.Gas(), c.GasLeft(), b.header.GasLimit)
-	}
-	res := new(evm.Result)
-	if err := c.vm.Execute(b.mini, tx, b.env, res); err != nil {
+	if err := c.fits(tx); err != nil {
 		return nil, err
 	}
+	res := &c.result
+	if err := c.vm().Execute(&c.newest, tx, c.open.env, res); err != nil {
+		return nil, err
+	}
+	at := c.nextPosition(1)
+	c.write(at, res.Diff)
+	r := c.receipts().make(tx, res)
+	c.enter(tx, at, res, r, c.pools())
+	return r, nil
+}
+
+// enter puts a transaction whose diff is in the memory at the end of the open
+// mini-block, and pays its credits.
+func (c *Chain) enter(tx *chain.Tx, at int64, res *evm.Result, r *chain.Receipt, pool *pools) {
+	b := c.open
 	b.listIndex++
-	b.apply(b.listIndex, res.Diff)
+	b.list.Add(b.listIndex, res.Diff)
+	c.mem.settle(res.Diff)
+	for i := range res.Credits {
+		c.credited[0].Address = res.Credits[i].Address
+		c.mem.credit(at, &res.Credits[i], pool, c.credited[0].Balance)
+		b.list.Add(b.listIndex, c.credited[:])
+	}
 	b.gasUsed += res.GasUsed
-	for _, l := range res.Logs {
-		l.BlockNumber, l.TxHash, l.TxIndex, l.Index = b.env.Number, tx.Hash(), uint(len(b.txs)), uint(b.logs)
+	r.CumulativeGasUsed = b.gasUsed
+	for _, l := range r.Logs {
+		l.BlockNumber, l.TxIndex, l.Index = b.env.Number, uint(len(b.txs)), uint(b.logs)
 		b.logs++
 	}
-	r := &chain.Receipt{
-		Type: tx.Type(), Status: res.Status, CumulativeGasUsed: b.gasUsed,
-		Bloom: chain.LogsBloom(res.Logs), Logs: res.Logs, DepositNonce: res.DepositNonce,
-		TxHash: tx.Hash(), GasUsed: res.GasUsed, EffectiveGasPrice: res.EffectiveGasPrice.ToBig(),
-		ContractAddress: res.ContractAddress,
-	}
 	b.txs, b.receipts = append(b.txs, tx), append(b.receipts, r)
-	return r, nil
 }
 
 // Cut ends the open mini-block at the given time and makes its changes the newest
@@ -215,7 +226,7 @@ func (c *Chain) Apply(tx *chain.Tx) (*chain.Receipt, error) {
 func (c *Chain) Cut(at chain.Micros) (*chain.MiniBlock, uint64) {
 	b := c.open
 	txs, receipts := b.txs[b.firstTx:len(b.txs):len(b.txs)], b.receipts[b.firstTx:len(b.receipts):len(b.receipts)]
-	encoded := b.list.Encode()
+	diff, encoded := b.list.Final(), b.list.Encode()
 	m := &chain.MiniBlock{
 		Header: chain.MiniBlockHeader{
 			ChainID: c.cfg.ChainID, Epoch: c.epoch, Number: c.nextMini, ParentHash: c.lastMiniHash,
@@ -230,10 +241,9 @@ func (c *Chain) Cut(at chain.Micros) (*chain.MiniBlock, uint64) {
 	c.nextMini++
 	c.lastMiniHash = m.Header.Hash()
 
-	diff := b.mini.Diff()
 	b.changes.Add(uint32(m.Header.Index), diff)
 	version := c.db.Apply(diff)
-	b.mini.Reset()
+	c.forgetWrites()
 	b.list, b.listIndex = state.NewAccessList(), 0
 	b.firstTx, b.firstGas = len(b.txs), b.gasUsed
 	return m, version

@@ -1,0 +1,125 @@
+package exec
+
+import (
+	"math"
+	"runtime"
+
+	"github.com/holiman/uint256"
+
+	"github.com/talaria-l2/talaria/chain"
+	"github.com/talaria-l2/talaria/evm"
+	"github.com/talaria-l2/talaria/state"
+)
+
+// executor is what a chain executes with. Of its workers the first is the goroutine
+// that owns the chain.
+type executor struct {
+	mem      *memory
+	newest   snapshot // after the last applied transaction
+	position int64    // of the next transaction
+	result   evm.Result
+	credited [1]state.AccountDiff // scratch of enter
+
+	width   int // workers of a batch
+	batch   *batch
+	serial  int // transactions to go one by one before the next batch
+	penalty int // serial after the next bail
+	stats   Stats
+}
+
+const (
+	// minBatch is the number of transactions from which it pays to wake a worker.
+	minBatch = 8
+	// Transactions that go one by one after a bail: the first, and at most.
+	minPenalty, maxPenalty = 1024, 16384
+)
+
+func (e *executor) init(c *Chain) {
+	e.mem = newMemory(c.db.Head(), chain.SequencerFeeVaultAddr, chain.BaseFeeVaultAddr)
+	e.newest = snapshot{e.mem, math.MaxInt64}
+	e.credited[0].Balance = new(uint256.Int)
+	e.penalty = minPenalty
+	e.batch = &batch{c: c, m: e.mem, ring: make([]task, ringSize), planner: newPlanner(), stats: &e.stats}
+	c.SetWorkers(0)
+}
+
+func (e *executor) close() {
+	for _, w := range e.batch.workers {
+		w.vm.Close()
+	}
+}
+
+// SetWorkers says on how many goroutines ApplyBatch may execute; 0 is one per
+// processor. It must not be called during a batch. Results do not depend on it.
+func (c *Chain) SetWorkers(n int) {
+	if n <= 0 {
+		n = runtime.GOMAXPROCS(0)
+	}
+	c.width = n
+	b := c.batch
+	for len(b.workers) < n {
+		w := &worker{b: b, vm: evm.NewMachine(c.cfg)}
+		w.view.m = b.m
+		b.workers = append(b.workers, w)
+	}
+}
+
+// The chain's own goroutine executes with what the first worker has.
+func (e *executor) vm() *evm.Machine        { return e.batch.workers[0].vm }
+func (e *executor) pools() *pools           { return &e.batch.workers[0].pools }
+func (e *executor) receipts() *receiptMaker { return &e.batch.workers[0].receipts }
+
+// nextPosition takes positions for n transactions and returns the first.
+func (e *executor) nextPosition(n int) int64 {
+	at := e.position
+	e.position += int64(n)
+	return at
+}
+
+// write applies the diff of the transaction at the position, the latest.
+func (e *executor) write(at int64, diff state.Diff) { e.mem.apply(at, diff, e.pools()) }
+
+// forgetWrites drops what the database has.
+func (e *executor) forgetWrites() {
+	e.mem.reset()
+	for _, w := range e.batch.workers {
+		w.pools.reset()
+	}
+}
+
+// ApplyBatch does what calling Apply with each transaction in turn does, on several
+// goroutines. It calls emit with the index and the outcome of each in order, receipts
+// and errors as Apply returns them, as soon as they are final; if emit returns false
+// the rest is left alone. It returns how many outcomes were emitted.
+//
+// emit is called by one goroutine at a time, not always the same, and must not use
+// the chain.
+func (c *Chain) ApplyBatch(txs []*chain.Tx, emit func(i int, r *chain.Receipt, err error) bool) int {
+	done := 0
+	for done < len(txs) {
+		rest := txs[done:]
+		workers := min(c.width, len(c.batch.workers))
+		if workers < 2 || len(rest) < minBatch || c.serial > 0 {
+			r, err := c.Apply(rest[0])
+			c.stats.Serial++
+			c.serial = max(0, c.serial-1)
+			done++
+			if !emit(done-1, r, err) {
+				return done
+			}
+			continue
+		}
+		from := done
+		n, bailed := c.batch.run(rest, c.nextPosition(len(rest)), workers, func(i int, r *chain.Receipt, err error) bool {
+			return emit(from+i, r, err)
+		})
+		done += n
+		if !bailed {
+			c.penalty = minPenalty
+			return done
+		}
+		c.stats.Bails++
+		c.serial, c.penalty = c.penalty, min(maxPenalty, 2*c.penalty)
+	}
+	return done
+}
