@@ -71,6 +71,9 @@ func take[T any](chunk *[]T, n, size int) *T { return &takeN(chunk, n, size)[0] 
 
 // takeN hands out n elements of a chunk, or of a new one; many get one of their own.
 func takeN[T any](chunk *[]T, n, size int) []T {
+	if n == 0 {
+		return []T{} // never nil, whatever was taken before
+	}
 	if n > len(*chunk) {
 		if n > size/4 {
 			return make([]T, n)
