@@ -1,165 +1,215 @@
 package state
 
 import (
-	"sync"
+	"math/bits"
 
 	"github.com/ethereum/go-ethereum/common"
 	"github.com/ethereum/go-ethereum/core/types"
-	"github.com/ethereum/go-ethereum/crypto"
+
+	"github.com/talaria-l2/talaria/keccak"
 )
 
-// trieHasher holds what one goroutine needs to hash nodes.
-type trieHasher struct {
-	keccak crypto.KeccakState
-	node   [1024]byte // the node being encoded; the largest takes 532 bytes
-	value  [128]byte  // the leaf value being encoded; the largest takes 110 bytes
-	out    common.Hash
+// trieRoot is one trie of a forest.
+type trieRoot struct {
+	node  nodeRef
+	dirty bool
+	hash  common.Hash
 }
 
-func newTrieHasher() *trieHasher { return &trieHasher{keccak: crypto.NewKeccakState()} }
-
-// hash returns the Keccak-256 of b.
-func (h *trieHasher) hash(b []byte) common.Hash {
-	h.keccak.Reset()
-	h.keccak.Write(b)
-	h.keccak.Read(h.out[:])
-	return h.out
+// job is a node whose sum is to be computed and put into the parent at the place, a
+// nibble. The parent of a root has kindTrie and the index of the trie.
+type job struct {
+	node, parent nodeRef
+	place        uint8
 }
 
-// sum makes of an encoded node what its parent holds.
-func (h *trieHasher) sum(s *nodeSum, enc []byte) {
-	if len(enc) < len(s.bytes) {
-		s.length = uint8(copy(s.bytes[:], enc))
+// From this many jobs on, hashing below the upper levels begins before more are
+// collected: enough to fill the lanes of the hash, few enough for the nearer caches.
+const hashJobs = 1024
+
+// Only this many nodes are encoded before they are hashed.
+const hashBatch = 128
+
+// Nodes above this depth are hashed after all others.
+const upperLevels = 2
+
+// hashing computes the sums that are out of date in tries of one forest, from the
+// deepest level up, so that many nodes are hashed together. For one goroutine.
+type hashing[V any] struct {
+	forest *forest[V]
+	roots  *arena[*[arenaChunk]trieRoot]
+	batch  *keccak.Batch
+	// encode appends the leaf value that goes into the trie.
+	encode func(b []byte, value *V) []byte
+	// visit, if there is one, collects what a leaf's value depends on, and settle
+	// computes that.
+	visit  func(value *V)
+	settle func()
+
+	levels  [keyNibbles + 1][]job // by the depth of the node
+	count   int                   // jobs in all levels from upperLevels on
+	batched []job                 // nodes that the batch holds
+	hashes  []common.Hash
+}
+
+// add puts a node on the list of its level and then all below it that are dirty.
+func (h *hashing[V]) add(j job, depth int) {
+	h.levels[depth] = append(h.levels[depth], j)
+	if depth >= upperLevels {
+		h.count++
+	}
+	h.collect(j.node, depth)
+}
+
+// addTrie does that for a whole trie, if it is dirty.
+func (h *hashing[V]) addTrie(id uint32) {
+	t := rootAt(h.roots, id)
+	if t.dirty && t.node != noNode {
+		h.add(job{node: t.node, parent: kindTrie | nodeRef(id)}, 0)
+	}
+	if t.node == noNode {
+		t.hash = types.EmptyRootHash
+	}
+	t.dirty = false
+}
+
+func rootAt(roots *arena[*[arenaChunk]trieRoot], id uint32) *trieRoot {
+	return &(*roots.chunk(id))[id%arenaChunk]
+}
+
+// collect lists the dirty nodes below r.
+func (h *hashing[V]) collect(r nodeRef, depth int) {
+	switch {
+	case r.kind() == kindLeaf:
+		if h.visit != nil {
+			h.visit(&h.forest.leaf(r).value)
+		}
+	case r.kind() == kindExt:
+		if x := h.forest.ext(r); x.dirty {
+			x.dirty = false
+			h.add(job{node: x.child, parent: r}, int(x.end))
+		}
+	default:
+		b := h.forest.branch(r)
+		dirty := b.dirty()
+		b.clean()
+		for ; dirty != 0; dirty &= dirty - 1 {
+			n := bits.TrailingZeros16(dirty)
+			h.add(job{b.at(b.position(n)), r, uint8(n)}, depth+1)
+			if depth+1 == upperLevels && h.count >= hashJobs {
+				h.sum(upperLevels)
+			}
+		}
+	}
+}
+
+// sum computes all that is collected at levels down from the top one. Whole subtries
+// below the top must have been collected.
+func (h *hashing[V]) sum(top int) {
+	if h.settle != nil {
+		h.settle()
+	}
+	for depth := keyNibbles; depth >= top; depth-- {
+		jobs := h.levels[depth]
+		for i := range jobs {
+			h.encodeJob(&jobs[i], depth)
+			if len(h.batched) == hashBatch {
+				h.sumBatch()
+			}
+		}
+		h.sumBatch()
+		h.levels[depth] = jobs[:0]
+	}
+	h.count = 0
+}
+
+func (h *hashing[V]) encodeJob(j *job, depth int) {
+	room := h.batch.Room(maxNode)
+	skip, end := h.appendNode(room, j.node, depth)
+	if n := end - skip; n < 32 && j.parent.kind() != kindTrie {
+		var sum common.Hash
+		copy(sum[:], room[skip:end])
+		sum[31] = byte(n)
+		h.store(j, &sum, true)
 		return
 	}
-	s.bytes, s.length = h.hash(enc), 32
+	h.batch.Added(skip, end-skip)
+	h.batched = append(h.batched, *j)
 }
 
-// root returns the root hash of the trie. Different goroutines may hash disjoint
-// tries of one forest at the same time.
-func (f *forest[V]) root(h *trieHasher, r nodeRef) common.Hash {
-	if r == noNode {
-		return types.EmptyRootHash
+func (h *hashing[V]) sumBatch() {
+	if len(h.batched) == 0 {
+		return
 	}
-	s := f.hash(h, r, 0)
-	if s.length < 32 {
-		return h.hash(s.bytes[:s.length])
+	h.hashes = h.batch.Sum(h.hashes[:0])
+	for i := range h.batched {
+		h.store(&h.batched[i], &h.hashes[i], false)
 	}
-	return s.bytes
+	h.batched = h.batched[:0]
 }
 
-// rootParallel is root with the two halves of the root branch hashed at once.
-func (f *forest[V]) rootParallel(h, other *trieHasher, r nodeRef) common.Hash {
-	if r.kind() == kindBranch {
-		b := f.branch(r)
-		var upper sync.WaitGroup
-		upper.Go(func() { f.hashChildren(other, b, 8, 16, 1) })
-		f.hashChildren(h, b, 0, 8, 1)
-		upper.Wait()
+// store puts a node's sum into its parent.
+func (h *hashing[V]) store(j *job, sum *common.Hash, short bool) {
+	switch r := j.parent; {
+	case r.kind() == kindTrie:
+		rootAt(h.roots, r.index()).hash = *sum
+	case r.kind() == kindExt:
+		x := h.forest.ext(r)
+		x.sum, x.short = *sum, short
+	default:
+		b := h.forest.branch(r)
+		b.sums[b.position(int(j.place))] = *sum
+		if short {
+			b.meta[1] |= 1 << j.place
+		} else {
+			b.meta[1] &^= 1 << j.place
+		}
 	}
-	return f.root(h, r)
 }
 
-// hashChildren computes the sums of the branch's children from start to end.
-func (f *forest[V]) hashChildren(h *trieHasher, b *branchNode, start, end, depth int) {
-	var copies *[16]nodeSum
-	if b.copies != 0 {
-		copies = f.copies.at(b.copies - 1)
+const (
+	nodeHeader = 3   // room for the longest list header
+	maxNode    = 544 // the largest node, a full branch, takes 532 bytes
+)
+
+// appendNode encodes a node whose children's sums are known into b, which is empty
+// and has room for maxNode bytes; the RLP is b[start:end].
+func (h *hashing[V]) appendNode(room []byte, r nodeRef, depth int) (start, end int) {
+	b := room[:nodeHeader]
+	switch {
+	case r.kind() == kindLeaf:
+		l := h.forest.leaf(r)
+		b = appendPath(b, &l.key, depth, keyNibbles, 0x20)
+		b = h.encode(b, &l.value)
+	case r.kind() == kindExt:
+		x := h.forest.ext(r)
+		b = appendPath(b, &x.key, depth, int(x.end), 0)
+		b = appendSum(b, &x.sum, x.short)
+	default:
+		b = appendChildren(b, h.forest.branch(r))
 	}
-	for i := start; i < end; i++ {
-		child := b.children[i]
-		if child == noNode || copies != nil && b.stale>>i&1 == 0 {
+	return listHeader(b), len(b)
+}
+
+func appendChildren(b []byte, br branch) []byte {
+	mask, short, p := br.mask(), br.short(), 0
+	for n := range 16 {
+		if mask>>n&1 == 0 {
+			b = append(b, 0x80)
 			continue
 		}
-		s := f.hash(h, child, depth)
-		if copies != nil {
-			copies[i] = *s
-		}
+		b = appendSum(b, &br.sums[p], short>>n&1 != 0)
+		p++
 	}
+	return append(b, 0x80) // no value: all keys have equal length
 }
 
-// hash returns the node's sum after computing it where it is not known.
-func (f *forest[V]) hash(h *trieHasher, r nodeRef, depth int) *nodeSum {
-	var s *nodeSum
-	switch r.kind() {
-	case kindLeaf:
-		s = &f.leaf(r).sum
-	case kindExt:
-		e := f.ext(r)
-		if s = &e.sum; s.length == 0 {
-			f.hash(h, e.child, int(e.end))
-		}
-	default:
-		b := f.branch(r)
-		if s = &b.sum; s.length == 0 {
-			f.hashChildren(h, b, 0, 16, depth+1)
-			b.stale = 0
-		}
+func appendSum(b []byte, sum *common.Hash, short bool) []byte {
+	if short {
+		return append(b, sum[:sum[31]]...)
 	}
-	if s.length == 0 {
-		h.sum(s, f.encodeNode(h, r, depth))
-	}
-	return s
-}
-
-// encodeNode returns the RLP of a node whose children's sums are known. The slice
-// is the hasher's and holds until its next use.
-func (f *forest[V]) encodeNode(h *trieHasher, r nodeRef, depth int) []byte {
-	const header = 3 // room for the longest list header
-	b := h.node[:header]
-	switch r.kind() {
-	case kindLeaf:
-		l := f.leaf(r)
-		value := f.encode(h, &l.value)
-		b = appendPath(h.node[:header], &l.key, depth, keyNibbles, 0x20)
-		b = appendString(b, value)
-	case kindExt:
-		e := f.ext(r)
-		b = appendPath(b, &e.key, depth, int(e.end), 0)
-		b = f.appendChild(b, e.child)
-	default:
-		b = f.appendChildren(b, f.branch(r))
-		b = append(b, 0x80) // no value: all keys have equal length
-	}
-	return prependListHeader(b, header)
-}
-
-func (f *forest[V]) appendChildren(b []byte, branch *branchNode) []byte {
-	if branch.copies == 0 {
-		for _, child := range branch.children {
-			b = f.appendChild(b, child)
-		}
-		return b
-	}
-	copies := f.copies.at(branch.copies - 1)
-	for i, child := range branch.children {
-		if child == noNode {
-			b = append(b, 0x80)
-		} else {
-			b = appendSum(b, &copies[i])
-		}
-	}
-	return b
-}
-
-func (f *forest[V]) appendChild(b []byte, r nodeRef) []byte {
-	switch r.kind() {
-	case kindLeaf:
-		return appendSum(b, &f.leaf(r).sum)
-	case kindExt:
-		return appendSum(b, &f.ext(r).sum)
-	case kindBranch:
-		return appendSum(b, &f.branch(r).sum)
-	default:
-		return append(b, 0x80)
-	}
-}
-
-func appendSum(b []byte, s *nodeSum) []byte {
-	if s.length == 32 {
-		b = append(b, 0x80+32)
-	}
-	return append(b, s.bytes[:s.length]...)
+	b = append(b, 0x80+32)
+	return append(b, sum[:]...)
 }
 
 // appendPath appends nibbles start to end in hex-prefix encoding (yellow paper,
@@ -169,7 +219,7 @@ func appendPath(b []byte, key *common.Hash, start, end int, flag byte) []byte {
 		b = append(b, 0x80+byte(n))
 	}
 	if (end-start)%2 == 1 {
-		flag |= 0x10 | nibble(key, start)
+		flag |= 0x10 | byte(nibble(key, start))
 		start++
 	}
 	b = append(b, flag)
@@ -177,7 +227,7 @@ func appendPath(b []byte, key *common.Hash, start, end int, flag byte) []byte {
 		return append(b, key[start/2:end/2]...)
 	}
 	for ; start < end; start += 2 {
-		b = append(b, nibble(key, start)<<4|nibble(key, start+1))
+		b = append(b, byte(nibble(key, start)<<4|nibble(key, start+1)))
 	}
 	return b
 }
@@ -194,41 +244,62 @@ func appendString(b, s []byte) []byte {
 	return append(b, s...)
 }
 
-// prependListHeader turns b[room:] into an RLP list that starts within b[:room].
-func prependListHeader(b []byte, room int) []byte {
-	switch n := len(b) - room; {
+// listHeader writes the RLP header of the list b[nodeHeader:] before it and returns
+// where that starts.
+func listHeader(b []byte) int {
+	switch n := len(b) - nodeHeader; {
 	case n < 56:
-		b[room-1] = 0xc0 + byte(n)
-		return b[room-1:]
+		b[nodeHeader-1] = 0xc0 + byte(n)
+		return nodeHeader - 1
 	case n < 256:
-		b[room-2], b[room-1] = 0xf8, byte(n)
-		return b[room-2:]
+		b[nodeHeader-2], b[nodeHeader-1] = 0xf8, byte(n)
+		return nodeHeader - 2
 	default:
-		b[room-3], b[room-2], b[room-1] = 0xf9, byte(n>>8), byte(n)
-		return b[room-3:]
+		b[nodeHeader-3], b[nodeHeader-2], b[nodeHeader-1] = 0xf9, byte(n>>8), byte(n)
+		return nodeHeader - 3
 	}
 }
 
 // prove returns the encoded nodes from the root towards the key, as far as the path
 // leads, without those that are part of their parents. All sums must be known.
-func (f *forest[V]) prove(h *trieHasher, r nodeRef, key *common.Hash) [][]byte {
+func (h *hashing[V]) prove(r nodeRef, key *common.Hash) [][]byte {
 	proof := [][]byte{}
+	embedded := false
 	for depth := 0; r != noNode; {
-		if f.hash(h, r, depth).length == 32 || depth == 0 {
-			proof = append(proof, append([]byte(nil), f.encodeNode(h, r, depth)...))
+		if !embedded {
+			var room [maxNode]byte
+			start, end := h.appendNode(room[:0], r, depth)
+			proof = append(proof, append([]byte(nil), room[start:end]...))
 		}
-		switch r.kind() {
-		case kindLeaf:
+		switch {
+		case r.kind() == kindLeaf:
 			return proof
-		case kindExt:
-			e := f.ext(r)
-			if commonNibbles(&e.key, key, depth, int(e.end)) < int(e.end) {
+		case r.kind() == kindExt:
+			x := h.forest.ext(r)
+			if commonNibbles(&x.key, key, depth, int(x.end)) < int(x.end) {
 				return proof
 			}
-			r, depth = e.child, int(e.end)
-		case kindBranch:
-			r, depth = f.branch(r).children[nibble(key, depth)], depth+1
+			r, depth, embedded = x.child, int(x.end), x.short
+		default:
+			b, n := h.forest.branch(r), nibble(key, depth)
+			r, depth, embedded = b.child(n), depth+1, b.short()>>n&1 != 0
 		}
 	}
 	return proof
+}
+
+// appendUint64 appends n's RLP.
+func appendUint64(b []byte, n uint64) []byte {
+	switch {
+	case n == 0:
+		return append(b, 0x80)
+	case n < 0x80:
+		return append(b, byte(n))
+	}
+	length := (bits.Len64(n) + 7) / 8
+	b = append(b, 0x80+byte(length))
+	for shift := 8 * (length - 1); shift >= 0; shift -= 8 {
+		b = append(b, byte(n>>shift))
+	}
+	return b
 }

@@ -3,6 +3,7 @@ package state
 import (
 	"bytes"
 	"fmt"
+	"math/big"
 	"math/rand/v2"
 	"slices"
 	"testing"
@@ -15,6 +16,7 @@ import (
 	"github.com/ethereum/go-ethereum/rlp"
 	"github.com/ethereum/go-ethereum/trie"
 	"github.com/ethereum/go-ethereum/triedb"
+	"github.com/holiman/uint256"
 )
 
 // gethRoot computes a root with go-ethereum's trie, from nothing.
@@ -105,77 +107,108 @@ func TestTrieRootsEqualGethsAfterRandomDiffs(t *testing.T) {
 			if got := tr.Root(); got != types.EmptyRootHash {
 				t.Errorf("root after everything was deleted: %s", got)
 			}
-			if n := len(tr.accounts.leaves.free); uint32(n) != tr.accounts.leaves.next {
-				t.Errorf("%d of %d account leaves were released", n, tr.accounts.leaves.next)
-			}
-			for name, a := range map[string][2]int{
-				"storage leaves":     {len(tr.storage.leaves.free), int(tr.storage.leaves.next)},
-				"storage extensions": {len(tr.storage.exts.free), int(tr.storage.exts.next)},
-				"storage branches":   {len(tr.storage.branches.free), int(tr.storage.branches.next)},
-				"account extensions": {len(tr.accounts.exts.free), int(tr.accounts.exts.next)},
-				"storage copies":     {len(tr.storage.copies.free), int(tr.storage.copies.next)},
-				"account copies":     {len(tr.accounts.copies.free), int(tr.accounts.copies.next)},
-				"account branches":   {len(tr.accounts.branches.free), int(tr.accounts.branches.next)},
-			} {
-				if a[0] != a[1] {
-					t.Errorf("%s: %d of %d were released", name, a[0], a[1])
-				}
-			}
+			checkReleased(t, tr)
 		})
 	}
+}
+
+// checkReleased checks that an empty trie has no nodes.
+func checkReleased(t *testing.T, tr *Trie) {
+	t.Helper()
+	free := func(of func(*trieWorker) *freeList) (n int) {
+		for _, w := range tr.workers {
+			n += of(w).len()
+		}
+		return n
+	}
+	check := func(name string, size int, of func(*trieWorker) *freeList) {
+		if n := free(of); n != size {
+			t.Errorf("%s: %d of %d are free", name, n, size)
+		}
+	}
+	check("account leaves", tr.accounts.leaves.size(), func(w *trieWorker) *freeList { return &w.accounts.space.leaves })
+	check("account extensions", tr.accounts.exts.size(), func(w *trieWorker) *freeList { return &w.accounts.space.exts })
+	check("slots", tr.storage.leaves.size(), func(w *trieWorker) *freeList { return &w.storage.space.leaves })
+	check("storage extensions", tr.storage.exts.size(), func(w *trieWorker) *freeList { return &w.storage.space.exts })
+	for i := range branchWidths {
+		check("account branches", tr.accounts.branches[i].size(), func(w *trieWorker) *freeList { return &w.accounts.space.branches[i] })
+		check("storage branches", tr.storage.branches[i].size(), func(w *trieWorker) *freeList { return &w.storage.space.branches[i] })
+	}
+	check("tries", tr.roots.size()-1, func(w *trieWorker) *freeList { return &w.roots })
 }
 
 // Hashed keys never make nodes short enough to be part of their parents, nor long
 // extensions: keys that are alike do.
 func TestForestEqualsGethsTrieForKeysThatAreAlike(t *testing.T) {
-	encode := func(h *trieHasher, v *common.Hash) []byte {
-		return appendString(h.value[:0], bytes.TrimLeft(v[:], "\x00"))
-	}
-	for seed := range uint64(200) {
+	for seed := range uint64(300) {
 		r := rand.New(rand.NewPCG(seed, 2))
-		f := forest[common.Hash]{encode: encode}
-		h := newTrieHasher()
+		tr := NewTrie()
+		w := tr.workers[0]
+		id := tr.newRoot(w)
 		content := make(map[common.Hash][]byte)
 		oracle := trie.NewEmpty(triedb.NewDatabase(rawdb.NewMemoryDatabase(), nil))
-		root := noNode
 		dense := 3 + int(seed%2)*13
-		for step := range 300 {
-			key := alikeKey(r, dense)
+		for step := range 200 {
+			batch := make(map[common.Hash]common.Hash)
+			for range 1 + r.IntN(4)*r.IntN(20) {
+				var value common.Hash
+				if r.IntN(3) > 0 {
+					value = common.Hash{31: byte(1 + r.IntN(255))}
+					if r.IntN(4) == 0 {
+						value[r.IntN(32)] = 0xff
+					}
+				}
+				batch[alikeKey(r, dense)] = value
+			}
+			if r.IntN(20) == 0 {
+				for key := range content {
+					batch[key] = common.Hash{}
+				}
+			}
+			changeSlots(t, tr, id, batch)
+			for key, value := range batch {
+				content[key] = bytes.TrimLeft(value[:], "\x00")
+				var err error
+				if len(content[key]) == 0 {
+					delete(content, key)
+					err = oracle.Delete(key[:])
+				} else {
+					content[key], _ = rlp.EncodeToBytes(content[key])
+					err = oracle.Update(key[:], content[key])
+				}
+				if err != nil {
+					t.Fatal(err)
+				}
+			}
 			if r.IntN(3) == 0 {
-				before := root
-				_, present := content[key]
-				var changed bool
-				root, changed = f.remove(root, 0, &key)
-				if changed != present || !changed && root != before {
-					t.Fatalf("seed %d step %d: removal of %s reports %t", seed, step, key, changed)
-				}
-				delete(content, key)
-				if err := oracle.Delete(key[:]); err != nil {
-					t.Fatal(err)
-				}
-			} else {
-				var leaf *leafNode[common.Hash]
-				root, leaf = f.upsert(root, 0, &key)
-				leaf.value = common.Hash{31: byte(1 + r.IntN(255))}
-				if r.IntN(4) == 0 {
-					leaf.value[r.IntN(32)] = 0xff
-				}
-				content[key] = bytes.Clone(encode(h, &leaf.value))
-				if err := oracle.Update(key[:], content[key]); err != nil {
-					t.Fatal(err)
-				}
+				continue // several batches between two roots
 			}
-			if r.IntN(4) > 0 {
-				continue
+			w.storageSums.addTrie(id)
+			w.storageSums.sum(0)
+			want, root := oracle.Hash(), rootAt(&tr.roots, id)
+			if root.hash != want {
+				t.Fatalf("seed %d step %d: root %s, want %s", seed, step, root.hash, want)
 			}
-			want := oracle.Hash()
-			if got := f.root(h, root); got != want {
-				t.Fatalf("seed %d step %d: root %s, want %s", seed, step, got, want)
-			}
-			key = alikeKey(r, dense)
-			verifyProof(t, want, key, f.prove(h, root, &key), content[key])
+			key := alikeKey(r, dense)
+			verifyProof(t, want, key, w.storageSums.prove(root.node, &key), content[key])
 		}
 	}
+}
+
+// changeSlots changes a trie whose keys are not hashed.
+func changeSlots(t *testing.T, tr *Trie, id uint32, batch map[common.Hash]common.Hash) {
+	t.Helper()
+	w := tr.workers[0]
+	tr.in.slotKeys, tr.in.values = nil, nil
+	var items []item
+	for key, value := range batch {
+		items = append(items, newItem(&key, len(items)))
+		tr.in.slotKeys, tr.in.values = append(tr.in.slotKeys, key), append(tr.in.values, value)
+	}
+	w.storage.keys = tr.in.slotKeys
+	w.items = sortItems(items, w.items, compareKeys(tr.in.slotKeys))
+	root := rootAt(&tr.roots, id)
+	root.node, root.dirty = w.storage.update(root.node, 0, items), true
 }
 
 // alikeKey returns one of few keys that share prefixes of many lengths; their
@@ -274,18 +307,51 @@ func verifyAccountProof(t *testing.T, m *model, p *Proof) {
 	verifyProof(t, p.Root, crypto.Keccak256Hash(p.Address[:]), p.AccountProof, enc)
 }
 
+// Large batches are shared among goroutines, small ones are not.
 func TestParallelRootEqualsSerial(t *testing.T) {
 	r := rand.New(rand.NewPCG(1, 4))
-	d := manyAccounts(r, 3*parallelRootLeaves)
+	create := manyAccounts(r, 3*parallelLeaves)
+	for _, i := range []int{5, 100, 200} { // some have large storage, others a little
+		for slot := range 2 * parallelLeaves {
+			create[i].Storage = append(create[i].Storage, SlotDiff{common.BigToHash(big.NewInt(int64(slot))), common.Hash{31: 1}})
+		}
+	}
+	for i := 300; i < 1000; i++ {
+		create[i].Storage = []SlotDiff{{common.Hash{1}, common.Hash{2}}, {common.Hash{2}, common.Hash{byte(i)}}}
+	}
+	remove := make(Diff, len(create))
+	for i, a := range create {
+		remove[i] = AccountDiff{Address: a.Address, Nonce: new(uint64), Balance: new(uint256.Int)}
+		for _, s := range a.Storage {
+			remove[i].Storage = append(remove[i].Storage, SlotDiff{Slot: s.Slot})
+		}
+	}
 	parallel, serial := NewTrie(), NewTrie()
-	parallel.Apply(d)
-	for len(d) > 0 {
-		n := min(len(d), parallelRootLeaves/2)
-		serial.Apply(d[:n])
-		serial.Root()
-		d = d[n:]
+	parallel.SetWorkers(4)
+	serial.SetWorkers(1)
+	steps := []Diff{create, remove[:2*parallelLeaves], create[:parallelLeaves+7], remove[:10], remove[2*parallelLeaves:], remove[:2*parallelLeaves]}
+	for n, d := range steps {
+		parallel.Apply(d)
+		for len(d) > 0 {
+			part := min(len(d), 1+r.IntN(300))
+			serial.Apply(d[:part])
+			if r.IntN(2) == 0 {
+				serial.Root()
+			}
+			d = d[part:]
+		}
+		if got, want := parallel.Root(), serial.Root(); got != want {
+			t.Fatalf("step %d: parallel root %s, serial root %s", n, got, want)
+		}
+		for _, a := range []int{5, 100, 301} {
+			if got, want := parallel.StorageRoot(create[a].Address), serial.StorageRoot(create[a].Address); got != want {
+				t.Fatalf("step %d: parallel storage root %s, serial %s", n, got, want)
+			}
+		}
 	}
-	if got, want := parallel.Root(), serial.Root(); got != want {
-		t.Errorf("parallel root %s, serial root %s", got, want)
+	if got := parallel.Root(); got != types.EmptyRootHash {
+		t.Errorf("root after everything was removed: %s", got)
 	}
+	checkReleased(t, parallel)
+	checkReleased(t, serial)
 }
