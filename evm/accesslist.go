@@ -5,7 +5,6 @@ import (
 
 	"github.com/ethereum/go-ethereum/common"
 	"github.com/ethereum/go-ethereum/core/types"
-	"github.com/ethereum/go-ethereum/core/vm"
 	"github.com/ethereum/go-ethereum/crypto"
 	"github.com/ethereum/go-ethereum/eth/tracers/logger"
 
@@ -31,7 +30,7 @@ func (m *Machine) CreateAccessList(view state.View, msg *CallMsg, env *Env) (typ
 		}
 		excluded[crypto.CreateAddress(msg.From, account.Nonce)] = struct{}{}
 	}
-	for _, addr := range vm.ActivePrecompiles(m.rules) {
+	for addr := range m.precompiles {
 		excluded[addr] = struct{}{}
 	}
 	for i := range msg.Authorizations {
@@ -40,16 +39,15 @@ func (m *Machine) CreateAccessList(view state.View, msg *CallMsg, env *Env) (typ
 		}
 	}
 
-	untraced := m.vm
-	defer func() { m.vm = untraced }()
+	before := m.tracer
+	defer m.SetTracer(before)
 	withList := *msg
 	tracer := logger.NewAccessListTracer(msg.AccessList, excluded)
 	for range accessListRounds {
 		withList.AccessList = tracer.AccessList()
 		next := logger.NewAccessListTracer(withList.AccessList, excluded)
-		m.vm = m.newInterpreter(next.Hooks())
+		m.SetTracer(next.Hooks())
 		result, err := m.Call(view, &withList, env)
-		m.vm.Release()
 		if err != nil {
 			return nil, nil, err
 		}

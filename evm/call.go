@@ -1,6 +1,7 @@
 package evm
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"math/big"
@@ -98,17 +99,23 @@ func (msg *CallMsg) prepare(view state.View, env *Env) (state.View, *Env, messag
 func (m *Machine) simulate(view state.View, env *Env, msg *message, done <-chan struct{}) (executed, error) {
 	m.begin(view, env, msg.free)
 	msg.price = effectivePrice(&msg.feeCap, &msg.tipCap, &m.baseFee)
+	if m.tracer != nil {
+		m.traceStart(msg.transaction(), msg.from)
+	}
 	var out executed
 	var err error
 	if m.runCancellable(done, func() { out, err = m.transition(msg) }) {
-		return executed{}, ErrCancelled
+		out, err = executed{}, ErrCancelled
+	}
+	if m.tracer != nil {
+		m.journal.FoldCredits()
+		m.traceEnd(&out, err)
 	}
 	return out, err
 }
 
-// runCancellable reports whether done was closed before run returned. The
-// interpreter polls only a flag of its own, so a goroutine waits for done; it ends
-// before this returns.
+// runCancellable reports whether done was closed before run returned. A goroutine
+// waits for done, since the interpreter only polls a flag; it ends before this returns.
 func (m *Machine) runCancellable(done <-chan struct{}, run func()) (cancelled bool) {
 	if done == nil {
 		run()
@@ -119,23 +126,19 @@ func (m *Machine) runCancellable(done <-chan struct{}, run func()) (cancelled bo
 		return true
 	default:
 	}
-	interpreter := m.vm
 	finished, joined := make(chan struct{}), make(chan struct{})
 	go func() {
 		defer close(joined)
 		select {
 		case <-done:
-			interpreter.Cancel()
+			m.stopped.Store(true)
 		case <-finished:
 		}
 	}()
 	defer func() {
 		close(finished)
 		<-joined
-		if interpreter.Cancelled() { // which is for good
-			cancelled = true
-			m.vm = m.newInterpreter(nil)
-		}
+		cancelled = m.stopped.Swap(false)
 	}()
 	run()
 	return false
@@ -157,7 +160,7 @@ func (m *Machine) Call(view state.View, msg *CallMsg, env *Env) (*CallResult, er
 	}
 	m.journal.FoldCredits()
 	return &CallResult{
-		ReturnData: out.data, GasUsed: out.gasUsed, PeakGas: out.peakUsed,
+		ReturnData: bytes.Clone(out.data), GasUsed: out.gasUsed, PeakGas: out.peakUsed,
 		Logs: m.journal.Logs(), ContractAddress: out.contract,
 		Err: out.err, Diff: m.journal.Diff(),
 	}, nil

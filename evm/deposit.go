@@ -3,7 +3,7 @@ package evm
 import (
 	"fmt"
 
-	"github.com/ethereum/go-ethereum/crypto"
+	"github.com/ethereum/go-ethereum/core/tracing"
 	"github.com/holiman/uint256"
 
 	"github.com/talaria-l2/talaria/chain"
@@ -15,27 +15,32 @@ import (
 // its gas. The sender's nonce always goes up by one.
 func (m *Machine) executeDeposit(tx *chain.Tx, env *Env, r *Result) {
 	d := tx.Deposit
+	err := m.msg.setDeposit(d)
+	if m.tracer != nil {
+		m.traceStart(m.msg.transaction(), d.From)
+	}
 	var mint uint256.Int
 	mint.SetFromBig(d.Mint) // a mint above 2^256 does not decode
 	if !mint.IsZero() {
-		m.journal.AddBalance(d.From, &mint)
+		m.addBalance(d.From, &mint, tracing.BalanceChangeUnspecified)
 	}
 	nonce := m.journal.Nonce(d.From)
 	minted := m.journal.Snapshot()
 
 	var out executed
-	var err error
-	if m.msg, err = depositMessage(d); err == nil {
+	if err == nil {
 		out, err = m.transition(&m.msg)
 	}
 	if err != nil {
 		m.journal.Revert(minted)
 		out = executed{gasUsed: d.Gas, err: fmt.Errorf("%w: %w", ErrFailedDeposit, err)}
 	}
-	// A creation that the interpreter refused left the nonce as it was.
-	m.journal.SetNonce(d.From, nonce+1)
+	// What was refused before it ran left the nonce as it was.
+	if m.journal.Nonce(d.From) == nonce {
+		m.setNonce(d.From, nonce+1, tracing.NonceChangeUnspecified)
+	}
 	if d.To == nil {
-		out.contract = crypto.CreateAddress(d.From, nonce)
+		out.contract = m.createAddress(d.From, nonce)
 	}
 	m.result(tx, env, &out, r)
 	r.DepositNonce = nonce

@@ -84,7 +84,7 @@ func TestDeposits(t *testing.T) {
 			chain.Deposit{From: rich, Mint: big.NewInt(1), Gas: 200_000, Data: storer(vm.PUSH0, vm.PUSH0, vm.REVERT)},
 			want{err: ErrReverted, sender: 1001, wantNonce: 5}},
 		{"initcode above the limit fails before execution",
-			chain.Deposit{From: rich, Gas: 30_000_000, Data: make([]byte, 49_153)},
+			chain.Deposit{From: rich, Gas: 30_000_000, Data: make([]byte, 1_048_577)},
 			want{gasUsed: 30_000_000, err: ErrInitCodeTooLarge, sender: 1000, wantNonce: 5}},
 		{"the cap on a transaction's gas is not for deposits",
 			chain.Deposit{From: from, To: &plain, Mint: big.NewInt(1), Gas: testCfg.TxGasCap + 1},

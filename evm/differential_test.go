@@ -26,6 +26,22 @@ type signer struct {
 	addr common.Address
 }
 
+// osakaConfig is go-ethereum's configuration of a chain that has run Osaka's rules
+// since its first block.
+func osakaConfig(chainID uint64) *params.ChainConfig {
+	zero, start := new(big.Int), uint64(0)
+	return &params.ChainConfig{
+		ChainID:        new(big.Int).SetUint64(chainID),
+		HomesteadBlock: zero, EIP150Block: zero, EIP155Block: zero, EIP158Block: zero,
+		ByzantiumBlock: zero, ConstantinopleBlock: zero, PetersburgBlock: zero,
+		IstanbulBlock: zero, MuirGlacierBlock: zero, BerlinBlock: zero, LondonBlock: zero,
+		ArrowGlacierBlock: zero, GrayGlacierBlock: zero, MergeNetsplitBlock: zero,
+		TerminalTotalDifficulty: zero,
+		ShanghaiTime:            &start, CancunTime: &start, PragueTime: &start, OsakaTime: &start,
+		BlobScheduleConfig: params.DefaultBlobSchedule,
+	}
+}
+
 // oracle is go-ethereum's own state transition on its own state.
 type oracle struct {
 	t     testing.TB
@@ -86,7 +102,7 @@ func (o *oracle) apply(tx *chain.Tx, env *Env) (*core.ExecutionResult, []*types.
 // compares after each one.
 func equalsOracle(t *testing.T, choices []byte) (valid, failed int) {
 	cfg := chain.DefaultConfig()
-	cfg.TxGasCap = params.MaxTxGas
+	cfg.TxGasCap, cfg.MaxCodeSize, cfg.MaxInitCode = params.MaxTxGas, params.MaxCodeSize, params.MaxInitCodeSize
 	env := &Env{
 		Number: 300, Timestamp: 1000, GasLimit: 100_000_000, BaseFee: big.NewInt(1000), PrevRandao: common.Hash{9},
 		Coinbase: common.HexToAddress("0xc01bba5e"), Config: &cfg,
@@ -101,7 +117,7 @@ func equalsOracle(t *testing.T, choices []byte) (valid, failed int) {
 	}
 	w := newWorld(env.Coinbase, senders)
 	alloc := w.alloc(s)
-	view, o := newMemoryFrom(alloc), newOracle(t, osaka(cfg.ChainID), alloc)
+	view, o := newMemoryFrom(alloc), newOracle(t, osakaConfig(cfg.ChainID), alloc)
 	m := NewMachine(&cfg)
 	defer m.Close()
 

@@ -11,8 +11,11 @@
 //     "Deposits", as of Regolith and Canyon: they mint first, pay no fee, and are
 //     included even if they fail or could not run at all; the cap on gas is not
 //     for them;
-//   - blob transactions do not exist, so BLOBHASH is always zero and BLOBBASEFEE
-//     is 1 wei, the price at zero excess blob gas.
+//   - chain.Config.MaxCodeSize and MaxInitCode take the place of EIP-170's and
+//     EIP-3860's limits, in transactions, CREATE and CREATE2 alike;
+//   - blob transactions do not reach it, since chain.DecodeTx refuses them: BLOBHASH is
+//     always zero, and BLOBBASEFEE is 1 wei, the price at zero excess blob gas, unless
+//     Env says otherwise. Their rules are implemented for public test cases.
 //
 // It refuses to read a clock, to keep a state of its own between transactions, and
 // to decide about the block: whether the block has gas left for a transaction is
@@ -20,23 +23,14 @@
 //
 // # How the parts meet
 //
-// A Machine owns the memory that executions reuse: a state.Journal, the
-// interpreter, analysed jump destinations. The one goroutine that executes a chain
-// keeps one Machine; Execute, SystemCall, Call, EstimateGas and CreateAccessList
-// as package functions make a Machine for one use. The interpreter is go-ethereum's
-// core/vm behind the journal; nothing outside this package sees it, and errors that
-// callers tell apart are declared here.
+// A Machine owns the memory that executions reuse: a state.Journal, frames, analysed
+// codes. The one goroutine that executes a chain keeps one Machine; SystemCall, Call,
+// EstimateGas and CreateAccessList as package functions make a Machine for one use.
 //
-// # Code size
-//
-// The interpreter has EIP-170's and EIP-3860's limits compiled in: 24,576 bytes of
-// code, 49,152 bytes of initcode. chain.Config.MaxCodeSize and MaxInitCode can
-// therefore not raise them. EffectiveLimits says what holds for a configuration:
-//
-//   - initcode of a transaction above EffectiveLimits' initcode is refused before
-//     execution with ErrInitCodeTooLarge, and so is a configured limit below the
-//     compiled one;
-//   - code above 24,576 bytes fails its creation with all its gas, in a transaction
-//     and in CREATE and CREATE2 alike; so does initcode above 49,152 bytes in
-//     CREATE and CREATE2. Lower configured limits do not reach these two.
+// transition takes a message from validation to fees; invocation is a call or a
+// creation on any level; frame is a code that runs, with its stack, memory and gas. The
+// plain interpreter (plain.go, meter.go) goes from instruction to instruction and tells
+// a tracer about them. What an instruction does beyond stack and memory is in host.go
+// and invoke.go, for every way to execute. Precompiled contracts are go-ethereum's;
+// tracers are too, and errors that callers tell apart are declared here.
 package evm

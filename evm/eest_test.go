@@ -123,7 +123,7 @@ type stateTestRunner struct {
 func newStateTestRunner(t *testing.T) *stateTestRunner {
 	r := &stateTestRunner{t: t, machines: make(map[string]*Machine), cfg: chain.DefaultConfig()}
 	r.cfg.ChainID, r.cfg.L1ChainID = 1, 2
-	r.cfg.TxGasCap = params.MaxTxGas
+	r.cfg.TxGasCap, r.cfg.MaxCodeSize, r.cfg.MaxInitCode = params.MaxTxGas, params.MaxCodeSize, params.MaxInitCodeSize
 	r.cfg.MaxTxBytes = 1 << 30
 	r.machines["Osaka"] = NewMachine(&r.cfg)
 
@@ -131,10 +131,7 @@ func newStateTestRunner(t *testing.T) *stateTestRunner {
 	before := r.cfg
 	before.TxGasCap = math.MaxUint64
 	m := NewMachine(&before)
-	m.ethConfig.OsakaTime = nil
-	m.rules = m.ethConfig.Rules(new(big.Int), true, 0)
-	m.Close()
-	m.vm = m.newInterpreter(nil)
+	m.setFork(prague)
 	r.machines["Prague"] = m
 	t.Cleanup(func() {
 		for _, m := range r.machines {

@@ -5,7 +5,6 @@ import (
 
 	"github.com/ethereum/go-ethereum/common"
 	"github.com/ethereum/go-ethereum/core/types"
-	"github.com/ethereum/go-ethereum/params"
 	"github.com/holiman/uint256"
 
 	"github.com/talaria-l2/talaria/chain"
@@ -23,6 +22,8 @@ type Env struct {
 	// BaseFeeRecipient receives base fees; zero burns them.
 	BaseFeeRecipient common.Address
 	ParentBeaconRoot common.Hash // argument of the EIP-4788 system call
+	// BlobBaseFee is the price of blob gas in wei; nil is 1, that at zero excess.
+	BlobBaseFee *big.Int
 	// BlockHash returns the hash of one of the 256 blocks before this one; nil
 	// answers zero.
 	BlockHash func(number uint64) common.Hash
@@ -56,31 +57,9 @@ type Result struct {
 	// Credits are to be added after Diff, in order; only with Env.DeferCredits.
 	Credits []state.Credit
 
-	buffer state.DiffBuffer // backs Diff and Credits
+	buffer state.DiffBuffer // backs Diff, Credits and Logs
+	data   []byte           // backs ReturnData
 }
 
-// EffectiveLimits are the largest code and initcode, in bytes, that a transaction
-// can create under cfg; the package comment says why they differ from the
-// configured ones.
-func EffectiveLimits(cfg *chain.Config) (maxCode, maxInitCode uint64) {
-	return params.MaxCodeSize, min(cfg.MaxInitCode, params.MaxInitCodeSize)
-}
-
-// blobBaseFee is the price of blob gas at zero excess (EIP-4844).
-const blobBaseFee = params.BlobTxMinBlobGasprice
-
-// osaka is go-ethereum's configuration of a chain that has run Osaka's rules
-// since its first block.
-func osaka(chainID uint64) *params.ChainConfig {
-	zero, start := new(big.Int), uint64(0)
-	return &params.ChainConfig{
-		ChainID:        new(big.Int).SetUint64(chainID),
-		HomesteadBlock: zero, EIP150Block: zero, EIP155Block: zero, EIP158Block: zero,
-		ByzantiumBlock: zero, ConstantinopleBlock: zero, PetersburgBlock: zero,
-		IstanbulBlock: zero, MuirGlacierBlock: zero, BerlinBlock: zero, LondonBlock: zero,
-		ArrowGlacierBlock: zero, GrayGlacierBlock: zero, MergeNetsplitBlock: zero,
-		TerminalTotalDifficulty: zero,
-		ShanghaiTime:            &start, CancunTime: &start, PragueTime: &start, OsakaTime: &start,
-		BlobScheduleConfig: params.DefaultBlobSchedule,
-	}
-}
+// minBlobBaseFee is the price of blob gas at zero excess (EIP-4844), in wei.
+const minBlobBaseFee = 1

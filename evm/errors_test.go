@@ -8,7 +8,6 @@ import (
 
 	"github.com/ethereum/go-ethereum/common"
 	"github.com/ethereum/go-ethereum/core/types"
-	"github.com/ethereum/go-ethereum/core/vm"
 	"github.com/holiman/uint256"
 
 	"github.com/talaria-l2/talaria/chain"
@@ -65,8 +64,8 @@ func TestInvalidTransactionsAreToldInStandardWords(t *testing.T) {
 			ErrFeeCapTooLow, "max fee per gas less than block base fee: address " + name + ", maxFeePerGas: 999999, baseFee: 1000000"},
 		{"a sender with code (EIP-3607)", account(func(a *types.Account) { a.Code = []byte{0, 0} }), basic(func(*types.DynamicFeeTx) {}),
 			ErrSenderNoEOA, "sender not an eoa: address " + name + ", len(code): 2"},
-		{"initcode above the limit", usual, basic(func(tx *types.DynamicFeeTx) { tx.To, tx.Gas, tx.Data = nil, 9_000_000, make([]byte, 49_153) }),
-			ErrInitCodeTooLarge, "max initcode size exceeded: code size 49153 limit 49152"},
+		{"initcode above the limit", usual, basic(func(tx *types.DynamicFeeTx) { tx.To, tx.Gas, tx.Data = nil, 90_000_000, make([]byte, 1_048_577) }),
+			ErrInitCodeTooLarge, "max initcode size exceeded: code size 1048577 limit 1048576"},
 		{"no authorization", usual, &types.SetCodeTx{ChainID: uint256.MustFromBig(id), Nonce: 5, Gas: 21000, To: to, GasFeeCap: uint256.NewInt(2_000_000), GasTipCap: new(uint256.Int), Value: new(uint256.Int)},
 			ErrEmptyAuthList, "EIP-7702 transaction with empty auth list (sender " + name + ")"},
 	}
@@ -96,17 +95,6 @@ func TestASenderThatDelegatesMaySend(t *testing.T) {
 	}
 }
 
-func TestEffectiveLimits(t *testing.T) {
-	cfg := chain.DefaultConfig()
-	if code, initcode := EffectiveLimits(&cfg); code != 24_576 || initcode != 49_152 {
-		t.Errorf("limits %d and %d", code, initcode)
-	}
-	cfg.MaxInitCode = 1000
-	if _, initcode := EffectiveLimits(&cfg); initcode != 1000 {
-		t.Errorf("initcode limit %d", initcode)
-	}
-}
-
 func TestRevertErrorNamesTheReason(t *testing.T) {
 	reason := common.FromHex("08c379a00000000000000000000000000000000000000000000000000000000000000020000000000000000000000000000000000000000000000000000000000000000568656c6c6f000000000000000000000000000000000000000000000000000000")
 	for _, test := range []struct {
@@ -117,7 +105,7 @@ func TestRevertErrorNamesTheReason(t *testing.T) {
 		{[]byte{1, 2, 3, 4}, "execution reverted"},
 		{reason, "execution reverted: hello"},
 	} {
-		err := outcome(vm.ErrExecutionReverted, test.data)
+		err := outcome(errReverted, test.data)
 		if err.Error() != test.want || !errors.Is(err, ErrReverted) {
 			t.Errorf("%x: %v, want %s", test.data, err, test.want)
 		}

@@ -93,7 +93,7 @@ func (e *estimator) most(msg *CallMsg) (uint64, error) {
 
 // isPlainTransfer reports whether no code can run.
 func (e *estimator) isPlainTransfer() bool {
-	if len(e.msg.data) > 0 || e.msg.to == nil || isPrecompile(*e.msg.to) || len(e.msg.auths) > 0 {
+	if len(e.msg.data) > 0 || e.msg.to == nil || e.m.isPrecompile(*e.msg.to) || len(e.msg.auths) > 0 {
 		return false
 	}
 	account, ok := e.view.Account(*e.msg.to)

@@ -12,10 +12,10 @@ import (
 	"github.com/talaria-l2/talaria/chain"
 )
 
-func TestCodeAboveTheEffectiveLimitFailsItsCreationWithAllGas(t *testing.T) {
-	limit, _ := EffectiveLimits(&testCfg)
+func TestCodeAboveTheLimitFailsItsCreationWithAllGas(t *testing.T) {
+	limit := testCfg.MaxCodeSize
 	key, from := testKey(t, 1)
-	const gas = 10_000_000
+	const gas = 200_000_000
 	for _, test := range []struct {
 		name   string
 		size   uint64

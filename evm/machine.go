@@ -1,15 +1,16 @@
 package evm
 
 import (
-	"math/big"
+	"math/bits"
+	"sync/atomic"
 
 	"github.com/ethereum/go-ethereum/common"
 	"github.com/ethereum/go-ethereum/core/tracing"
 	"github.com/ethereum/go-ethereum/core/vm"
-	"github.com/ethereum/go-ethereum/params"
 	"github.com/holiman/uint256"
 
 	"github.com/talaria-l2/talaria/chain"
+	"github.com/talaria-l2/talaria/keccak"
 	"github.com/talaria-l2/talaria/state"
 )
 
@@ -17,95 +18,116 @@ import (
 // used by one goroutine and keeps no state of the chain between calls.
 type Machine struct {
 	cfg     *chain.Config
-	rules   params.Rules
 	journal *state.Journal
-	db      *stateDB
-	vm      *vm.EVM
-	jumps   *jumpCache
+	tracer  *tracing.Hooks // nil: none
 
-	ethConfig *params.ChainConfig
+	fork        fork
+	table       *[256]instruction
+	precompiles vm.PrecompiledContracts
+
+	frames      []*frame // by depth
+	largeMemory bool     // a frame holds more than keepMemory
+	localCodes  localCodes
+	scratch     [85]byte    // of address derivations
+	stopped     atomic.Bool // ends the execution with ErrCancelled
 
 	msg message // of the present transaction
 
-	// Of the present block; the interpreter's context points to the first three.
-	number           big.Int
-	blobBaseFee      *big.Int
-	random           common.Hash
-	baseFee          uint256.Int
+	// Of the present block.
+	number           uint64
+	coinbase         common.Address
+	baseFee          uint256.Int // zero in a simulation without a price
+	blobBaseFee      uint256.Int
 	baseFeeRecipient common.Address
+	blockHash        func(number uint64) common.Hash // nil answers zero
+
+	words      environment
+	blobHashes []common.Hash // of the present transaction
+}
+
+// environment are the words that do not change while a transaction runs.
+type environment struct {
+	origin, gasPrice                                  uint256.Int
+	coinbase, timestamp, number, prevRandao, gasLimit uint256.Int
+	chainID, baseFee, blobBaseFee                     uint256.Int
+}
+
+// of returns the word of an instruction that only reads the environment.
+func (w *environment) of(op byte) *uint256.Int {
+	switch op {
+	case opORIGIN:
+		return &w.origin
+	case opGASPRICE:
+		return &w.gasPrice
+	case opCOINBASE:
+		return &w.coinbase
+	case opTIMESTAMP:
+		return &w.timestamp
+	case opNUMBER:
+		return &w.number
+	case opPREVRANDAO:
+		return &w.prevRandao
+	case opGASLIMIT:
+		return &w.gasLimit
+	case opCHAINID:
+		return &w.chainID
+	case opBASEFEE:
+		return &w.baseFee
+	default:
+		return &w.blobBaseFee
+	}
 }
 
 // NewMachine returns a machine for the chain of cfg, which must not change.
-// Close gives its memory back.
 func NewMachine(cfg *chain.Config) *Machine {
-	m := &Machine{
-		cfg:         cfg,
-		journal:     state.NewJournal(nil),
-		jumps:       newJumpCache(),
-		ethConfig:   osaka(cfg.ChainID),
-		blobBaseFee: big.NewInt(blobBaseFee),
-	}
-	m.rules = m.ethConfig.Rules(new(big.Int), true, 0)
-	m.db = &stateDB{j: m.journal}
-	m.vm = m.newInterpreter(nil)
+	m := &Machine{cfg: cfg, journal: state.NewJournal(nil)}
+	m.setFork(osaka)
+	m.words.chainID.SetUint64(cfg.ChainID)
 	return m
 }
 
 // Close releases the machine's memory; it must not be used afterwards.
-func (m *Machine) Close() { m.vm.Release() }
+func (m *Machine) Close() { m.frames, m.journal = nil, nil }
 
-// newInterpreter returns an interpreter on the machine's journal. Rules do not
-// depend on the block, so it serves any block whose context it is given.
-func (m *Machine) newInterpreter(hooks *tracing.Hooks) *vm.EVM {
-	i := vm.NewEVM(vm.BlockContext{BlockNumber: new(big.Int), Random: &m.random}, m.db, m.ethConfig, vm.Config{Tracer: hooks})
-	i.SetJumpDestCache(m.jumps)
-	return i
-}
+// SetTracer makes the machine tell go-ethereum's hooks what it executes; nil ends that.
+// A traced transaction leaves no Result.Credits.
+func (m *Machine) SetTracer(hooks *tracing.Hooks) { m.tracer = hooks }
 
 // begin prepares for one transaction over view in the block of env. A zero-price
 // simulation sees a base fee of zero.
 func (m *Machine) begin(view state.View, env *Env, noBaseFee bool) {
 	m.journal.Reset(view)
-	m.db.creating = notCreating
-	m.number.SetUint64(env.Number)
-	m.random = env.PrevRandao
-	m.baseFeeRecipient = env.BaseFeeRecipient
+	if m.largeMemory {
+		m.dropLargeMemory()
+	}
+	m.number, m.blockHash = env.Number, env.BlockHash
+	m.coinbase, m.baseFeeRecipient = env.Coinbase, env.BaseFeeRecipient
 	m.baseFee.Clear()
-	baseFee := env.BaseFee
-	if noBaseFee || baseFee == nil {
-		baseFee = new(big.Int)
-	} else {
-		m.baseFee.SetFromBig(baseFee)
+	if !noBaseFee && env.BaseFee != nil {
+		m.baseFee.SetFromBig(env.BaseFee)
 	}
-	getHash := vm.GetHashFunc(env.BlockHash)
-	if getHash == nil {
-		getHash = noBlockHash
+	m.blobBaseFee.SetUint64(minBlobBaseFee)
+	if env.BlobBaseFee != nil {
+		m.blobBaseFee.SetFromBig(env.BlobBaseFee)
 	}
-	m.vm.Context = vm.BlockContext{
-		CanTransfer: canTransfer,
-		Transfer:    transfer,
-		GetHash:     getHash,
-		Coinbase:    env.Coinbase,
-		GasLimit:    env.GasLimit,
-		BlockNumber: &m.number,
-		Time:        env.Timestamp,
-		Difficulty:  m.blobBaseFee, // not visible after the merge
-		BaseFee:     baseFee,
-		BlobBaseFee: m.blobBaseFee,
-		Random:      &m.random,
-	}
+	w := &m.words
+	w.coinbase.SetBytes20(env.Coinbase[:])
+	w.timestamp.SetUint64(env.Timestamp)
+	w.number.SetUint64(env.Number)
+	w.prevRandao.SetBytes32(env.PrevRandao[:])
+	w.gasLimit.SetUint64(env.GasLimit)
+	w.baseFee, w.blobBaseFee = m.baseFee, m.blobBaseFee
 }
 
-func noBlockHash(uint64) common.Hash { return common.Hash{} }
-
-func canTransfer(db vm.StateDB, from common.Address, amount *uint256.Int) bool {
-	return !db.GetBalance(from).Lt(amount)
+// setSender sets what the code of a transaction sees of it.
+func (m *Machine) setSender(msg *message) {
+	m.words.origin.SetBytes20(msg.from[:])
+	m.words.gasPrice = msg.price
+	m.blobHashes = msg.blobHashes
 }
 
-func transfer(db vm.StateDB, from, to common.Address, amount *uint256.Int, _ *params.Rules) {
-	db.SubBalance(from, amount, tracing.BalanceChangeTransfer)
-	db.AddBalance(to, amount, tracing.BalanceChangeTransfer)
-}
+// cancelled reports whether the execution is to end with ErrCancelled.
+func (m *Machine) cancelled() bool { return m.stopped.Load() }
 
 // Execute runs tx over view in the block of env and fills r. An error means that tx
 // is invalid and nothing changed; it wraps one of the errors of this package. The
@@ -116,12 +138,17 @@ func (m *Machine) Execute(view state.View, tx *chain.Tx, env *Env, r *Result) er
 		m.executeDeposit(tx, env, r)
 		return nil
 	}
-	var err error
-	if m.msg, err = signedMessage(tx, &m.baseFee); err != nil {
+	if err := m.msg.setSigned(tx, &m.baseFee); err != nil {
 		return err
+	}
+	if m.tracer != nil {
+		m.traceStart(tx.Eth, m.msg.from)
 	}
 	out, err := m.transition(&m.msg)
 	if err != nil {
+		if m.tracer != nil {
+			m.traceEnd(nil, err)
+		}
 		return err
 	}
 	m.result(tx, env, &out, r)
@@ -131,23 +158,64 @@ func (m *Machine) Execute(view state.View, tx *chain.Tx, env *Env, r *Result) er
 
 // result fills r with what the journal and the execution hold.
 func (m *Machine) result(tx *chain.Tx, env *Env, out *executed, r *Result) {
-	if !env.DeferCredits {
+	if !env.DeferCredits || m.tracer != nil {
 		m.journal.FoldCredits()
 	}
 	*r = Result{
 		GasUsed:         out.gasUsed,
-		Logs:            m.journal.Logs(),
 		ContractAddress: out.contract,
-		ReturnData:      out.data,
+		ReturnData:      append(r.data[:0], out.data...),
 		Err:             out.err,
 		buffer:          r.buffer,
 	}
+	r.data = r.ReturnData
 	r.Diff, r.Credits = m.journal.DiffInto(&r.buffer)
+	r.Logs = m.journal.LogsInto(&r.buffer)
 	if out.err == nil {
 		r.Status = 1
 	}
 	hash := tx.Hash()
 	for _, l := range r.Logs {
-		l.TxHash = hash
+		l.TxHash, l.BlockNumber = hash, m.number
 	}
+	if m.tracer != nil {
+		m.traceEnd(out, nil)
+	}
+}
+
+// keccak256 is the hash of KECCAK256, CREATE2 and addresses.
+func (m *Machine) keccak256(data []byte) common.Hash { return keccak.Sum256(data) }
+
+// createAddress is the address of a creation by a nonce: the end of
+// keccak256(rlp([creator, nonce])).
+func (m *Machine) createAddress(creator common.Address, nonce uint64) common.Address {
+	const short, list, item = 0x80, 0xc0, 0x80 + common.AddressLength
+	b := append(m.scratch[:0], list, item)
+	b = append(b, creator[:]...)
+	switch {
+	case nonce == 0:
+		b = append(b, short)
+	case nonce < short:
+		b = append(b, byte(nonce))
+	default:
+		n := (bits.Len64(nonce) + 7) / 8
+		b = append(b, short+byte(n))
+		for n--; n >= 0; n-- {
+			b = append(b, byte(nonce>>(8*n)))
+		}
+	}
+	b[0] += byte(len(b) - 1)
+	hash := m.keccak256(b)
+	return common.Address(hash[12:])
+}
+
+// create2Address is the address of a creation by a salt (EIP-1014).
+func (m *Machine) create2Address(creator common.Address, salt *uint256.Int, initcode []byte) common.Address {
+	code, word := m.keccak256(initcode), salt.Bytes32()
+	b := append(m.scratch[:0], 0xff)
+	b = append(b, creator[:]...)
+	b = append(b, word[:]...)
+	b = append(b, code[:]...)
+	hash := m.keccak256(b)
+	return common.Address(hash[12:])
 }

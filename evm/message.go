@@ -26,6 +26,10 @@ type message struct {
 	auths      []types.SetCodeAuthorization
 	setCode    bool // has an authorization list, even if empty
 
+	blobHashes []common.Hash
+	blobFeeCap uint256.Int // wei per blob gas
+	blobs      bool        // is a blob transaction, even if without blobs
+
 	// simulated skips the checks of nonce, sender's code and gas cap.
 	simulated bool
 	// free skips the fee checks: deposits, and calls without a price.
@@ -34,31 +38,43 @@ type message struct {
 	deposit bool
 }
 
-// signedMessage converts a signed transaction.
-func signedMessage(tx *chain.Tx, baseFee *uint256.Int) (message, error) {
-	eth := tx.Eth
-	m := message{
-		from: tx.From(), to: eth.To(), nonce: eth.Nonce(), gas: eth.Gas(), data: eth.Data(),
-		accessList: eth.AccessList(), auths: eth.SetCodeAuthorizations(),
+// setSigned makes the message that of a signed transaction.
+func (m *message) setSigned(tx *chain.Tx, baseFee *uint256.Int) error {
+	*m = message{
+		from: tx.From(), to: tx.To(), nonce: tx.Nonce(), gas: tx.Gas(), data: tx.Data(),
+		accessList: tx.AccessList(), auths: tx.Authorizations(),
 	}
 	switch tx.Type() {
 	case types.LegacyTxType, types.AccessListTxType, types.DynamicFeeTxType:
 	case types.SetCodeTxType:
 		m.setCode = true
+	case types.BlobTxType:
+		m.blobs, m.blobHashes = true, tx.Eth.BlobHashes()
+		if m.blobFeeCap.SetFromBig(tx.Eth.BlobGasFeeCap()) {
+			return fmt.Errorf("%w: address %v", ErrBlobFeeCapVeryHigh, m.from.Hex())
+		}
 	default:
-		return m, fmt.Errorf("%w: type %#x", ErrTxType, tx.Type())
+		return fmt.Errorf("%w: type %#x", ErrTxType, tx.Type())
 	}
-	if fee := eth.GasFeeCap(); m.feeCap.SetFromBig(fee) {
-		return m, fmt.Errorf("%w: address %v, maxFeePerGas bit length: %d", ErrFeeCapVeryHigh, m.from.Hex(), fee.BitLen())
+	feeCap, tipCap, ok := tx.Fees()
+	if !ok {
+		return m.feesTooHigh(tx.Eth)
 	}
-	if tip := eth.GasTipCap(); m.tipCap.SetFromBig(tip) {
-		return m, fmt.Errorf("%w: address %v, maxPriorityFeePerGas bit length: %d", ErrTipVeryHigh, m.from.Hex(), tip.BitLen())
+	value, ok := tx.Value256()
+	if !ok {
+		return fmt.Errorf("%w: address %v", ErrValueVeryHigh, m.from.Hex())
 	}
-	if m.value.SetFromBig(eth.Value()) {
-		return m, fmt.Errorf("%w: address %v", ErrValueVeryHigh, m.from.Hex())
+	m.feeCap, m.tipCap, m.value = *feeCap, *tipCap, *value
+	m.price = effectivePrice(feeCap, tipCap, baseFee)
+	return nil
+}
+
+// feesTooHigh says which fee does not fit 256 bits.
+func (m *message) feesTooHigh(tx *types.Transaction) error {
+	if n := tx.GasFeeCap().BitLen(); n > 256 {
+		return fmt.Errorf("%w: address %v, maxFeePerGas bit length: %d", ErrFeeCapVeryHigh, m.from.Hex(), n)
 	}
-	m.price = effectivePrice(&m.feeCap, &m.tipCap, baseFee)
-	return m, nil
+	return fmt.Errorf("%w: address %v, maxPriorityFeePerGas bit length: %d", ErrTipVeryHigh, m.from.Hex(), tx.GasTipCap().BitLen())
 }
 
 // effectivePrice is min(feeCap, baseFee + tipCap) (EIP-1559).
@@ -70,13 +86,13 @@ func effectivePrice(feeCap, tipCap, baseFee *uint256.Int) uint256.Int {
 	return price
 }
 
-// depositMessage converts a deposit; its mint is not part of the message.
-func depositMessage(d *chain.Deposit) (message, error) {
-	m := message{from: d.From, to: d.To, gas: d.Gas, data: d.Data, simulated: true, free: true, deposit: true}
+// setDeposit makes the message that of a deposit, whose mint is not part of it.
+func (m *message) setDeposit(d *chain.Deposit) error {
+	*m = message{from: d.From, to: d.To, gas: d.Gas, data: d.Data, simulated: true, free: true, deposit: true}
 	if m.value.SetFromBig(d.Value) {
-		return m, fmt.Errorf("%w: address %v", ErrValueVeryHigh, d.From.Hex())
+		return fmt.Errorf("%w: address %v", ErrValueVeryHigh, d.From.Hex())
 	}
-	return m, nil
+	return nil
 }
 
 // wei converts an amount that must fit 256 bits; nil is zero.

@@ -1,12 +1,11 @@
 package evm
 
 import (
+	"bytes"
 	"fmt"
 
 	"github.com/ethereum/go-ethereum/common"
-	"github.com/ethereum/go-ethereum/core/vm"
 	"github.com/ethereum/go-ethereum/params"
-	"github.com/holiman/uint256"
 
 	"github.com/talaria-l2/talaria/state"
 )
@@ -31,11 +30,13 @@ func (m *Machine) SystemCall(view state.View, env *Env, to common.Address, data 
 	if len(m.journal.Code(to)) == 0 {
 		return nil, nil
 	}
-	m.vm.SetTxContext(vm.TxContext{Origin: params.SystemAddress, GasPrice: new(uint256.Int)})
+	m.msg = message{from: params.SystemAddress, to: &to}
+	m.setSender(&m.msg)
 	m.journal.Warm(to)
-	ret, _, err := m.vm.Call(params.SystemAddress, to, data, vm.NewGasBudget(systemCallGas, 0), new(uint256.Int))
+	c := invocation{op: opCALL, caller: params.SystemAddress, address: to, source: to, input: data, gas: systemCallGas}
+	ret, _, err := m.call(&c)
 	if err != nil {
-		return nil, fmt.Errorf("system call %v: %w", to, outcome(err, ret))
+		return nil, fmt.Errorf("system call %v: %w", to, outcome(err, bytes.Clone(ret)))
 	}
 	return m.journal.Diff(), nil
 }

@@ -1,20 +1,22 @@
 package evm
 
 import (
+	"bytes"
 	"fmt"
 
 	"github.com/ethereum/go-ethereum/common"
+	"github.com/ethereum/go-ethereum/core/tracing"
 	"github.com/ethereum/go-ethereum/core/types"
-	"github.com/ethereum/go-ethereum/core/vm"
-	"github.com/ethereum/go-ethereum/crypto"
+	"github.com/ethereum/go-ethereum/crypto/kzg4844"
+	"github.com/ethereum/go-ethereum/params"
 	"github.com/holiman/uint256"
 )
 
 // executed is what running a valid message gave.
 type executed struct {
-	gasUsed  uint64 // after refunds and floor
-	peakUsed uint64 // before refunds
-	data     []byte
+	gasUsed  uint64         // after refunds and floor
+	peakUsed uint64         // before refunds
+	data     []byte         // good until the machine runs again
 	contract common.Address // of a creation
 	err      error          // the execution's, see outcome
 }
@@ -33,6 +35,9 @@ func (m *Machine) transition(msg *message) (executed, error) {
 	if err != nil {
 		return executed{}, err
 	}
+	if m.fork < prague {
+		floor = 0
+	}
 	if msg.gas < intrinsic {
 		return executed{}, fmt.Errorf("%w: have %d, want %d", ErrIntrinsicGas, msg.gas, intrinsic)
 	}
@@ -44,8 +49,7 @@ func (m *Machine) transition(msg *message) (executed, error) {
 			return executed{}, fmt.Errorf("%w: address %v", ErrInsufficientTransfer, msg.from.Hex())
 		}
 	}
-	m.db.Prepare(m.rules, msg.from, m.vm.Context.Coinbase, msg.to, nil, msg.accessList)
-
+	m.warmFirst(msg)
 	out, left := m.run(msg, msg.gas-intrinsic)
 	out.peakUsed = max(msg.gas-left, floor)
 	refund := min(m.journal.Refund(), (msg.gas-left)/refundQuotient)
@@ -69,7 +73,15 @@ func (m *Machine) validate(msg *message) error {
 			return fmt.Errorf("%w: address %v, maxFeePerGas: %v, baseFee: %v", ErrFeeCapTooLow, msg.from.Hex(), &msg.feeCap, &m.baseFee)
 		}
 	}
+	if msg.blobs {
+		if err := m.checkBlobs(msg); err != nil {
+			return err
+		}
+	}
 	if msg.setCode {
+		if m.fork < prague {
+			return fmt.Errorf("%w: setcode tx (sender %v)", ErrTxType, msg.from)
+		}
 		if msg.to == nil {
 			return fmt.Errorf("%w (sender %v)", ErrSetCodeCreate, msg.from)
 		}
@@ -78,7 +90,7 @@ func (m *Machine) validate(msg *message) error {
 		}
 	}
 	if size := uint64(len(msg.data)); msg.to == nil {
-		if _, limit := EffectiveLimits(m.cfg); size > limit {
+		if limit := m.cfg.MaxInitCode; size > limit {
 			return fmt.Errorf("%w: code size %v limit %v", ErrInitCodeTooLarge, size, limit)
 		}
 	}
@@ -100,15 +112,36 @@ func (m *Machine) checkSender(msg *message) error {
 	if limit := m.cfg.TxGasCap; msg.gas > limit {
 		return fmt.Errorf("%w (cap: %d, tx: %d)", ErrGasAboveCap, limit, msg.gas)
 	}
-	code := m.journal.Code(msg.from)
+	code := m.codeBytes(msg.from)
 	if _, delegated := types.ParseDelegation(code); len(code) > 0 && !delegated {
 		return fmt.Errorf("%w: address %v, len(code): %d", ErrSenderNoEOA, msg.from.Hex(), len(code))
 	}
 	return nil
 }
 
+// checkBlobs checks the hashes and the fee cap of a blob transaction (EIP-4844).
+func (m *Machine) checkBlobs(msg *message) error {
+	switch n := len(msg.blobHashes); {
+	case msg.to == nil:
+		return ErrBlobCreate
+	case n == 0:
+		return ErrNoBlobHashes
+	case n > params.BlobTxMaxBlobs && m.fork >= osaka: // EIP-7594
+		return ErrTooManyBlobs
+	}
+	for i := range msg.blobHashes {
+		if !kzg4844.IsValidVersionedHash(msg.blobHashes[i][:]) {
+			return fmt.Errorf("blob %d has invalid hash version", i)
+		}
+	}
+	if msg.blobFeeCap.Lt(&m.blobBaseFee) {
+		return fmt.Errorf("%w: address %v blobGasFeeCap: %v, blobBaseFee: %v", ErrBlobFeeCapTooLow, msg.from.Hex(), &msg.blobFeeCap, &m.blobBaseFee)
+	}
+	return nil
+}
+
 // buyGas takes the gas limit at the effective price from the sender, who must own
-// the worst case: the gas limit at the fee cap, plus the value.
+// the worst case: the gas limit at the fee cap, plus the value. Blob gas adds to both.
 func (m *Machine) buyGas(msg *message) error {
 	if msg.deposit {
 		return nil
@@ -119,39 +152,84 @@ func (m *Machine) buyGas(msg *message) error {
 	if !tooMuch {
 		_, tooMuch = need.AddOverflow(&need, &msg.value)
 	}
+	cost.Mul(&gas, &msg.price)
+	if len(msg.blobHashes) > 0 && !tooMuch {
+		var most, fee uint256.Int
+		gas.SetUint64(uint64(len(msg.blobHashes)) * params.BlobTxBlobGasPerBlob)
+		if _, tooMuch = most.MulOverflow(&gas, &msg.blobFeeCap); !tooMuch {
+			_, tooMuch = need.AddOverflow(&need, &most)
+		}
+		cost.Add(&cost, fee.Mul(&gas, &m.blobBaseFee))
+	}
 	if tooMuch {
 		return fmt.Errorf("%w: address %v required balance exceeds 256 bits", ErrInsufficientFunds, msg.from.Hex())
 	}
 	if have := m.journal.Balance(msg.from); have.Lt(&need) {
 		return fmt.Errorf("%w: address %v have %v want %v", ErrInsufficientFunds, msg.from.Hex(), have.Dec(), need.Dec())
 	}
-	m.journal.SubBalance(msg.from, cost.Mul(&gas, &msg.price))
+	m.subBalance(msg.from, &cost, tracing.BalanceDecreaseGasBuy)
 	return nil
 }
 
+// warmFirst fills the access list of a transaction (EIP-2929, EIP-2930, EIP-3651).
+// Precompiles are always warm and need no entry.
+func (m *Machine) warmFirst(msg *message) {
+	m.journal.Warm(msg.from)
+	if msg.to != nil {
+		m.journal.Warm(*msg.to)
+	}
+	m.journal.Warm(m.coinbase)
+	for i := range msg.accessList {
+		a := &msg.accessList[i]
+		m.journal.Warm(a.Address)
+		for _, slot := range a.StorageKeys {
+			m.journal.TouchSlot(a.Address, slot)
+		}
+	}
+}
+
 // run executes the message with gas and returns the gas left.
-func (m *Machine) run(msg *message, gas uint64) (executed, uint64) {
-	var (
-		out    executed
-		left   vm.GasBudget
-		err    error
-		budget = vm.NewGasBudget(gas, 0)
-		nonce  = m.journal.Nonce(msg.from)
-	)
-	m.vm.SetTxContext(vm.TxContext{Origin: msg.from, GasPrice: &msg.price})
+func (m *Machine) run(msg *message, gas uint64) (out executed, left uint64) {
+	m.setSender(msg)
+	nonce := m.journal.Nonce(msg.from)
+	var err error
 	if msg.to == nil {
-		out.contract = crypto.CreateAddress(msg.from, nonce)
-		out.data, _, left, err = m.vm.Create(msg.from, msg.data, budget, &msg.value)
+		out.contract = m.createAddress(msg.from, nonce)
+		c := invocation{op: opCREATE, caller: msg.from, address: out.contract, value: msg.value, input: msg.data, gas: gas}
+		out.data, left, err = m.create(&c)
 	} else {
-		m.journal.SetNonce(msg.from, nonce+1)
+		m.setNonce(msg.from, nonce+1, tracing.NonceChangeEoACall)
 		m.authorize(msg.auths)
-		if target, ok := types.ParseDelegation(m.journal.Code(*msg.to)); ok {
+		if m.isPlainTransfer(*msg.to) {
+			m.transfer(msg)
+			return out, gas
+		}
+		if target, ok := m.delegation(*msg.to); ok {
 			m.journal.Warm(target)
 		}
-		out.data, left, err = m.vm.Call(msg.from, *msg.to, msg.data, budget, &msg.value)
+		c := invocation{op: opCALL, caller: msg.from, address: *msg.to, source: *msg.to, value: msg.value, input: msg.data, gas: gas}
+		out.data, left, err = m.call(&c)
 	}
-	out.err = outcome(err, out.data)
-	return out, left.ExecutionGas
+	if err != nil {
+		out.err = outcome(err, bytes.Clone(out.data))
+	}
+	return out, left
+}
+
+// isPlainTransfer reports whether a message to the address runs no code, without
+// reading more of the account.
+func (m *Machine) isPlainTransfer(to common.Address) bool {
+	return m.tracer == nil && !m.isPrecompile(to) && m.journal.CodeHashUnread(to) == types.EmptyCodeHash
+}
+
+// transfer moves the value of a message; the sender has it. It reads the recipient only
+// if the transaction has done so before.
+func (m *Machine) transfer(msg *message) {
+	if msg.value.IsZero() {
+		return
+	}
+	m.journal.SubBalance(msg.from, &msg.value)
+	m.journal.Credit(*msg.to, &msg.value)
 }
 
 // settle returns what the sender bought too much and pays the fees.
@@ -161,13 +239,13 @@ func (m *Machine) settle(msg *message, gasUsed uint64) {
 	}
 	var amount, tip, gas uint256.Int
 	gas.SetUint64(msg.gas - gasUsed)
-	m.journal.AddBalance(msg.from, amount.Mul(&gas, &msg.price))
+	m.addBalance(msg.from, amount.Mul(&gas, &msg.price), tracing.BalanceIncreaseGasReturn)
 
 	gas.SetUint64(gasUsed)
 	tip.Sub(&msg.price, &m.baseFee)
-	m.journal.Credit(m.vm.Context.Coinbase, amount.Mul(&gas, &tip))
+	m.credit(m.coinbase, amount.Mul(&gas, &tip))
 	if m.baseFeeRecipient != (common.Address{}) {
-		m.journal.Credit(m.baseFeeRecipient, amount.Mul(&gas, &m.baseFee))
+		m.credit(m.baseFeeRecipient, amount.Mul(&gas, &m.baseFee))
 	}
 }
 
@@ -201,7 +279,7 @@ func (m *Machine) authorize(auths []types.SetCodeAuthorization) {
 		if a.Address != (common.Address{}) {
 			delegation = types.AddressToDelegation(a.Address)
 		}
-		m.journal.SetCode(authority, delegation)
-		m.journal.SetNonce(authority, a.Nonce+1)
+		m.setCode(authority, delegation, tracing.CodeChangeAuthorization)
+		m.setNonce(authority, a.Nonce+1, tracing.NonceChangeAuthorization)
 	}
 }
