@@ -35,8 +35,12 @@ type Credit struct {
 	Amount  uint256.Int // wei, not zero
 }
 
-// DiffBuffer is memory for a Diff, its credits and logs, to be used again and again.
+// DiffBuffer is memory for a Diff, its credits and logs, to be used again and again. It
+// keeps that of a usual transaction.
 type DiffBuffer struct {
-	credits []Credit
-	logs    []*types.Log
+	accounts []AccountDiff
+	finals   []Account // what the pointers of accounts point to
+	slots    []SlotDiff
+	credits  []Credit
+	logs     []*types.Log // memory up to its capacity holds logs to use again
 }

@@ -38,11 +38,13 @@ type View interface {
 // account. A view with a method CodeHash is asked nothing else: it may track what is
 // read.
 func CodeHash(view View, addr common.Address) common.Hash {
-	if v, ok := view.(interface {
-		CodeHash(common.Address) common.Hash
-	}); ok {
+	if v, ok := view.(codeHasher); ok {
 		return v.CodeHash(addr)
 	}
 	a, _ := view.Account(addr)
 	return a.CodeHash
+}
+
+type codeHasher interface {
+	CodeHash(common.Address) common.Hash
 }
