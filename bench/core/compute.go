@@ -52,6 +52,8 @@ func (s *suite) solidityWorkloads() []*Workload {
 	return list
 }
 
+const blockContext = "block and call context"
+
 // loopWorkloads are loops of a few opcodes.
 func (s *suite) loopWorkloads() []*Workload {
 	table := make(map[common.Hash]common.Hash, 64)
@@ -111,7 +113,7 @@ func (s *suite) loopWorkloads() []*Workload {
 			a.op(vm.DUP1).push(0).op(vm.MSTORE)
 			a.push(1024).push(0).push(1024).op(vm.MCOPY).push(1024).op(vm.MLOAD, vm.ADD)
 		}},
-		{"block and call context", Compute, 200_000, 4, func(a *assembler) {
+		{blockContext, Compute, 200_000, 4, func(a *assembler) {
 			a.op(vm.CALLER, vm.ADD, vm.TIMESTAMP, vm.XOR, vm.NUMBER, vm.ADD, vm.GAS, vm.POP, vm.CALLVALUE, vm.XOR)
 			a.op(vm.BASEFEE, vm.ADD, vm.CALLDATASIZE, vm.XOR, vm.PC, vm.POP, vm.CHAINID, vm.ADD)
 		}},
@@ -147,6 +149,9 @@ func (s *suite) loopWorkloads() []*Workload {
 	} {
 		w := s.single(l.name, l.group, loop(l.turns, l.unroll, l.body), nil, table)
 		w.Alloc[calleeAddr] = types.Account{Code: adder, Nonce: 1}
+		if l.name == blockContext {
+			w.Call = nil // the answer depends on the block
+		}
 		list = append(list, w)
 	}
 	return list

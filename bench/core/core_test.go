@@ -52,13 +52,13 @@ func TestWrongWorkIsSeen(t *testing.T) {
 		"receipts": &liar{Peer: GethFlat(), gas: 1},
 		"state":    &liar{Peer: GethFlat(), forget: true},
 	} {
-		_, err := Measure(w, []Peer{Ours(), lazy}, 1)
+		_, err := measure(w, []Peer{Ours(), lazy}, nil, 1)
 		if err == nil || !strings.Contains(err.Error(), "differ") {
 			t.Errorf("%s: got %v, want a difference", name, err)
 		}
 	}
 	w.Check = returns(word(1))
-	if _, err := Measure(w, []Peer{Ours()}, 1); err == nil {
+	if _, err := measure(w, []Peer{Ours()}, nil, 1); err == nil {
 		t.Error("a wrong result went unseen")
 	}
 }
@@ -85,14 +85,14 @@ func (l *liar) Settle() {
 // TestReport is about what people and machines read.
 func TestReport(t *testing.T) {
 	before := runtime.GOMAXPROCS(0)
-	r, err := Run(Options{Filter: "fibonacci loop", Rounds: 2})
+	r, err := Run(Options{Filter: "fibonacci loop", Rounds: 2, Root: "../.."})
 	if err != nil {
 		t.Fatal(err)
 	}
 	if runtime.GOMAXPROCS(0) != before {
 		t.Error("GOMAXPROCS is not what it was")
 	}
-	if len(r.Rows) != 1 || len(r.Means) != 1 || r.Rows[0].Peers[0].Times != 1 || len(r.Rows[0].Peers) != len(r.Peers) {
+	if len(r.Rows) != 1 || len(r.Means) != 1 || r.Rows[0].Peers[0].Times != 1 || len(r.Rows[0].Peers) < 3 {
 		t.Errorf("report %+v", r)
 	}
 	var out strings.Builder

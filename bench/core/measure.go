@@ -18,8 +18,8 @@ type Measured struct {
 	// the ratios of each round.
 	Times float64 `json:"times"`
 	// Allocs is how many heap objects one transaction allocated on average, execution
-	// alone, after a first pass.
-	Allocs float64 `json:"allocs"`
+	// alone, after a first pass; not known of another process.
+	Allocs float64 `json:"allocs,omitempty"`
 }
 
 // Row is one workload.
@@ -31,8 +31,8 @@ type Row struct {
 	Peers []Measured `json:"peers"`
 }
 
-// Measure verifies the workload on all peers and times them in turns.
-func Measure(w *Workload, peers []Peer, rounds int) (Row, error) {
+// measure verifies the workload on all peers and times them in turns; remote may be nil.
+func measure(w *Workload, peers []Peer, remote *anvil, rounds int) (Row, error) {
 	row := Row{Name: w.Name, Group: w.Group, Txs: w.Txs()}
 	for _, p := range peers {
 		if err := p.Load(w); err != nil {
@@ -44,11 +44,21 @@ func Measure(w *Workload, peers []Peer, rounds int) (Row, error) {
 			p.Close()
 		}
 	}()
-	gas, err := verify(w, peers)
+	first, err := verify(w, peers)
 	if err != nil {
 		return row, fmt.Errorf("%s: %w", w.Name, err)
 	}
-	row.Gas = gas
+	for i := range first {
+		row.Gas += first[i].GasUsed
+	}
+	if w.Call == nil {
+		remote = nil
+	}
+	if remote != nil {
+		if err := remote.Load(w, first[0]); err != nil {
+			return row, fmt.Errorf("%s: %s and %s differ: %w", w.Name, peers[0].Name(), remote.Name(), err)
+		}
+	}
 	repeat := make([]int, len(peers))
 	for i, p := range peers {
 		spent, err := pass(w, p, 1)
@@ -59,6 +69,7 @@ func Measure(w *Workload, peers []Peer, rounds int) (Row, error) {
 		row.Peers = append(row.Peers, Measured{Peer: p.Name()})
 	}
 	times := make([][]float64, len(peers)) // microseconds, by peer and round
+	var away []float64                     // of the remote peer
 	for round := range rounds {
 		for turn := range peers {
 			i := (round + turn) % len(peers) // nobody always goes first
@@ -69,59 +80,68 @@ func Measure(w *Workload, peers []Peer, rounds int) (Row, error) {
 			}
 			times[i] = append(times[i], float64(spent.Nanoseconds())/1e3/float64(repeat[i]))
 		}
+		if remote != nil {
+			spent, err := remote.Time()
+			if err != nil {
+				return row, fmt.Errorf("%s: %s: %w", w.Name, remote.Name(), err)
+			}
+			away = append(away, float64(spent.Nanoseconds())/1e3)
+		}
 	}
 	for i, p := range peers {
 		m := &row.Peers[i]
-		m.Micros = median(times[i])
-		ratios := make([]float64, rounds)
-		for r := range ratios {
-			ratios[r] = times[i][r] / times[0][r]
-		}
-		m.Times = median(ratios)
+		m.Micros, m.Times = median(times[i]), ratio(times[i], times[0])
 		if m.Allocs, err = allocations(w, p); err != nil {
 			return row, fmt.Errorf("%s: %s: %w", w.Name, p.Name(), err)
 		}
 	}
+	if remote != nil {
+		row.Peers = append(row.Peers, Measured{Peer: remote.Name(), Micros: median(away), Times: ratio(away, times[0])})
+	}
 	return row, nil
 }
 
-// verify executes the workload once on every peer and compares. It returns the gas
-// that was used.
-func verify(w *Workload, peers []Peer) (uint64, error) {
+// ratio is the median of the rounds' ratios.
+func ratio(a, b []float64) float64 {
+	list := make([]float64, len(a))
+	for i := range list {
+		list[i] = a[i] / b[i]
+	}
+	return median(list)
+}
+
+// verify executes the workload once on every peer, compares, and returns the outcomes.
+func verify(w *Workload, peers []Peer) ([]Outcome, error) {
 	first, err := outcomes(w, peers[0])
 	if err != nil {
-		return 0, fmt.Errorf("%s: %w", peers[0].Name(), err)
+		return nil, fmt.Errorf("%s: %w", peers[0].Name(), err)
 	}
 	if w.Check != nil {
 		if err := w.Check(first); err != nil {
-			return 0, fmt.Errorf("%s: %w", peers[0].Name(), err)
+			return nil, fmt.Errorf("%s: %w", peers[0].Name(), err)
 		}
 	}
 	root, err := peers[0].Root()
 	if err != nil {
-		return 0, fmt.Errorf("%s: root: %w", peers[0].Name(), err)
+		return nil, fmt.Errorf("%s: root: %w", peers[0].Name(), err)
 	}
 	for _, p := range peers[1:] {
 		other, err := outcomes(w, p)
 		if err != nil {
-			return 0, fmt.Errorf("%s: %w", p.Name(), err)
+			return nil, fmt.Errorf("%s: %w", p.Name(), err)
 		}
 		if err := compare(first, other); err != nil {
-			return 0, fmt.Errorf("%s and %s differ: %w", peers[0].Name(), p.Name(), err)
+			return nil, fmt.Errorf("%s and %s differ: %w", peers[0].Name(), p.Name(), err)
 		}
 		otherRoot, err := p.Root()
 		if err != nil {
-			return 0, fmt.Errorf("%s: root: %w", p.Name(), err)
+			return nil, fmt.Errorf("%s: root: %w", p.Name(), err)
 		}
 		if otherRoot != root {
-			return 0, fmt.Errorf("%s and %s differ: state roots %v and %v", peers[0].Name(), p.Name(), root, otherRoot)
+			return nil, fmt.Errorf("%s and %s differ: state roots %v and %v", peers[0].Name(), p.Name(), root, otherRoot)
 		}
 	}
-	var gas uint64
-	for i := range first {
-		gas += first[i].GasUsed
-	}
-	return gas, nil
+	return first, nil
 }
 
 func outcomes(w *Workload, p Peer) ([]Outcome, error) {

@@ -25,6 +25,16 @@ func (r *Row) line() string {
 	return b.String()
 }
 
+// peer is what one peer measured, nil if it did not do this work.
+func (r *Row) peer(name string) *Measured {
+	for i := range r.Peers {
+		if r.Peers[i].Peer == name {
+			return &r.Peers[i]
+		}
+	}
+	return nil
+}
+
 // mgas is the speed of the i-th peer in millions of gas a second.
 func (r *Row) mgas(i int) float64 { return float64(r.Gas) / r.Peers[i].Micros }
 
@@ -36,11 +46,19 @@ func (r *Report) WriteTable(out io.Writer) error {
 	for _, g := range Groups() {
 		r.writeGroup(w, g)
 	}
-	fmt.Fprintf(w, "\n| group\t| %s\t|\n|---\t|%s\n", strings.Join(r.Peers[1:], "\t| lowest\t| ")+"\t| lowest", strings.Repeat("---\t|", 2*len(r.Peers)-2))
+	fmt.Fprintf(w, "\n| group")
+	for _, p := range r.Peers[1:] {
+		fmt.Fprintf(w, "\t| %s\t| lowest", p)
+	}
+	fmt.Fprintf(w, "\t|\n|---%s\t|\n", strings.Repeat("\t|---:", 2*len(r.Peers)-2))
 	for _, m := range r.Means {
 		fmt.Fprintf(w, "| %s", m.Group)
-		for i := 1; i < len(m.Times); i++ {
-			fmt.Fprintf(w, "\t| %.2f×\t| %.2f×", m.Times[i], m.Lowest[i])
+		for _, p := range m.Peers[1:] {
+			if p.Workloads == 0 {
+				fmt.Fprint(w, "\t|\t|")
+				continue
+			}
+			fmt.Fprintf(w, "\t| %.2f×\t| %.2f×", p.Times, p.Lowest)
 		}
 		fmt.Fprintln(w, "\t|")
 	}
@@ -58,14 +76,18 @@ func (r *Report) writeGroup(w io.Writer, g Group) {
 			continue
 		}
 		if first {
-			fmt.Fprintf(w, "\n| %s\t| gas/tx\t| µs/tx\t| Mgas/s\t| allocs\t| %s\t|\n|---\t|---:\t|---:\t|---:\t|---:\t|%s\n",
-				g, strings.Join(r.Peers[1:], "\t| "), strings.Repeat("---:\t|", len(r.Peers)-1))
+			fmt.Fprintf(w, "\n| %s\t| gas/tx\t| µs/tx\t| Mgas/s\t| allocs\t| %s\t|\n|---%s\t|\n",
+				g, strings.Join(r.Peers[1:], "\t| "), strings.Repeat("\t|---:", len(r.Peers)+3))
 			first = false
 		}
 		own := row.Peers[0]
 		fmt.Fprintf(w, "| %s\t| %d\t| %.2f\t| %.0f\t| %.1f", row.Name, row.Gas/uint64(row.Txs), own.Micros/float64(row.Txs), row.mgas(0), own.Allocs)
-		for _, p := range row.Peers[1:] {
-			fmt.Fprintf(w, "\t| %.2f×", p.Times)
+		for _, name := range r.Peers[1:] {
+			if p := row.peer(name); p != nil {
+				fmt.Fprintf(w, "\t| %.2f×", p.Times)
+			} else {
+				fmt.Fprint(w, "\t|")
+			}
 		}
 		fmt.Fprintln(w, "\t|")
 	}

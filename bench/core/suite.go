@@ -16,6 +16,9 @@ type Options struct {
 	// Fixtures is the directory of the archive eest-gas-benchmarks.tar.gz; when it is
 	// not there its group is left out and the report says so.
 	Fixtures string
+	// Root is the directory of the module; Anvil is looked for below it, and left out when
+	// it is not there.
+	Root string
 	// Log receives a line for every workload that is done; nil discards them.
 	Log io.Writer
 }
@@ -33,11 +36,18 @@ type Report struct {
 	Notes   []string `json:"notes,omitempty"`
 }
 
-// Mean is the geometric mean of a group.
+// Mean is a group in one line.
 type Mean struct {
-	Group  Group     `json:"group"`
-	Times  []float64 `json:"times"` // by peer; the first is 1
-	Lowest []float64 `json:"lowest"`
+	Group Group    `json:"group"`
+	Peers []MeanOf `json:"peers"`
+}
+
+// MeanOf is a group by one peer.
+type MeanOf struct {
+	Peer      string  `json:"peer"`
+	Workloads int     `json:"workloads"` // that this peer did
+	Times     float64 `json:"times"`     // geometric mean of Measured.Times
+	Lowest    float64 `json:"lowest"`    // smallest Measured.Times
 }
 
 // Run measures every selected workload on one core.
@@ -60,19 +70,29 @@ func Run(o Options) (*Report, error) {
 		return nil, err
 	}
 	r.Notes = notes
+	remote, err := startAnvil(anvilPath(o.Root))
+	if err != nil {
+		return nil, err
+	}
+	if remote != nil {
+		defer remote.Close()
+		r.Peers = append(r.Peers, remote.Name())
+	} else {
+		r.Notes = append(r.Notes, "no revm: Anvil is not installed (npm ci in e2e/)")
+	}
 	for _, l := range list {
 		w, err := l.make()
 		if err != nil {
 			return nil, fmt.Errorf("%s: %w", l.name, err)
 		}
-		row, err := Measure(w, peers, o.Rounds)
+		row, err := measure(w, peers, remote, o.Rounds)
 		if err != nil {
 			return nil, err
 		}
 		r.Rows = append(r.Rows, row)
 		fmt.Fprintln(o.Log, row.line())
 	}
-	r.Means = means(r.Rows, len(peers))
+	r.Means = means(r.Rows, r.Peers)
 	return r, nil
 }
 
@@ -129,31 +149,36 @@ func workloads(o Options) (list []lazy, notes []string, err error) {
 }
 
 // means are the geometric means of the groups that have rows.
-func means(rows []Row, peers int) []Mean {
+func means(rows []Row, peers []string) []Mean {
 	var list []Mean
 	for _, g := range Groups() {
-		m := Mean{Group: g, Times: make([]float64, peers), Lowest: make([]float64, peers)}
-		n := 0
-		for i := range rows {
-			if rows[i].Group != g {
-				continue
-			}
-			n++
-			for p := range peers {
-				times := rows[i].Peers[p].Times
-				m.Times[p] += math.Log(times)
-				if n == 1 || times < m.Lowest[p] {
-					m.Lowest[p] = times
-				}
-			}
+		m := Mean{Group: g}
+		for _, p := range peers {
+			m.Peers = append(m.Peers, mean(rows, g, p))
 		}
-		if n == 0 {
-			continue
+		if m.Peers[0].Workloads > 0 {
+			list = append(list, m)
 		}
-		for p := range peers {
-			m.Times[p] = math.Exp(m.Times[p] / float64(n))
-		}
-		list = append(list, m)
 	}
 	return list
+}
+
+func mean(rows []Row, g Group, peer string) MeanOf {
+	m := MeanOf{Peer: peer}
+	sum := 0.0
+	for i := range rows {
+		p := rows[i].peer(peer)
+		if rows[i].Group != g || p == nil {
+			continue
+		}
+		if m.Workloads == 0 || p.Times < m.Lowest {
+			m.Lowest = p.Times
+		}
+		m.Workloads++
+		sum += math.Log(p.Times)
+	}
+	if m.Workloads > 0 {
+		m.Times = math.Exp(sum / float64(m.Workloads))
+	}
+	return m
 }
