@@ -2,6 +2,7 @@ package evm
 
 import (
 	"sync"
+	"sync/atomic"
 
 	"github.com/ethereum/go-ethereum/common"
 )
@@ -15,6 +16,74 @@ type code struct {
 	bytes []byte   // with codePadding zero bytes behind the code
 	size  int      // of the code itself
 	jumps []uint64 // bit n: byte n is a JUMPDEST instruction, not data of a PUSH
+
+	start  atomic.Pointer[block] // compiled at 0
+	blocks atomic.Pointer[blocks]
+	spent  atomic.Int64 // steps compiled so far
+	runs   atomic.Int32 // executions so far, as far as they matter
+}
+
+// blocks are the compiled blocks by program counter of the JUMPDEST at their entry.
+type blocks []atomic.Pointer[block]
+
+const (
+	// coldRuns is how often a code is interpreted before it is worth compiling.
+	coldRuns = 2
+	// coldJumps is how many jumps one execution makes before it is.
+	coldJumps = 128
+)
+
+// warm reports whether the code has run often enough to be compiled.
+func (c *code) warm() bool {
+	return c.runs.Load() >= coldRuns || c.runs.Add(1) > coldRuns
+}
+
+// table returns the place for the code's blocks.
+func (c *code) table() blocks {
+	if t := c.blocks.Load(); t != nil {
+		return *t
+	}
+	t := make(blocks, c.size)
+	c.blocks.CompareAndSwap(nil, &t)
+	return *c.blocks.Load()
+}
+
+// overspent reports whether the code has used up what traces may copy of it.
+func (c *code) overspent() bool {
+	return c.spent.Load() > int64(traceBudget*c.size)+4*maxTrace
+}
+
+// at returns the block that begins at the JUMPDEST pc, or nil if there is no JUMPDEST.
+func (t blocks) at(c *code, pc uint64) *block {
+	if pc < uint64(len(t)) {
+		if b := t[pc].Load(); b != nil {
+			return b
+		}
+	}
+	return t.make(c, pc)
+}
+
+// make compiles the block that begins at the JUMPDEST pc.
+func (t blocks) make(c *code, pc uint64) *block {
+	if !c.canJump(pc) {
+		return nil
+	}
+	return c.compileInto(&t[pc], pc)
+}
+
+// follow returns the block at the continuation of b.
+func (c *code) follow(b *block) *block {
+	if next := b.next.Load(); next != nil {
+		return next
+	}
+	return c.compileInto(&b.next, b.continuation)
+}
+
+// compileInto fills a place for a block. If several goroutines come at once, one
+// block stays.
+func (c *code) compileInto(p *atomic.Pointer[block], pc uint64) *block {
+	p.CompareAndSwap(nil, compile(c, pc))
+	return p.Load()
 }
 
 // newCode analyses a code, which it copies.
@@ -64,7 +133,7 @@ func (c *codeCache) get(hash common.Hash, b []byte) *code {
 	}
 	const overhead = 256
 	c.young[hash] = found
-	c.youngBytes += 4*len(b) + overhead
+	c.youngBytes += 16*len(b) + overhead // compiled blocks included
 	if c.youngBytes > codeCacheBytes {
 		c.old, c.young, c.youngBytes = c.young, map[common.Hash]*code{hash: found}, 0
 	}

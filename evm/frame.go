@@ -39,7 +39,10 @@ type frame struct {
 	height int          // words on the stack; slot 0 is the bottom
 	stack  *stackRegion // never cleared
 	depth  int          // 0 is the transaction's
-	static bool         // changes of state are forbidden
+	// coldJumps is how many jumps the plain interpreter makes before the compiled engine
+	// goes on; at 0 it makes all.
+	coldJumps int
+	static    bool // changes of state are forbidden
 
 	// mem is the active memory, a multiple of 32 bytes. What lies beyond its length is
 	// not zero: grow clears it.
@@ -79,9 +82,6 @@ func (f *frame) setup(c *code, address, caller *common.Address, value *uint256.I
 	f.pc, f.height = 0, 0
 	f.mem, f.returned, f.output = f.mem[:0], nil, nil
 }
-
-// run executes the frame to its end.
-func (f *frame) run() error { return f.runPlain() }
 
 // span converts an area of memory: its offset, its size and its end. An area of size
 // zero ends at zero whatever its offset. Not ok is an area that nobody can pay for.

@@ -1,0 +1,399 @@
+package evm
+
+import (
+	"unsafe"
+
+	"github.com/holiman/uint256"
+)
+
+const (
+	// maxTrace bounds the instructions of a block.
+	maxTrace = 400
+	// spareRegisters is what of the spare slots holds values; the last three are for
+	// moves and for what is read after them.
+	spareRegisters = stackSpare - 3
+	keepFirst      = stackSpare - 3
+	keepSecond     = stackSpare - 2
+	scratch        = stackSpare - 1
+	// traceBudget bounds the steps that a code may have, in multiples of its size,
+	// before traces stop to run through JUMPDESTs and jumps.
+	traceBudget = 8
+
+	lowestPosition = -stackLimit
+)
+
+// value is one word of the stack during compilation.
+type value struct {
+	at place
+	id int32 // number of the result, in order; -1 for what no step made
+}
+
+// compiler translates one trace. It is used twice for each block: the first pass finds
+// where results end up, so that the second can make them there.
+type compiler struct {
+	code  *code
+	entry uint64
+
+	steps  []step
+	consts []uint256.Int
+
+	stack  []value // stack[0] is at position low
+	low    int     // lowest position that the trace has seen, <= 0
+	high   int     // greatest height
+	height int     // position of the next word to push
+
+	used      [stackLimit + maxTrace + 64]uint16 // by position - lowestPosition: values that live there
+	spareUsed [spareRegisters]uint16
+	spareFree int // no register below it is free
+	full      bool
+
+	results int32
+	hints   []place // by result: where the first pass found it, noPlace if nowhere
+	found   []place
+	hinted  bool // found is that of a jump back, which counts more than the trace's end
+
+	gas      uint64 // of the open segment
+	gasOwner int    // branch that the segment follows, -1 for the entry
+	blockGas uint64
+	pending  []pendingGas
+	exits    []sideExit
+	visited  []uint64
+
+	continuation uint64
+}
+
+// pendingGas is a step that wants to know the gas of its segment that comes after it.
+type pendingGas struct {
+	step int
+	gas  uint64 // of the segment so far, itself included
+}
+
+// sideExit is the way out of a taken branch.
+type sideExit struct {
+	step   int
+	target uint64
+	bad    bool // target is not a JUMPDEST
+	moves  []move
+	delta  int
+}
+
+type move struct{ to, from place }
+
+// compile translates the trace that begins at pc.
+func compile(c *code, pc uint64) *block {
+	k := &compiler{code: c, entry: pc}
+	k.translate()
+	*k = compiler{code: c, entry: pc, hints: k.found}
+	k.translate()
+	c.spent.Add(int64(len(k.steps)))
+	for len(k.consts) < 2 {
+		k.consts = append(k.consts, uint256.Int{})
+	}
+	b := &block{
+		gas: k.blockGas, need: -k.low * wordBytes, room: k.high * wordBytes, entry: pc,
+		continuation: k.continuation, steps: k.steps, pool: k.consts,
+	}
+	b.first = unsafe.Pointer(&b.steps[0])
+	// Constant 0 is not used: the base is set back by one byte and must stay inside.
+	b.consts = unsafe.Add(unsafe.Pointer(&b.pool[1]), -baseConst)
+	return b
+}
+
+func (k *compiler) emit(s step) int {
+	k.steps = append(k.steps, s)
+	return len(k.steps) - 1
+}
+
+// constant returns the value of a constant.
+func (k *compiler) constant(v *uint256.Int) value {
+	if len(k.consts) == 0 {
+		k.consts = append(k.consts, uint256.Int{})
+	}
+	for i := 1; i < len(k.consts); i++ {
+		if k.consts[i] == *v {
+			return value{constPlace(i - 1), -1}
+		}
+	}
+	k.consts = append(k.consts, *v)
+	return value{constPlace(len(k.consts) - 2), -1}
+}
+
+// constantOf returns the constant at a place, or nil.
+func (k *compiler) constantOf(p place) *uint256.Int {
+	if p&3 != baseConst {
+		return nil
+	}
+	return &k.consts[int(p)/wordBytes+1]
+}
+
+// hold counts one more value at the place, drop one less.
+func (k *compiler) hold(p place) {
+	switch p & 3 {
+	case baseStack:
+		k.used[int(p)/wordBytes-lowestPosition]++
+	case baseSpare:
+		k.spareUsed[int(p)/wordBytes]++
+	}
+}
+
+func (k *compiler) drop(p place) {
+	switch p & 3 {
+	case baseStack:
+		k.used[int(p)/wordBytes-lowestPosition]--
+	case baseSpare:
+		n := int(p) / wordBytes
+		if k.spareUsed[n]--; k.spareUsed[n] == 0 && n < k.spareFree {
+			k.spareFree = n
+		}
+	}
+}
+
+// unused reports whether no value is at a place that held a result.
+func (k *compiler) unused(p place) bool {
+	switch p & 3 {
+	case baseStack:
+		return k.used[int(p)/wordBytes-lowestPosition] == 0
+	case baseSpare:
+		return k.spareUsed[int(p)/wordBytes] == 0
+	}
+	return false
+}
+
+// reach makes the n top words known to the trace.
+func (k *compiler) reach(n int) {
+	missing := n - len(k.stack)
+	if missing <= 0 {
+		return
+	}
+	known := make([]value, missing, missing+len(k.stack)+32)
+	k.low -= missing
+	for i := range known {
+		known[i] = value{stackPlace(k.low + i), -1}
+		k.hold(known[i].at)
+	}
+	k.stack = append(known, k.stack...)
+}
+
+func (k *compiler) pushValue(v value) {
+	k.hold(v.at)
+	k.stack = append(k.stack, v)
+	k.height++
+	k.high = max(k.high, k.height)
+}
+
+// pop takes the top word; its place may be given to the next result.
+func (k *compiler) pop() place {
+	k.reach(1)
+	v := k.stack[len(k.stack)-1]
+	k.stack = k.stack[:len(k.stack)-1]
+	k.height--
+	k.drop(v.at)
+	return v.at
+}
+
+// result finds a place for a new word on top of the stack and pushes it.
+func (k *compiler) result() place {
+	id := k.results
+	k.results++
+	p := noPlace
+	if int(id) < len(k.hints) && k.hints[id] != noPlace && k.free(k.hints[id]) {
+		p = k.hints[id]
+	}
+	for n := k.spareFree; p == noPlace && n < spareRegisters; n++ {
+		if k.spareUsed[n] == 0 {
+			p, k.spareFree = sparePlace(n), n+1
+		}
+	}
+	if p == noPlace {
+		position := k.height
+		for k.used[position-lowestPosition] > 0 {
+			position++
+		}
+		k.high = max(k.high, position+1)
+		p, k.full = stackPlace(position), true
+	}
+	k.pushValue(value{p, id})
+	return p
+}
+
+// free reports whether no value of the trace is at a place of the stack.
+func (k *compiler) free(p place) bool {
+	position := int(p) / wordBytes
+	return position >= k.low && k.used[position-lowestPosition] == 0
+}
+
+// remember notes where each result stands on the stack, as a hint for the second pass.
+func (k *compiler) remember() {
+	if k.hinted {
+		return
+	}
+	for len(k.found) < int(k.results) {
+		k.found = append(k.found, noPlace)
+	}
+	for i, v := range k.stack {
+		if v.id >= 0 {
+			k.found[v.id] = stackPlace(k.low + i)
+		}
+	}
+}
+
+// moves lists what brings the stack to where it belongs; what lies below it was never
+// touched.
+func (k *compiler) moves() []move {
+	var list []move
+	for i, v := range k.stack {
+		if to := stackPlace(k.low + i); v.at != to {
+			list = append(list, move{to, v.at})
+		}
+	}
+	return list
+}
+
+// emitMoves makes the moves as if all at once.
+func (k *compiler) emitMoves(list []move) {
+	list = append([]move(nil), list...)
+	open := step{op: irMove, d: noPlace} // a single move, to be paired
+	flush := func() {
+		if open.d != noPlace {
+			k.emit(open)
+			open = step{op: irMove, d: noPlace}
+		}
+	}
+	put := func(m move) {
+		if open.d == noPlace {
+			open.d, open.a = m.to, m.from
+			return
+		}
+		open.op, open.c, open.b = irMove2, m.to, m.from
+		flush()
+	}
+	for len(list) > 0 {
+		moved := false
+		for i := 0; i < len(list); i++ {
+			if !readsPlace(list, list[i].to, i) {
+				put(list[i])
+				list = append(list[:i], list[i+1:]...)
+				moved = true
+				i--
+			}
+		}
+		if moved {
+			continue
+		}
+		// Only cycles are left.
+		first := list[0]
+		if j := moveTo(list, first.from); j >= 0 && list[j].from == first.to && countReads(list, first.to) == 1 && countReads(list, first.from) == 1 {
+			flush()
+			k.emit(step{op: irSwap, a: first.to, b: first.from})
+			list = append(list[:j], list[j+1:]...)[1:]
+			continue
+		}
+		put(move{sparePlace(scratch), first.to})
+		for i := range list {
+			if list[i].from == first.to {
+				list[i].from = sparePlace(scratch)
+			}
+		}
+	}
+	flush()
+}
+
+// readsPlace reports whether a move other than the one at index not reads p.
+func readsPlace(list []move, p place, not int) bool {
+	for i, m := range list {
+		if i != not && m.from == p {
+			return true
+		}
+	}
+	return false
+}
+
+func countReads(list []move, p place) (n int) {
+	for _, m := range list {
+		if m.from == p {
+			n++
+		}
+	}
+	return n
+}
+
+// moveTo returns the index of the move that writes p, or -1.
+func moveTo(list []move, p place) int {
+	for i, m := range list {
+		if m.to == p {
+			return i
+		}
+	}
+	return -1
+}
+
+// closeSegment ends the segment: its owner is told the gas of the whole, and steps
+// inside it the gas of what comes after them.
+func (k *compiler) closeSegment() {
+	if k.gasOwner < 0 {
+		k.blockGas = k.gas
+	} else {
+		k.steps[k.gasOwner].c = place(k.gas)
+	}
+	for _, p := range k.pending {
+		k.steps[p.step].imm = k.gas - p.gas
+	}
+	k.pending, k.gas = k.pending[:0], 0
+}
+
+// wantsRest marks a step that needs the gas of the segment's rest in imm.
+func (k *compiler) wantsRest(s int) { k.pending = append(k.pending, pendingGas{s, k.gas}) }
+
+// leave ends the block with a jump to a JUMPDEST.
+func (k *compiler) leave(target uint64) {
+	k.remember()
+	k.closeSegment()
+	k.emitMoves(k.moves())
+	k.emit(step{op: irJump, imm: target, e: int32(k.height * wordBytes)})
+}
+
+// leaveTo ends the block with a jump to a word.
+func (k *compiler) leaveTo(target place) {
+	k.remember()
+	k.closeSegment()
+	list := k.moves()
+	if moveTo(list, target) >= 0 {
+		k.emit(step{op: irMove, d: sparePlace(keepFirst), a: target})
+		target = sparePlace(keepFirst)
+	}
+	k.emitMoves(list)
+	k.emit(step{op: irJumpTo, a: target, e: int32(k.height * wordBytes)})
+}
+
+// leaveNext ends the block at pc, which need not be a JUMPDEST.
+func (k *compiler) leaveNext(pc uint64) {
+	k.remember()
+	k.closeSegment()
+	k.emitMoves(k.moves())
+	k.continuation = pc
+	k.emit(step{op: irNext, e: int32(k.height * wordBytes)})
+}
+
+// finish ends the block with a step that leaves the frame.
+func (k *compiler) finish(s step) {
+	k.closeSegment()
+	k.emit(s)
+}
+
+// emitExits writes the ways out of branches behind the trace.
+func (k *compiler) emitExits() {
+	for _, x := range k.exits {
+		if !x.bad && len(x.moves) == 0 {
+			s := &k.steps[x.step]
+			s.flag, s.e, s.imm = branchDirect, int32(x.delta), x.target
+			continue
+		}
+		k.steps[x.step].n = uint16(len(k.steps))
+		if x.bad {
+			k.emit(step{op: irBadJump})
+			continue
+		}
+		k.emitMoves(x.moves)
+		k.emit(step{op: irJump, imm: x.target, e: int32(x.delta)})
+	}
+}

@@ -1,0 +1,212 @@
+package evm
+
+import (
+	"bytes"
+	"math/rand/v2"
+	"testing"
+
+	"github.com/ethereum/go-ethereum/common"
+	"github.com/holiman/uint256"
+
+	"github.com/talaria-l2/talaria/chain"
+	"github.com/talaria-l2/talaria/state"
+)
+
+// program writes random instructions that mostly have the words that they need.
+type program struct {
+	r     *rand.Rand
+	code  []byte
+	depth int
+	dests []int
+	open  []int // places of two bytes that want the address of a JUMPDEST
+}
+
+func (p *program) push(v uint64) {
+	switch p.r.IntN(3) {
+	case 0:
+		p.code = append(p.code, opPUSH1+1, byte(v>>8), byte(v))
+	case 1:
+		w := uint256.NewInt(v).Bytes32()
+		p.code = append(append(p.code, opPUSH32), w[:]...)
+	default:
+		p.code = append(p.code, opPUSH1+3, byte(v>>24), byte(v>>16), byte(v>>8), byte(v))
+	}
+	p.depth++
+}
+
+var pure = []byte{
+	opADD, opMUL, opSUB, opDIV, opSDIV, opMOD, opSMOD, opADDMOD, opMULMOD, opEXP, opSIGNEXTEND, opLT, opGT, opSLT, opSGT, opEQ,
+	opISZERO, opAND, opOR, opXOR, opNOT, opBYTE, opSHL, opSHR, opSAR, opCLZ, opADDRESS, opCALLER, opCALLVALUE, opCALLDATASIZE,
+	opCALLDATALOAD, opCODESIZE, opPOP, opPC, opMSIZE, opGAS, opPUSH0,
+}
+
+func (p *program) word() {
+	switch p.r.IntN(6) {
+	case 0:
+		w := uint256.Int{p.r.Uint64(), p.r.Uint64(), p.r.Uint64(), p.r.Uint64()}
+		if p.r.IntN(2) == 0 { // ones from some bit on, or up to it
+			w.SetAllOne()
+			w.Lsh(&w, uint(p.r.IntN(256)))
+			if p.r.IntN(2) == 0 {
+				w.Not(&w)
+			}
+		}
+		b := w.Bytes32()
+		p.code = append(append(p.code, opPUSH32), b[:]...)
+		p.depth++
+	default:
+		p.push(uint64(p.r.IntN(300)))
+	}
+}
+
+func (p *program) instruction() {
+	switch n := p.r.IntN(100); {
+	case n < 22:
+		p.word()
+	case n < 34 && p.depth > 0:
+		k := p.r.IntN(min(16, p.depth))
+		p.code, p.depth = append(p.code, byte(opDUP1+k)), p.depth+1
+	case n < 48 && p.depth > 1:
+		k := p.r.IntN(min(16, p.depth-1))
+		p.code = append(p.code, byte(opSWAP1+k))
+	case n < 52:
+		p.dests = append(p.dests, len(p.code))
+		p.code = append(p.code, opJUMPDEST)
+	case n < 57 && p.depth > 0:
+		p.code = append(p.code, opPUSH1+1)
+		p.open = append(p.open, len(p.code))
+		p.code, p.depth = append(p.code, 0, 0, opJUMPI), p.depth-1
+	case n < 58:
+		p.code = append(p.code, opPUSH1+1)
+		p.open = append(p.open, len(p.code))
+		p.code = append(p.code, 0, 0, opJUMP)
+	case n < 59 && p.depth > 0: // a jump to a word of the stack
+		p.code = append(p.code, opPUSH1+1)
+		p.open = append(p.open, len(p.code))
+		p.code = append(p.code, 0, 0)
+		p.code = append(p.code, opSWAP1, opDUP1+1, []byte{opJUMP, opJUMPI}[p.r.IntN(2)])
+	case n < 65:
+		p.push(uint64(p.r.IntN(400)))
+		p.code = append(p.code, []byte{opMLOAD, opKECCAK256, opMSTORE, opMSTORE8, opMCOPY, opCALLDATACOPY, opCODECOPY, opRETURNDATACOPY}[p.r.IntN(8)])
+	default:
+		op := pure[p.r.IntN(len(pure))]
+		if p.r.IntN(40) == 0 {
+			op = byte(p.r.Uint32())
+			if op >= opCREATE || instructions[op].gas >= 100 {
+				op = opSTOP
+			}
+		}
+		if int(instructions[op].pops) > p.depth && p.r.IntN(30) > 0 {
+			p.word()
+			return
+		}
+		p.code, p.depth = append(p.code, op), max(0, p.depth-int(instructions[op].pops)+int(instructions[op].pushes))
+	}
+}
+
+func randomProgram(r *rand.Rand) []byte {
+	p := &program{r: r}
+	for n := 5 + r.IntN(120); n > 0; n-- {
+		p.instruction()
+	}
+	p.code = append(p.code, opPUSH1, 64, opPUSH0, opRETURN)
+	for _, at := range p.open {
+		to := r.IntN(len(p.code))
+		if len(p.dests) > 0 && r.IntN(20) > 0 {
+			to = p.dests[r.IntN(len(p.dests))]
+		}
+		p.code[at], p.code[at+1] = byte(to>>8), byte(to)
+	}
+	return p.code
+}
+
+// TestCompiledEqualsPlain runs random programs of stack, memory and jumps through both
+// engines with all amounts of gas.
+func TestCompiledEqualsPlain(t *testing.T) {
+	cfg := chain.DefaultConfig()
+	m := NewMachine(&cfg)
+	defer m.Close()
+	programs := 3_000
+	if testing.Short() {
+		programs = 300
+	}
+	view := state.NewDB().Head()
+	m.begin(view, testEnv(), false)
+	ends := 0
+	for seed := range uint64(programs) {
+		r := rand.New(rand.NewPCG(seed, 1))
+		b := randomProgram(r)
+		input := make([]byte, r.IntN(70))
+		for i := range input {
+			input[i] = byte(r.Uint32())
+		}
+		code := newCode(b)
+		var first uint64
+		for round := range 12 {
+			gas := uint64(20_000)
+			if round > 0 {
+				gas = r.Uint64N(first + 50)
+			}
+			plain, compiled := runBoth(m, code, input, gas)
+			if !plain.equal(compiled) {
+				t.Fatalf("seed %d gas %d code %x\nplain    %+v\ncompiled %+v", seed, gas, b, plain, compiled)
+			}
+			if round == 0 {
+				first = gas - plain.gas
+			}
+			if round == 0 && plain.err == nil {
+				ends++
+			}
+		}
+	}
+	t.Logf("%d programs, of which %d come to their end", programs, ends)
+	if ends < programs/10 || ends > programs*9/10 {
+		t.Error("too few end, or too few fail")
+	}
+}
+
+// ending is how a frame ended.
+type ending struct {
+	err    error
+	gas    uint64
+	output []byte
+}
+
+func (e ending) equal(o ending) bool {
+	if e.err != nil || o.err != nil {
+		return (e.err == nil) == (o.err == nil) && (e.err == errReverted) == (o.err == errReverted)
+	}
+	return e.gas == o.gas && bytes.Equal(e.output, o.output)
+}
+
+func runBoth(m *Machine, c *code, input []byte, gas uint64) (plain, compiled ending) {
+	f := m.frameAt(0)
+	run := func(engine func() error) ending {
+		f.setup(c, &common.Address{1}, &common.Address{2}, uint256.NewInt(7), input, gas, false)
+		f.coldJumps = 0
+		defer m.journal.Revert(m.journal.Snapshot())
+		err := engine()
+		if err != nil {
+			return ending{err: err}
+		}
+		return ending{gas: f.gas, output: bytes.Clone(f.output)}
+	}
+	return run(f.runPlain), run(f.runCompiled)
+}
+
+// TestCompiledCodeIsBounded compiles every block of a code whose JUMPDESTs all begin
+// long traces.
+func TestCompiledCodeIsBounded(t *testing.T) {
+	b := bytes.Repeat([]byte{opJUMPDEST, opPC, opPOP, opGAS, opPOP}, 24_576/5)
+	c := newCode(b)
+	table := c.table()
+	steps := 0
+	for pc := range uint64(len(b)) {
+		if compiled := table.at(c, pc); compiled != nil {
+			steps += len(compiled.steps)
+		}
+	}
+	if limit := (traceBudget + 2) * len(b); steps > limit {
+		t.Errorf("%d steps for %d bytes of code, limit %d", steps, len(b), limit)
+	}
+}
