@@ -146,12 +146,10 @@ func benchTrie(b *testing.B, name string, load benchLoad, batches []int, apply f
 				b.StopTimer()
 				round++
 				d := load.diff(someLeaves(r, load.n, batch), round)
+				b.StartTimer()
 				cpu -= cpuNanos()
-				b.StartTimer()
 				apply(d)
-				b.StopTimer()
 				cpu += cpuNanos()
-				b.StartTimer()
 			}
 			leaves := float64(b.N * batch)
 			b.ReportMetric(float64(cpu)/leaves, "cpu-ns/leaf")
