@@ -86,17 +86,26 @@ func (p *program) instruction() {
 		p.code = append(p.code, 0, 0)
 		p.code = append(p.code, opSWAP1, opDUP1+1, []byte{opJUMP, opJUMPI}[p.r.IntN(2)])
 	case n < 65:
-		p.push(uint64(p.r.IntN(400)))
-		p.code = append(p.code, []byte{opMLOAD, opKECCAK256, opMSTORE, opMSTORE8, opMCOPY, opCALLDATACOPY, opCODECOPY, opRETURNDATACOPY}[p.r.IntN(8)])
+		op := []byte{opMLOAD, opKECCAK256, opMSTORE, opMSTORE8, opMCOPY, opCALLDATACOPY, opCODECOPY, opRETURNDATACOPY}[p.r.IntN(8)]
+		for n := int(instructions[op].pops); n > 0; n-- {
+			if p.depth == 0 || p.r.IntN(20) > 0 {
+				p.push(uint64(p.r.IntN(400)))
+			}
+			if op == opRETURNDATACOPY && n == int(instructions[op].pops) {
+				p.code = append(p.code, opPUSH0, opMUL) // no data was returned
+			}
+			p.depth--
+		}
+		p.code, p.depth = append(p.code, op), p.depth+int(instructions[op].pushes)
 	default:
 		op := pure[p.r.IntN(len(pure))]
-		if p.r.IntN(40) == 0 {
+		if p.r.IntN(300) == 0 {
 			op = byte(p.r.Uint32())
 			if op >= opCREATE || instructions[op].gas >= 100 {
 				op = opSTOP
 			}
 		}
-		if int(instructions[op].pops) > p.depth && p.r.IntN(30) > 0 {
+		if int(instructions[op].pops) > p.depth && p.r.IntN(300) > 0 {
 			p.word()
 			return
 		}
@@ -109,11 +118,22 @@ func randomProgram(r *rand.Rand) []byte {
 	for n := 5 + r.IntN(120); n > 0; n-- {
 		p.instruction()
 	}
-	p.code = append(p.code, opPUSH1, 64, opPUSH0, opRETURN)
+	last := len(p.code)
+	p.code = append(p.code, opJUMPDEST)
+	for range r.IntN(5) { // what is on the stack is part of the output
+		p.code = append(p.code, opPUSH1, byte(r.IntN(3)*32), opMSTORE)
+	}
+	p.code = append(p.code, opPUSH1, 96, opPUSH0, opRETURN)
 	for _, at := range p.open {
 		to := r.IntN(len(p.code))
-		if len(p.dests) > 0 && r.IntN(20) > 0 {
-			to = p.dests[r.IntN(len(p.dests))]
+		if r.IntN(100) > 0 {
+			to = last
+			for _, d := range p.dests {
+				if d > at && r.IntN(2) == 0 || r.IntN(40) == 0 {
+					to = d
+					break
+				}
+			}
 		}
 		p.code[at], p.code[at+1] = byte(to>>8), byte(to)
 	}
@@ -126,9 +146,9 @@ func TestCompiledEqualsPlain(t *testing.T) {
 	cfg := chain.DefaultConfig()
 	m := NewMachine(&cfg)
 	defer m.Close()
-	programs := 3_000
+	programs := 30_000
 	if testing.Short() {
-		programs = 300
+		programs = 3_000
 	}
 	view := state.NewDB().Head()
 	m.begin(view, testEnv(), false)
