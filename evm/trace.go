@@ -77,14 +77,15 @@ func (m *Machine) traceExit(c *invocation, ret []byte, left uint64, err error) {
 	m.tracer.EmitExit(c.depth, ret, execution(c.gas), execution(left), foreignError(err), err != nil)
 }
 
-// traceLog tells of the log that was made last.
+// traceLog tells of the log that was made last. Its index is that in the transaction.
 func (m *Machine) traceLog() {
-	logs := m.journal.Logs()
-	last := logs[len(logs)-1]
-	last.BlockNumber = m.number
-	if m.tracer.OnLog != nil {
-		m.tracer.OnLog(last)
+	if m.tracer.OnLog == nil {
+		return
 	}
+	logs := m.journal.Logs()
+	last := len(logs) - 1
+	logs[last].Index = uint(last)
+	m.tracer.OnLog(logs[last])
 }
 
 // traceStart tells that a transaction begins.

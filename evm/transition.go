@@ -275,11 +275,11 @@ func (m *Machine) authorize(auths []types.SetCodeAuthorization) {
 		if m.journal.Exists(authority) {
 			m.journal.AddRefund(gasAuthorization - gasAuthExisting)
 		}
-		var delegation []byte // to the zero address: none
-		if a.Address != (common.Address{}) {
-			delegation = types.AddressToDelegation(a.Address)
-		}
-		m.setCode(authority, delegation, tracing.CodeChangeAuthorization)
 		m.setNonce(authority, a.Nonce+1, tracing.NonceChangeAuthorization)
+		if a.Address != (common.Address{}) {
+			m.setCode(authority, types.AddressToDelegation(a.Address), tracing.CodeChangeAuthorization)
+		} else if len(code) > 0 {
+			m.setCode(authority, nil, tracing.CodeChangeAuthorizationClear)
+		}
 	}
 }
