@@ -137,7 +137,7 @@ func (j *Journal) Reset(view View) {
 
 // find returns the entry of addr without reading the View.
 func (j *Journal) find(addr *common.Address) int32 {
-	if j.last >= 0 && j.accountIndex.keys[j.last] == *addr {
+	if j.last >= 0 && sameAddress(&j.accountIndex.keys[j.last], addr) {
 		return j.last
 	}
 	return j.lookUp(addr)
@@ -281,7 +281,7 @@ func (j *Journal) CodeHashUnread(addr common.Address) common.Hash {
 // Code is the current code; the caller must not change it.
 func (j *Journal) Code(addr common.Address) []byte {
 	a, _ := j.glance(&addr)
-	if a.current.CodeHash == types.EmptyCodeHash {
+	if sameWord(&a.current.CodeHash, &types.EmptyCodeHash) {
 		return nil
 	}
 	if !a.codeKnown {

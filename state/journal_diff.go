@@ -44,14 +44,14 @@ func (j *Journal) Diff() Diff { return j.diff(new(DiffBuffer)) }
 func (j *Journal) diff(buf *DiffBuffer) Diff {
 	accounts, slots := emptied(j.changedAccounts, keepEntries), emptied(j.changedSlots, keepEntries)
 	for i := range j.slots {
-		if s := &j.slots[i]; s.loaded && j.finalSlot(int32(i)) != s.original {
+		if s := &j.slots[i]; s.loaded && !sameWord(j.finalSlot(int32(i)), &s.original) {
 			slots = append(slots, int32(i))
 			j.accounts[j.slotIndex.keys[i].account].slotsChanged = true
 		}
 	}
 	for i := range j.accounts {
 		a := &j.accounts[i]
-		if a.slotsChanged || (a.loaded && *a.final() != a.original) {
+		if a.slotsChanged || (a.loaded && !a.final().equals(&a.original)) {
 			accounts = append(accounts, int32(i))
 			a.slotsChanged = false
 		}
@@ -94,7 +94,7 @@ func (j *Journal) writeDiff(buf *DiffBuffer, accounts, slots []int32) Diff {
 			if final.Balance != a.original.Balance {
 				d.Balance = &final.Balance
 			}
-			if final.CodeHash != a.original.CodeHash {
+			if !sameWord(&final.CodeHash, &a.original.CodeHash) {
 				d.CodeChanged = true
 				if !a.destructed {
 					d.Code = a.code
@@ -104,7 +104,7 @@ func (j *Journal) writeDiff(buf *DiffBuffer, accounts, slots []int32) Diff {
 		first := next
 		for ; next < len(slots) && j.slotIndex.keys[slots[next]].account == i; next++ {
 			s := slots[next]
-			buf.slots[next] = SlotDiff{Slot: j.slotIndex.keys[s].slot, Value: j.finalSlot(s)}
+			buf.slots[next] = SlotDiff{Slot: j.slotIndex.keys[s].slot, Value: *j.finalSlot(s)}
 		}
 		if next > first {
 			d.Storage = buf.slots[first:next:next]
@@ -120,9 +120,13 @@ func (a *journalAccount) final() *Account {
 	return &a.current
 }
 
-func (j *Journal) finalSlot(i int32) common.Hash {
+func (a *Account) equals(b *Account) bool {
+	return a.Nonce == b.Nonce && a.Balance == b.Balance && sameWord(&a.CodeHash, &b.CodeHash)
+}
+
+func (j *Journal) finalSlot(i int32) *common.Hash {
 	if j.accounts[j.slotIndex.keys[i].account].destructed {
-		return common.Hash{}
+		return new(common.Hash)
 	}
-	return j.slots[i].current
+	return &j.slots[i].current
 }

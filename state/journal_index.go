@@ -44,6 +44,20 @@ func (k *hashKeys) slot(account int32, s *common.Hash) uint64 {
 	return fold(a^uint64(account), b^k[4])
 }
 
+// sameAddress and sameWord compare in place, where == would call the runtime.
+func sameAddress(a, b *common.Address) bool {
+	return binary.LittleEndian.Uint64(a[:8]) == binary.LittleEndian.Uint64(b[:8]) &&
+		binary.LittleEndian.Uint64(a[8:16]) == binary.LittleEndian.Uint64(b[8:16]) &&
+		binary.LittleEndian.Uint32(a[16:]) == binary.LittleEndian.Uint32(b[16:])
+}
+
+func sameWord(a, b *common.Hash) bool {
+	return binary.LittleEndian.Uint64(a[24:]) == binary.LittleEndian.Uint64(b[24:]) &&
+		binary.LittleEndian.Uint64(a[:8]) == binary.LittleEndian.Uint64(b[:8]) &&
+		binary.LittleEndian.Uint64(a[8:16]) == binary.LittleEndian.Uint64(b[8:16]) &&
+		binary.LittleEndian.Uint64(a[16:24]) == binary.LittleEndian.Uint64(b[16:24])
+}
+
 // indexCell is the number of a key. stamp holds the generation in its upper bits and
 // the top bits of the key's hash in its lower ones.
 type indexCell struct {
@@ -124,7 +138,7 @@ func (x *addressIndex) find(addr *common.Address) int32 {
 	for p := h & mask; ; p = (p + 1) & mask {
 		c := &cells[p]
 		if c.stamp == stamp {
-			if x.keys[c.at] == *addr {
+			if sameAddress(&x.keys[c.at], addr) {
 				return c.at
 			}
 		} else if c.stamp>>stampTagBits != x.generation {
@@ -140,7 +154,7 @@ func (x *addressIndex) add(addr *common.Address) (at int32, isNew bool) {
 	mask := uint64(len(cells) - 1)
 	p := h & mask
 	for ; cells[p].stamp>>stampTagBits == x.generation; p = (p + 1) & mask {
-		if c := &cells[p]; c.stamp == stamp && x.keys[c.at] == *addr {
+		if c := &cells[p]; c.stamp == stamp && sameAddress(&x.keys[c.at], addr) {
 			return c.at, false
 		}
 	}
@@ -189,7 +203,7 @@ func (x *slotIndex) find(account int32, slot *common.Hash) int32 {
 	for p := h & mask; ; p = (p + 1) & mask {
 		c := &cells[p]
 		if c.stamp == stamp {
-			if k := &x.keys[c.at]; k.account == account && k.slot == *slot {
+			if k := &x.keys[c.at]; k.account == account && sameWord(&k.slot, slot) {
 				return c.at
 			}
 		} else if c.stamp>>stampTagBits != x.generation {
@@ -208,7 +222,7 @@ func (x *slotIndex) add(account int32, slot *common.Hash) (at int32, isNew bool)
 		if cells[p].stamp != stamp {
 			continue
 		}
-		if k := &x.keys[cells[p].at]; k.account == account && k.slot == *slot {
+		if k := &x.keys[cells[p].at]; k.account == account && sameWord(&k.slot, slot) {
 			return cells[p].at, false
 		}
 	}

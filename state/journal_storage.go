@@ -5,7 +5,7 @@ import "github.com/ethereum/go-ethereum/common"
 // findSlot returns the entry of a slot without reading the View.
 func (j *Journal) findSlot(account int32, slot *common.Hash) int32 {
 	if j.lastSlot >= 0 {
-		if k := &j.slotIndex.keys[j.lastSlot]; k.account == account && k.slot == *slot {
+		if k := &j.slotIndex.keys[j.lastSlot]; k.account == account && sameWord(&k.slot, slot) {
 			return j.lastSlot
 		}
 	}
@@ -48,7 +48,7 @@ func (j *Journal) SetStorage(addr common.Address, slot, value common.Hash) commo
 	}
 	s, i := j.loadSlot(&addr, &slot)
 	before := s.current
-	if before != value {
+	if !sameWord(&before, &value) {
 		j.undos = append(j.undos, undo{kind: undoStorage, target: i})
 		j.words = append(j.words, before)
 		s.current = value
