@@ -111,7 +111,7 @@ bench: $(BIN) ## latency and throughput of a fresh devnet, with what was verifie
 .PHONY: bench-core
 bench-core: e2e/node_modules/.stamp ## the execution core beside go-ethereum and revm; flags in ARGS="-filter erc -runs 10 -json"
 	@mkdir -p bin
-	$(GO) build -o bin/bench-core ./bench/core/compare
+	$(GO) build -buildvcs=false -ldflags '$(LDFLAGS)' -o bin/bench-core ./bench/core/compare
 	@bin/bench-core $(ARGS)
 
 .PHONY: clean

@@ -98,8 +98,8 @@ func (s *suite) loopWorkloads() []*Workload {
 			a.op(vm.DUP2, vm.DUP2, vm.EQ, vm.XOR, vm.ADD, vm.NOT)
 		}},
 		{"DUP SWAP POP", Compute, 400_000, 4, func(a *assembler) {
-			a.op(vm.DUP1, vm.DUP2, vm.DUP2, vm.DUP4, vm.SWAP3, vm.SWAP1, vm.SWAP2, vm.DUP3, vm.SWAP4)
-			a.op(vm.POP, vm.POP, vm.SWAP1, vm.POP, vm.POP, vm.POP)
+			a.op(vm.DUP1).push(5).op(vm.ADD, vm.DUP2).push(9).op(vm.XOR, vm.SWAP2, vm.DUP3, vm.SWAP1, vm.POP)
+			a.op(vm.SWAP1, vm.DUP2, vm.ADD, vm.SWAP2, vm.POP, vm.XOR)
 		}},
 		{"JUMP", Compute, 400_000, 8, func(a *assembler) {
 			a.jump(len(a.code)+5, vm.JUMP).op(vm.INVALID, vm.JUMPDEST, vm.DUP1)

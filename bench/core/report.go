@@ -6,7 +6,6 @@ import (
 	"io"
 	"os"
 	"runtime"
-	"runtime/debug"
 	"strings"
 	"text/tabwriter"
 )
@@ -106,24 +105,4 @@ func machine() string {
 		}
 	}
 	return fmt.Sprintf("%s, %d cores, %s", model, runtime.NumCPU(), runtime.GOOS)
-}
-
-// commit is what the program was built from, as the go command recorded it.
-func commit() string {
-	info, ok := debug.ReadBuildInfo()
-	if !ok {
-		return "unknown"
-	}
-	revision, modified := "unknown", ""
-	for _, s := range info.Settings {
-		switch s.Key {
-		case "vcs.revision":
-			revision = s.Value[:min(len(s.Value), 10)]
-		case "vcs.modified":
-			if s.Value == "true" {
-				modified = "+"
-			}
-		}
-	}
-	return revision + modified
 }

@@ -19,6 +19,8 @@ type Options struct {
 	// Root is the directory of the module; Anvil is looked for below it, and left out when
 	// it is not there.
 	Root string
+	// Commit is what the program was built from; it is only printed.
+	Commit string
 	// Log receives a line for every workload that is done; nil discards them.
 	Log io.Writer
 }
@@ -60,8 +62,7 @@ func Run(o Options) (*Report, error) {
 	}
 	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(1))
 	peers := []Peer{Ours(), GethFlat(), Geth()}
-	r := &Report{Date: time.Now().UTC().Format(time.RFC3339), Machine: machine(), Go: runtime.Version(), Rounds: o.Rounds}
-	r.Commit = commit()
+	r := &Report{Date: time.Now().UTC().Format(time.RFC3339), Machine: machine(), Go: runtime.Version(), Commit: o.Commit, Rounds: o.Rounds}
 	for _, p := range peers {
 		r.Peers = append(r.Peers, p.Name())
 	}

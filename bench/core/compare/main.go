@@ -9,6 +9,9 @@ import (
 	"github.com/talaria-l2/talaria/bench/core"
 )
 
+// version is set by the linker: the commit that this was built from.
+var version = "unknown"
+
 func main() {
 	if err := run(); err != nil {
 		fmt.Fprintln(os.Stderr, "compare:", err)
@@ -32,7 +35,7 @@ func run() error {
 		flag.Usage()
 		return fmt.Errorf("arguments %q: there are none, and -runs is at least 1", flag.Args())
 	}
-	o.Log = os.Stderr
+	o.Log, o.Commit = os.Stderr, version
 	report, err := core.Run(o)
 	if err != nil {
 		return err
