@@ -34,6 +34,7 @@ var (
 	ErrBlobCreate           = errors.New("blob transaction of type create")
 	ErrNoBlobHashes         = errors.New("blob transaction missing blob hashes")
 	ErrTooManyBlobs         = errors.New("blob transaction has too many blobs")
+	ErrBlobHashVersion      = errors.New("invalid hash version")
 	ErrBlobFeeCapTooLow     = errors.New("max fee per blob gas less than block blob gas fee")
 	ErrBlobFeeCapVeryHigh   = errors.New("blobGasFeeCap exceeds 256 bits")
 )

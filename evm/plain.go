@@ -67,6 +67,9 @@ func (f *frame) interpret() error {
 		if extra != unmetered && end > uint64(len(f.mem)) {
 			f.grow(end)
 		}
+		if !info.defined {
+			return invalidOpcode(op)
+		}
 		switch op {
 		case opSTOP:
 			f.gas = gas
@@ -325,7 +328,7 @@ func (f *frame) interpret() error {
 			case op >= opSWAP1 && op <= opSWAP16:
 				x, y := &stack[height-1], &stack[height-int(op-opSWAP1)-2]
 				*x, *y = *y, *x
-			case op >= opLOG0 && op <= opLOG4:
+			default: // LOG0 to LOG4
 				var topics [4]common.Hash
 				n := int(op - opLOG0)
 				for i := range n {
@@ -335,8 +338,6 @@ func (f *frame) interpret() error {
 					return err
 				}
 				height -= n + 2
-			default:
-				return invalidOpcode(op)
 			}
 		}
 		pc++

@@ -131,7 +131,7 @@ func (m *Machine) checkBlobs(msg *message) error {
 	}
 	for i := range msg.blobHashes {
 		if !kzg4844.IsValidVersionedHash(msg.blobHashes[i][:]) {
-			return fmt.Errorf("blob %d has invalid hash version", i)
+			return fmt.Errorf("blob %d has %w", i, ErrBlobHashVersion)
 		}
 	}
 	if msg.blobFeeCap.Lt(&m.blobBaseFee) {
