@@ -20,6 +20,9 @@ import (
 // on the spot, where nothing before it can change any more. So each transaction runs
 // at most twice, and commits in order. A transaction for which the planner guesses a
 // dependency is left to the worker that executes the other one.
+//
+// A worker may lose its processor at any moment. Whoever waits in vain for the next
+// transaction then executes it too, and the first to end wins.
 type batch struct {
 	c     *Chain
 	m     *memory
@@ -42,8 +45,11 @@ type batch struct {
 	bail      bool         // too many conflicts; guarded by commit
 	window    conflictWindow
 	stats     *Stats
-	// pause is called at points where the order of events matters, by tests.
-	pause func()
+	// stealAfter is how many times an idle worker looks until it executes what it waits
+	// for.
+	stealAfter int
+	// observe is told how workers proceed; tests delay them there and measure.
+	observe func(event)
 }
 
 const (
@@ -52,7 +58,8 @@ const (
 	// maxClaim is how many transactions a worker claims at once.
 	maxClaim = 8
 	// patience is how many times an idle worker looks again before it yields.
-	patience = 64
+	patience   = 64
+	stealAfter = 1000
 	// backlog is how many executed transactions a worker with others to execute leaves
 	// to those without.
 	backlog = 32
@@ -67,6 +74,7 @@ type worker struct {
 	view     observer
 	ready    []int64 // positions whose turn has come
 	spins    int
+	spare    *work // for a transaction of somebody else
 }
 
 // run executes txs[i:] and returns how many were emitted, and whether the batch ended
@@ -94,8 +102,9 @@ func (b *batch) run(txs []*chain.Tx, first int64, workers int, emit func(int, *c
 	helpers.Wait()
 	done := b.committed.Load()
 	for at := done; at < b.claimed.Load(); at++ {
-		if t := b.task(at); t.done.Load() == at+1 {
-			t.wrote.withdraw(b.m, at, t.pass)
+		if b.isExecuted(at) {
+			t := b.task(at).work.Load()
+			t.wrote.withdraw(b.m, at, t.passes)
 		}
 	}
 	b.note()
@@ -110,35 +119,33 @@ func (w *worker) run() {
 	w.ready = w.ready[:0]
 	w.spins = 0
 	for {
-		committed := b.committed.Load()
+		next := b.committed.Load()
 		switch {
-		case committed >= b.end.Load():
+		case next >= b.end.Load():
 			return
-		case len(w.ready) > 0 && !b.executed(committed+backlog):
+		case len(w.ready) > 0 && !b.isExecuted(next+backlog):
 			w.executeReady()
-		case w.commit(committed), w.executeReady(), w.claim(committed):
+		case w.commit(next), w.executeReady(), w.claim(next):
 		default:
-			w.idle()
-			continue
+			w.spins++
+			if w.spins > patience {
+				runtime.Gosched()
+			}
+			if w.spins < b.stealAfter || !w.steal(next) {
+				continue
+			}
 		}
 		w.spins = 0
 	}
 }
 
-// executed reports whether the transaction at the position waits to be committed.
-func (b *batch) executed(at int64) bool { return b.task(at).done.Load() == at+1 }
-
-func (w *worker) idle() {
-	w.spins++
-	if w.spins > patience {
-		runtime.Gosched()
-	}
-}
+// isExecuted reports whether the transaction at the position waits to be committed.
+func (b *batch) isExecuted(at int64) bool { return b.task(at).done.Load() == at+1 }
 
 // claim takes the next transactions and executes those that need not wait.
-func (w *worker) claim(committed int64) bool {
+func (w *worker) claim(next int64) bool {
 	b := w.b
-	limit := min(b.end.Load(), committed+ringSize)
+	limit := min(b.end.Load(), next+ringSize)
 	if b.claimed.Load() >= limit || !b.claim.tryLock() {
 		return false
 	}
@@ -147,51 +154,87 @@ func (w *worker) claim(committed int64) bool {
 	share := max(1, (limit-from)/int64(2*len(b.workers)))
 	to := min(limit, from+min(maxClaim, share))
 	for at := from; at < to; at++ {
-		t := b.task(at)
-		t.begin(b.txs[at-b.first], at)
-		b.planner.plan(&t.plan, t.tx, at, committed)
+		b.begin(at, next)
 	}
 	b.claimed.Store(to)
 	b.claim.unlock()
 	for at := from; at < to; at++ {
-		w.try(at)
+		w.try(at, idle)
 		for w.executeReady() {
 		}
 	}
 	return from < to
 }
 
-// try executes a transaction, or leaves it to who executes one that it needs.
-func (w *worker) try(at int64) {
+// begin prepares the task of a transaction. Its place was that of a committed one.
+func (b *batch) begin(at, next int64) {
+	t := b.task(at)
+	k := t.work.Load()
+	k.begin(b.txs[at-b.first], at)
+	b.planner.plan(&k.plan, k.tx, at, next)
+	t.waiters.Store(uint64(uint32(at)) << 32)
+	t.state.Store(uint64(at)<<phaseBits | idle)
+}
+
+// try executes a transaction in the phase, or leaves it to who executes one that it
+// needs.
+func (w *worker) try(at int64, phase uint64) {
 	t := w.b.task(at)
-	for _, need := range t.plan.needs[:t.plan.count] {
+	k := t.work.Load()
+	if !t.move(at, phase, running) || at >= w.b.end.Load() {
+		return // stolen, or the batch was stopped before it
+	}
+	for _, need := range k.plan.needs[:k.plan.count] {
 		if w.waitFor(at, need) {
 			return
 		}
 	}
-	w.execute(t)
+	w.execute(t, k)
 }
 
 // closedMark in the lower half of task.waiters says that the transaction is executed.
 const closedMark = 1<<32 - 1
 
-// waitFor queues the transaction with the one it needs; false if that is executed.
+// waitFor queues the running transaction with the one it needs; false if that is
+// executed, and the transaction still runs.
 //
 // The upper half of task.waiters is the position's, so that nobody queues with a later
-// user of the same task. The lower half is 0, closedMark, or the place in the ring of
+// user of the same place. The lower half is 0, closedMark, or the place in the ring of
 // the first that waits, plus one.
 func (w *worker) waitFor(at, need int64) bool {
 	t, other := w.b.task(at), w.b.task(need)
-	mine := uint32(at%ringSize) + 1
 	for {
 		head := other.waiters.Load()
 		if uint32(head>>32) != uint32(need) || uint32(head) == closedMark {
 			return false
 		}
-		t.waiting = uint32(head)
-		if other.waiters.CompareAndSwap(head, head>>32<<32|uint64(mine)) {
+		// From here on others may take the transaction.
+		if !t.move(at, running, queued) {
 			return true
 		}
+		t.waiting.Store(uint32(head))
+		if other.waiters.CompareAndSwap(head, head>>32<<32|uint64(at%ringSize+1)) {
+			return true
+		}
+		if !t.move(at, queued, running) {
+			return true
+		}
+	}
+}
+
+// release ends the wait of those who need the transaction.
+func (w *worker) release(at int64) {
+	head := w.b.task(at).waiters.Swap(uint64(uint32(at))<<32 | closedMark)
+	// Of those who wait, one may be stolen meanwhile and its place used again. What then
+	// follows is wrong, or lost, and will be stolen in its turn.
+	next := uint32(head)
+	for range ringSize {
+		if next == 0 || next == closedMark {
+			return
+		}
+		other := &w.b.ring[next-1]
+		w.ready = append(w.ready, int64(other.state.Load()>>phaseBits))
+		next = other.waiting.Load()
 	}
 }
 
@@ -202,128 +245,180 @@ func (w *worker) executeReady() bool {
 	}
 	at := w.ready[n-1]
 	w.ready = w.ready[:n-1]
-	w.try(at)
+	w.try(at, queued)
 	return true
 }
 
 // execute runs a transaction ahead of the commit.
-func (w *worker) execute(t *task) {
-	b := w.b
-	if t.at >= b.end.Load() {
-		return // the batch was stopped before it
-	}
-	at := t.at
-	b.pausePoint()
+func (w *worker) execute(t *task, k *work) {
+	at := k.at
+	w.b.pass(executing)
 	w.view.exact = false
-	w.perform(t)
-	b.pausePoint()
-	head := t.waiters.Swap(uint64(uint32(at))<<32 | closedMark)
-	for next := uint32(head); next != 0; {
-		other := &b.ring[next-1]
-		next = other.waiting
-		w.ready = append(w.ready, other.at)
+	w.perform(k)
+	w.b.pass(performed)
+	if !t.move(at, running, closing) {
+		return // the thief left the task another work
 	}
-	if t.err == nil {
-		t.receipt = w.receipts.make(t.tx, &t.result)
-	}
-	b.pausePoint()
+	k.publish(w.b.m, &w.pools, false)
+	w.b.pass(published)
+	w.release(at)
 	t.done.Store(at + 1)
 }
 
-// perform executes the task over what precedes it and makes its writes visible.
-func (w *worker) perform(t *task) {
-	t.accounts, t.slots, t.opaque = t.accounts[:0], t.slots[:0], false
-	w.view.t = t
-	t.err = w.vm.Execute(&w.view, t.tx, w.b.c.open.env, &t.result)
-	t.publish(w.b.m, &w.pools, w.view.exact)
+// steal executes the next transaction, which another worker holds, and commits it if
+// that one has not ended first.
+func (w *worker) steal(next int64) bool {
+	b := w.b
+	t := b.task(next)
+	if next >= b.claimed.Load() || !b.commit.tryLock() {
+		return false
+	}
+	defer b.commit.unlock()
+	if b.committed.Load() != next || next >= b.end.Load() {
+		return false
+	}
+	if w.spare == nil {
+		w.spare = new(work)
+	}
+	k := w.spare
+	k.begin(b.txs[next-b.first], next)
+	k.plan = plan{}
+	w.view.exact = true
+	w.perform(k)
+	for phase := uint64(idle); ; phase++ {
+		if phase == closing {
+			return false
+		}
+		if t.move(next, phase, stolen) {
+			if phase == running {
+				// Who runs it keeps its work.
+				t.work.Store(new(work))
+			}
+			break
+		}
+	}
+	k.publish(b.m, &w.pools, true)
+	w.release(next)
+	b.stats.Stolen++
+	more := w.conclude(k, false)
+	b.committed.Store(next + 1)
+	if !more || b.bail {
+		b.end.Store(next + 1)
+	}
+	return true
+}
+
+// perform executes the transaction over what precedes it and makes its receipt.
+func (w *worker) perform(k *work) {
+	k.accounts, k.slots, k.opaque = k.accounts[:0], k.slots[:0], false
+	w.view.t = k
+	if k.err = w.vm.Execute(&w.view, k.tx, w.b.c.open.env, &k.result); k.err == nil {
+		k.receipt = w.receipts.make(k.tx, &k.result)
+	}
 }
 
 // commit commits what is executed and next, if nobody else is at it.
-func (w *worker) commit(committed int64) bool {
+func (w *worker) commit(next int64) bool {
 	b := w.b
-	if !b.executed(committed) || !b.commit.tryLock() {
+	if !b.isExecuted(next) || !b.commit.tryLock() {
 		return false
 	}
 	from := b.committed.Load()
 	at := from
-	for ; at < b.end.Load() && b.executed(at); at++ {
-		more := w.commitOne(b.task(at))
+	for ; at < b.end.Load() && b.isExecuted(at); at++ {
+		b.pass(committing)
+		more := w.commitOne(b.task(at).work.Load())
 		b.committed.Store(at + 1)
 		if !more || b.bail {
 			b.end.Store(at + 1)
 		}
-		b.pausePoint()
+		b.pass(committed)
 	}
 	b.commit.unlock()
 	return at > from
 }
 
 // commitOne ends the transaction that is next. False stops the batch behind it.
-func (w *worker) commitOne(t *task) bool {
+func (w *worker) commitOne(k *work) bool {
+	b := w.b
+	ok, writer, addr := k.check(b.m)
+	if !ok {
+		b.conflict(k, writer, addr)
+		w.view.exact = true
+		w.perform(k)
+		k.publish(b.m, &w.pools, true)
+	}
+	return w.conclude(k, !ok)
+}
+
+// conclude commits what was executed over the state as it is.
+func (w *worker) conclude(k *work, aborted bool) bool {
 	b, c := w.b, w.b.c
-	i := int(t.at - b.first)
+	i := int(k.at - b.first)
 	b.stats.Transactions++
-	b.depth[i] = 0
-	if err := c.fits(t.tx); err != nil {
-		t.wrote.withdraw(b.m, t.at, t.pass)
+	b.bail = b.window.add(aborted)
+	if err := c.fits(k.tx); err != nil {
+		k.wrote.withdraw(b.m, k.at, k.passes)
+		b.depth[i] = 0
 		return b.emit(i, nil, err)
 	}
-	ok, writer, addr := t.check(b.m)
-	if !ok {
-		b.conflict(i, writer, addr)
-		w.view.exact = true
-		w.perform(t)
-		if t.err == nil {
-			t.receipt = w.receipts.make(t.tx, &t.result)
-		}
+	b.measure(i, k)
+	if k.err != nil {
+		return b.emit(i, nil, k.err)
 	}
-	b.bail = b.window.add(!ok)
-	b.measure(i, t)
-	if t.err != nil {
-		return b.emit(i, nil, t.err)
-	}
-	c.enter(t.tx, t.at, &t.result, t.receipt, &w.pools)
-	return b.emit(i, t.receipt, nil)
+	c.enter(k.tx, k.at, &k.result, k.receipt, &w.pools)
+	return b.emit(i, k.receipt, nil)
 }
 
 // conflict counts and learns from a transaction that executed in vain.
-func (b *batch) conflict(i int, writer int64, addr common.Address) {
+func (b *batch) conflict(k *work, writer int64, addr common.Address) {
 	b.stats.Aborts++
 	if writer < b.first {
 		return
 	}
 	b.claim.lock()
-	b.planner.conflict(b.txs[i], b.txs[writer-b.first], &addr)
+	b.planner.conflict(k.tx, b.txs[writer-b.first], &addr)
 	b.claim.unlock()
 }
 
 // measure finds the longest chain of dependencies that ends with the transaction.
-func (b *batch) measure(i int, t *task) {
+func (b *batch) measure(i int, k *work) {
 	longest := uint64(0)
-	for k := range t.accounts {
-		if at := t.accounts[k].writer; at >= b.first && at < t.at {
+	for n := range k.accounts {
+		if at := k.accounts[n].writer; at >= b.first && at < k.at {
 			longest = max(longest, b.depth[at-b.first])
 		}
 	}
-	for k := range t.slots {
-		if at := t.slots[k].writer; at >= b.first && at < t.at {
+	for n := range k.slots {
+		if at := k.slots[n].writer; at >= b.first && at < k.at {
 			longest = max(longest, b.depth[at-b.first])
 		}
 	}
 	b.depth[i] = longest
-	if t.err == nil {
-		b.depth[i] += t.result.GasUsed
-		b.stats.gas += t.result.GasUsed
+	if k.err == nil {
+		b.depth[i] += k.result.GasUsed
+		b.stats.gas += k.result.GasUsed
 	}
 	b.stats.deepest = max(b.stats.deepest, b.depth[i])
-	if t.plan.class != 0 && b.claim.tryLock() {
-		b.planner.outcome(t)
+	if k.plan.class != 0 && b.claim.tryLock() {
+		b.planner.outcome(k)
 		b.claim.unlock()
 	}
 }
 
-func (b *batch) pausePoint() {
-	if b.pause != nil {
-		b.pause()
+// event is something that a worker does with a transaction.
+type event int
+
+const (
+	executing event = iota
+	performed
+	published // its writes are visible
+	committing
+	committed
+)
+
+func (b *batch) pass(e event) {
+	if b.observe != nil {
+		b.observe(e)
 	}
 }

@@ -39,7 +39,10 @@ func (e *executor) init(c *Chain) {
 	e.newest = snapshot{e.mem, math.MaxInt64}
 	e.credited[0].Balance = new(uint256.Int)
 	e.penalty = minPenalty
-	e.batch = &batch{c: c, m: e.mem, ring: make([]task, ringSize), planner: newPlanner(), stats: &e.stats}
+	e.batch = &batch{c: c, m: e.mem, ring: make([]task, ringSize), planner: newPlanner(), stats: &e.stats, stealAfter: stealAfter}
+	for i := range e.batch.ring {
+		e.batch.ring[i].work.Store(new(work))
+	}
 	c.SetWorkers(0)
 }
 

@@ -333,9 +333,9 @@ func (s *step) finish(t testing.TB, c *Chain, cut func(*chain.MiniBlock), seal f
 }
 
 // perturb makes goroutines yield at random points.
-func perturb(seed int64) func() {
+func perturb(seed int64) func(event) {
 	var n atomic.Uint64
-	return func() {
+	return func(event) {
 		x := (n.Add(1) + uint64(seed)) * 0x9e3779b97f4a7c15
 		for range x >> 58 & 7 * (x >> 40 & 1) {
 			runtime.Gosched()
@@ -344,9 +344,10 @@ func perturb(seed int64) func() {
 }
 
 // replay executes the steps in batches and compares everything.
-func (m *mix) replay(t testing.TB, steps []step, workers int, seed int64) {
+func (m *mix) replay(t testing.TB, steps []step, workers int, seed int64) Stats {
 	c := m.boot(t, workers)
-	c.batch.pause = perturb(seed)
+	c.batch.observe = perturb(seed)
+	c.batch.stealAfter = 1 << uint(uint64(seed)%11)
 	openNext(t, c)
 	for k := range steps {
 		s := &steps[k]
@@ -387,6 +388,7 @@ func (m *mix) replay(t testing.TB, steps []step, workers int, seed int64) {
 		})
 	}
 	c.Close()
+	return c.Stats()
 }
 
 func TestParallelEqualsSerial(t *testing.T) {
@@ -394,13 +396,22 @@ func TestParallelEqualsSerial(t *testing.T) {
 	if testing.Short() {
 		seeds = 4
 	}
+	var all Stats
 	for seed := range int64(seeds) {
 		m := newMix(seed, 4+int(seed)%30)
 		steps := m.script(t, 900)
 		for _, workers := range []int{1, 2, 3, 4, 8} {
-			m.replay(t, steps, workers, seed*31+int64(workers))
+			s := m.replay(t, steps, workers, seed*31+int64(workers))
+			all.Transactions += s.Transactions
+			all.Aborts += s.Aborts
+			all.Stolen += s.Stolen
+			all.Serial += s.Serial
 		}
 	}
+	if all.Aborts == 0 || all.Stolen == 0 || all.Transactions < all.Serial {
+		t.Errorf("the mix leaves out what is to be tested: %+v", all)
+	}
+	t.Logf("%+v", all)
 }
 
 func FuzzParallelEqualsSerial(f *testing.F) {

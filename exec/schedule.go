@@ -42,7 +42,7 @@ type lastUse struct {
 // class is what was learned about calls of one function of one contract.
 type class struct {
 	hash     uint64
-	resource uint64 // what the calls compete for
+	resource uint64 // account that the calls compete for
 	whole    int    // score of conflicts between calls that share no address
 	partial  int    // score of conflicts between calls that share one
 }
@@ -139,8 +139,9 @@ func (p *planner) plan(pl *plan, tx *chain.Tx, at, committed int64) {
 	} else {
 		pl.partly = true
 		var words [maxWords]common.Address
+		contract := p.hash(useClass, 0, to)
 		for _, w := range words[:addresses(&words, tx)] {
-			p.use(pl, p.hash(usePartly, c.resource, &w), at, committed)
+			p.use(pl, p.hash(usePartly, contract, &w), at, committed)
 		}
 	}
 	if pl.count > pl.sure {
@@ -213,7 +214,7 @@ func (p *planner) conflict(tx, writer *chain.Tx, addr *common.Address) {
 }
 
 // outcome learns whether a transaction did depend on what its plan made it wait for.
-func (p *planner) outcome(t *task) {
+func (p *planner) outcome(t *work) {
 	if t.plan.class == 0 {
 		return
 	}
@@ -232,7 +233,7 @@ func (p *planner) outcome(t *task) {
 	}
 }
 
-func (t *task) dependedOnPlan() bool {
+func (t *work) dependedOnPlan() bool {
 	for _, n := range t.plan.needs[t.plan.sure:t.plan.count] {
 		for i := range t.accounts {
 			if t.accounts[i].writer == n {

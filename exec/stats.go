@@ -4,6 +4,7 @@ package exec
 type Stats struct {
 	Transactions uint64 // committed by parallel batches, invalid ones included
 	Aborts       uint64 // of them, executed a second time because a read had changed
+	Stolen       uint64 // of them, executed by two workers because one was held up
 	Serial       uint64 // transactions of batches that were executed one by one
 	Bails        uint64 // batches that went on one by one because of conflicts
 	// Gas is what parallel batches used; CriticalGas is the sum over them of what their

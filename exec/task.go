@@ -12,19 +12,40 @@ import (
 	"github.com/talaria-l2/talaria/state"
 )
 
-// task is one transaction on its way through a batch: what it read, what it wrote
-// and what came of it. Whoever executes it owns it until done is set, then whoever
-// commits.
+// task is a place in a batch's ring: one transaction at a time passes through it.
 type task struct {
+	state   atomic.Uint64 // position << phaseBits | phase
 	done    atomic.Int64  // position of the transaction that is executed, plus one
 	waiters atomic.Uint64 // see waitFor
-	_       [48]byte
-	waiting uint32 // place of the next that waits for the same transaction, plus one
+	waiting atomic.Uint32 // place of the next that waits for the same transaction, plus one
+	// work belongs to whoever moved the task to running, then to whoever commits.
+	work atomic.Pointer[work]
+	_    [24]byte
+}
+
+// Phases of a task.
+const (
+	idle      = iota // claimed
+	queued           // waits for another transaction
+	running          // being executed
+	closing          // executed by the one who ran it
+	stolen           // executed and committed by another
+	phaseBits = 3
+)
+
+// move changes the phase of the transaction at the position; false if it is not in the
+// phase from.
+func (t *task) move(at int64, from, to uint64) bool {
+	return t.state.CompareAndSwap(uint64(at)<<phaseBits|from, uint64(at)<<phaseBits|to)
+}
+
+// work is one transaction in execution: what it read, what it wrote and what came of it.
+type work struct {
 	plan
 
 	tx       *chain.Tx
 	at       int64  // position
-	pass     uint32 // executions so far
+	passes   uint32 // executions so far
 	err      error  // why the transaction is not valid
 	result   evm.Result
 	receipt  *chain.Receipt
@@ -64,17 +85,16 @@ type written[K comparable] struct {
 	hash uint64
 }
 
-func (t *task) begin(tx *chain.Tx, at int64) {
-	t.tx, t.at, t.pass = tx, at, 0
+func (t *work) begin(tx *chain.Tx, at int64) {
+	t.tx, t.at, t.passes = tx, at, 0
 	t.wrote = writes{t.wrote.accounts[:0], t.wrote.slots[:0]}
-	t.waiters.Store(uint64(uint32(at)) << 32)
 }
 
 // observer is the state.View of a transaction in a batch. It notes what is read in the
-// task.
+// work.
 type observer struct {
 	m *memory
-	t *task
+	t *work
 	// exact: all transactions before this one are committed.
 	exact bool
 }
@@ -140,10 +160,10 @@ func (o *observer) HasStorage(addr common.Address) bool {
 	return o.m.base.HasStorage(addr)
 }
 
-// check looks the reads up again now that everything before the task is committed.
+// check looks the reads up again now that everything before the transaction is committed.
 // It reports whether all of them are as they were; if not, the last writer of the first
 // that is not, and its account.
-func (t *task) check(m *memory) (ok bool, writer int64, addr common.Address) {
+func (t *work) check(m *memory) (ok bool, writer int64, addr common.Address) {
 	if t.opaque {
 		return false, nobody, addr
 	}
@@ -179,7 +199,7 @@ func (t *task) check(m *memory) (ok bool, writer int64, addr common.Address) {
 const scanReads = 32
 
 // sortReads orders the reads of accounts for find, if they are many.
-func (t *task) sortReads() {
+func (t *work) sortReads() {
 	if len(t.accounts) > scanReads {
 		slices.SortFunc(t.accounts, func(a, b accountRead) int {
 			if c := a.address.Cmp(b.address); c != 0 {
@@ -195,8 +215,8 @@ func (t *task) sortReads() {
 	}
 }
 
-// read is what the task saw of an account, all of it; nil if it did not look.
-func (t *task) read(addr *common.Address) *accountRead {
+// read is what the transaction saw of an account, all of it; nil if it did not look.
+func (t *work) read(addr *common.Address) *accountRead {
 	if len(t.accounts) <= scanReads {
 		for i := range t.accounts {
 			if r := &t.accounts[i]; !r.codeOnly && r.address == *addr {
@@ -212,14 +232,14 @@ func (t *task) read(addr *common.Address) *accountRead {
 	return &t.accounts[i]
 }
 
-// publish makes the task's writes visible to later transactions, with versions from
+// publish makes the transaction's writes visible to later transactions, with versions from
 // pool, and takes back those of its execution before. Payees are left to the commit.
 // If exact, everything before the task is committed.
-func (t *task) publish(m *memory, pool *pools, exact bool) {
+func (t *work) publish(m *memory, pool *pools, exact bool) {
 	old := t.wrote
 	t.wrote = writes{t.before.accounts[:0], t.before.slots[:0]}
 	t.before = old
-	t.pass++
+	t.passes++
 	if t.err == nil {
 		t.sortReads()
 		for i := range t.result.Diff {
@@ -229,16 +249,16 @@ func (t *task) publish(m *memory, pool *pools, exact bool) {
 			c := &t.result.Credits[i]
 			if m.payee(&c.Address) == nil {
 				// One account has at most one credit that is not a fee.
-				v := pool.accounts.new(t.at, t.pass)
+				v := pool.accounts.new(t.at, t.passes)
 				v.credit, v.value.Balance = true, c.Amount
 				t.link(m, c.Address, m.accounts.hash(&c.Address), v)
 			}
 		}
 	}
-	old.withdraw(m, t.at, t.pass-1)
+	old.withdraw(m, t.at, t.passes-1)
 }
 
-func (t *task) publishAccount(m *memory, pool *pools, d *state.AccountDiff, exact bool) {
+func (t *work) publishAccount(m *memory, pool *pools, d *state.AccountDiff, exact bool) {
 	if len(d.Storage) > 0 {
 		m.own(&d.Address)
 	}
@@ -246,7 +266,7 @@ func (t *task) publishAccount(m *memory, pool *pools, d *state.AccountDiff, exac
 		s := &d.Storage[i]
 		key := state.SlotKey{Address: d.Address, Slot: s.Slot}
 		hash := m.slots.hash(&key)
-		v := pool.slots.new(t.at, t.pass)
+		v := pool.slots.new(t.at, t.passes)
 		v.value = s.Value
 		t.wrote.slots = append(t.wrote.slots, written[state.SlotKey]{key, hash})
 		m.slots.link(hash, &key, v)
@@ -254,7 +274,7 @@ func (t *task) publishAccount(m *memory, pool *pools, d *state.AccountDiff, exac
 	if d.Nonce == nil && d.Balance == nil && !d.CodeChanged || m.payee(&d.Address) != nil {
 		return
 	}
-	v := pool.accounts.new(t.at, t.pass)
+	v := pool.accounts.new(t.at, t.passes)
 	hash := m.accounts.hash(&d.Address)
 	if r := t.read(&d.Address); r != nil {
 		v.value = r.value
@@ -267,7 +287,7 @@ func (t *task) publishAccount(m *memory, pool *pools, d *state.AccountDiff, exac
 	t.link(m, d.Address, hash, v)
 }
 
-func (t *task) link(m *memory, addr common.Address, hash uint64, v *version[state.Account]) {
+func (t *work) link(m *memory, addr common.Address, hash uint64, v *version[state.Account]) {
 	t.wrote.accounts = append(t.wrote.accounts, written[common.Address]{addr, hash})
 	m.accounts.link(hash, &addr, v)
 }
