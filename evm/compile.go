@@ -8,7 +8,7 @@ import (
 
 const (
 	// maxTrace bounds the instructions of a block.
-	maxTrace = 400
+	maxTrace = 1_200
 	// spareRegisters is what of the spare slots holds values; the last three are for
 	// moves and for what is read after them.
 	spareRegisters = stackSpare - 3
@@ -28,11 +28,18 @@ type value struct {
 	id int32 // number of the result, in order; -1 for what no step made
 }
 
+// fate is what becomes of a result.
+type fate struct {
+	at   place // where it stands on the stack at the end, noPlace if nowhere
+	used bool  // something reads it
+}
+
 // compiler translates one trace. It is used twice for each block: the first pass finds
 // where results end up, so that the second can make them there.
 type compiler struct {
 	code  *code
 	entry uint64
+	tight bool // end at JUMPDESTs and jumps
 
 	steps  []step
 	consts []uint256.Int
@@ -42,14 +49,13 @@ type compiler struct {
 	high   int     // greatest height
 	height int     // position of the next word to push
 
-	used      [stackLimit + maxTrace + 64]uint16 // by position - lowestPosition: values that live there
+	used      [stackLimit + 2*maxTrace]uint16 // by position - lowestPosition: values that live there
 	spareUsed [spareRegisters]uint16
 	spareFree int // no register below it is free
-	full      bool
 
 	results int32
-	hints   []place // by result: where the first pass found it, noPlace if nowhere
-	found   []place
+	hints   []fate // by result, from the first pass; nil during it
+	found   []fate
 	hinted  bool // found is that of a jump back, which counts more than the trace's end
 
 	gas      uint64 // of the open segment
@@ -81,9 +87,9 @@ type move struct{ to, from place }
 
 // compile translates the trace that begins at pc.
 func compile(c *code, pc uint64) *block {
-	k := &compiler{code: c, entry: pc}
-	k.translate()
-	*k = compiler{code: c, entry: pc, hints: k.found}
+	first := compiler{code: c, entry: pc, tight: c.overspent()}
+	first.translate()
+	k := compiler{code: c, entry: pc, tight: first.tight, hints: first.found}
 	k.translate()
 	c.spent.Add(int64(len(k.steps)))
 	for len(k.consts) < 2 {
@@ -181,8 +187,15 @@ func (k *compiler) pushValue(v value) {
 	k.high = max(k.high, k.height)
 }
 
-// pop takes the top word; its place may be given to the next result.
+// pop takes the top word to read it; its place may be given to the next result.
 func (k *compiler) pop() place {
+	k.reach(1)
+	k.use(k.stack[len(k.stack)-1])
+	return k.discard()
+}
+
+// discard takes the top word away.
+func (k *compiler) discard() place {
 	k.reach(1)
 	v := k.stack[len(k.stack)-1]
 	k.stack = k.stack[:len(k.stack)-1]
@@ -191,13 +204,25 @@ func (k *compiler) pop() place {
 	return v.at
 }
 
+func (k *compiler) use(v value) {
+	if v.id >= 0 {
+		k.found[v.id].used = true
+	}
+}
+
+// wanted reports whether anything reads the next result.
+func (k *compiler) wanted() bool {
+	return k.hints == nil || int(k.results) >= len(k.hints) || k.hints[k.results].used
+}
+
 // result finds a place for a new word on top of the stack and pushes it.
 func (k *compiler) result() place {
 	id := k.results
 	k.results++
+	k.found = append(k.found, fate{at: noPlace})
 	p := noPlace
-	if int(id) < len(k.hints) && k.hints[id] != noPlace && k.free(k.hints[id]) {
-		p = k.hints[id]
+	if int(id) < len(k.hints) && k.hints[id].at != noPlace && k.free(k.hints[id].at) {
+		p = k.hints[id].at
 	}
 	for n := k.spareFree; p == noPlace && n < spareRegisters; n++ {
 		if k.spareUsed[n] == 0 {
@@ -210,7 +235,7 @@ func (k *compiler) result() place {
 			position++
 		}
 		k.high = max(k.high, position+1)
-		p, k.full = stackPlace(position), true
+		p = stackPlace(position)
 	}
 	k.pushValue(value{p, id})
 	return p
@@ -222,17 +247,14 @@ func (k *compiler) free(p place) bool {
 	return position >= k.low && k.used[position-lowestPosition] == 0
 }
 
-// remember notes where each result stands on the stack, as a hint for the second pass.
+// remember notes where each result stands on the stack, for the second pass.
 func (k *compiler) remember() {
 	if k.hinted {
 		return
 	}
-	for len(k.found) < int(k.results) {
-		k.found = append(k.found, noPlace)
-	}
 	for i, v := range k.stack {
 		if v.id >= 0 {
-			k.found[v.id] = stackPlace(k.low + i)
+			k.found[v.id].at = stackPlace(k.low + i)
 		}
 	}
 }
@@ -242,6 +264,7 @@ func (k *compiler) remember() {
 func (k *compiler) moves() []move {
 	var list []move
 	for i, v := range k.stack {
+		k.use(v)
 		if to := stackPlace(k.low + i); v.at != to {
 			list = append(list, move{to, v.at})
 		}

@@ -18,9 +18,9 @@ func (k *compiler) translate() {
 			break
 		}
 		// A trace that reads below any stack ends, and fails at its entry.
-		tooLong := n >= maxTrace || k.full || k.height-int(info.pops) < lowestPosition
+		tooLong := n >= maxTrace || k.height-int(info.pops) < lowestPosition
 		if op == opJUMPDEST {
-			if n > 0 && (tooLong || k.code.overspent()) {
+			if n > 0 && (tooLong || k.tight) {
 				k.leave(pc)
 				break
 			}
@@ -70,7 +70,7 @@ func (k *compiler) instruction(op byte, pc uint64) (next uint64, more bool) {
 
 	switch op {
 	case opPOP:
-		k.pop()
+		k.discard()
 	case opPUSH0:
 		k.pushValue(k.constant(new(uint256.Int)))
 	case opPC:
@@ -112,7 +112,11 @@ func (k *compiler) instruction(op byte, pc uint64) (next uint64, more bool) {
 		a, b := k.pop(), k.pop()
 		k.wantsRest(k.emit(step{op: op, a: a, b: b}))
 	case opGAS:
-		k.wantsRest(k.emit(step{op: op, d: k.result()}))
+		if want := k.wanted(); want {
+			k.wantsRest(k.emit(step{op: op, d: k.result()}))
+		} else {
+			k.result()
+		}
 	default:
 		k.plain(op)
 	}
@@ -126,14 +130,60 @@ func (k *compiler) plain(op byte) {
 	for i := range int(instructions[op].pops) {
 		*operands[i] = k.pop()
 	}
-	if k.fold(&s) {
+	if k.fold(&s) || k.simplify(&s) {
 		return
 	}
 	k.specialise(&s)
 	if instructions[op].pushes > 0 {
-		s.d = k.result()
+		unwanted := !k.wanted() && withoutEffect(op)
+		if s.d = k.result(); unwanted {
+			return
+		}
 	}
 	k.emit(s)
+}
+
+// withoutEffect reports whether an instruction does nothing but make a word, for a gas
+// that does not depend on anything.
+func withoutEffect(op byte) bool {
+	switch {
+	case op == opEXP:
+		return false
+	case op <= opCLZ, op >= opADDRESS && op != opBALANCE && op <= opCALLDATASIZE, op == opGASPRICE, op == opRETURNDATASIZE:
+		return true
+	case op >= opCOINBASE && op <= opBLOBBASEFEE, op == opMSIZE, op == opTLOAD:
+		return true
+	}
+	return false
+}
+
+// simplify takes back a NOT that another one undoes, and the ISZERO of a truth value that
+// another one undoes.
+func (k *compiler) simplify(s *step) bool {
+	n := len(k.steps)
+	if (s.op != opNOT && s.op != opISZERO) || n == 0 || n-1 <= k.gasOwner {
+		return false
+	}
+	last := k.steps[n-1]
+	if last.op != s.op || last.d != s.a || !k.unused(s.a) {
+		return false
+	}
+	if s.op == opISZERO {
+		if n < 2 || n-2 <= k.gasOwner || k.steps[n-2].d != last.a || !isTruth[k.steps[n-2].op] {
+			return false
+		}
+	}
+	k.steps = k.steps[:n-1]
+	// The result has a number as in the other pass, whatever that pass could simplify.
+	k.results++
+	k.found = append(k.found, fate{at: noPlace, used: true})
+	k.pushValue(value{last.a, -1})
+	return true
+}
+
+// isTruth are the steps that make 0 or 1.
+var isTruth = [256]bool{
+	opLT: true, opGT: true, opSLT: true, opSGT: true, opEQ: true, opISZERO: true, irLessThan: true, irEqSmall: true,
 }
 
 // fold computes what depends on constants alone.
@@ -278,7 +328,7 @@ func (k *compiler) jump() (next uint64, more bool) {
 		return 0, false
 	}
 	target := v.Uint64()
-	if k.seen(target) || k.code.overspent() {
+	if k.seen(target) || k.tight {
 		k.leave(target)
 		return 0, false
 	}

@@ -128,13 +128,15 @@ enter:
 		ip = unsafe.Add(ip, stepBytes)
 		switch s.op {
 		case irMove:
-			*at.at(s.d) = *at.at(s.a)
+			moveWord(at.at(s.d), at.at(s.a))
 		case irMove2:
-			*at.at(s.d) = *at.at(s.a)
-			*at.at(s.c) = *at.at(s.b)
+			moveWord(at.at(s.d), at.at(s.a))
+			moveWord(at.at(s.c), at.at(s.b))
 		case irSwap:
 			x, y := at.at(s.a), at.at(s.b)
-			*x, *y = *y, *x
+			x0, x1, x2, x3 := x[0], x[1], x[2], x[3]
+			moveWord(x, y)
+			y[0], y[1], y[2], y[3] = x0, x1, x2, x3
 
 		case opADD:
 			at.at(s.d).Add(at.at(s.a), at.at(s.b))
@@ -234,14 +236,12 @@ enter:
 		case irShrBy:
 			shiftRight(at.at(s.d), at.at(s.a), s.imm)
 		case opSAR:
-			n, x, d := at.at(s.a), at.at(s.b), at.at(s.d)
-			if n.LtUint64(256) {
-				d.SRsh(x, uint(n[0]))
-			} else if x.Sign() < 0 {
-				d.SetAllOne()
-			} else {
-				d.Clear()
+			n := at.at(s.a)
+			by := n[0]
+			if by > 255 || n[1]|n[2]|n[3] != 0 {
+				by = 255
 			}
+			shiftSigned(at.at(s.d), at.at(s.b), by)
 		case opCLZ:
 			x, d := at.at(s.a), at.at(s.d)
 			*d = uint256.Int{uint64(256 - x.BitLen())}
@@ -634,6 +634,12 @@ enter:
 		}
 		ip = unsafe.Add(b.first, uintptr(s.n)*stepBytes)
 	}
+}
+
+// moveWord copies limb by limb: words were mostly just written so, and a wider load
+// would have to wait until the writes reach the cache.
+func moveWord(d, x *uint256.Int) {
+	d[0], d[1], d[2], d[3] = x[0], x[1], x[2], x[3]
 }
 
 func setBool(d *uint256.Int, v bool) {

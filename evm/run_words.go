@@ -43,6 +43,26 @@ func shiftRight(d, x *uint256.Int, n uint64) {
 	d[3] = x3 >> n
 }
 
+// shiftSigned sets d to x >> n for n below 256, the sign bit drawn in.
+func shiftSigned(d, x *uint256.Int, n uint64) {
+	sign := uint64(int64(x[3]) >> 63)
+	x0, x1, x2, x3 := x[0], x[1], x[2], x[3]
+	switch n / 64 {
+	case 1:
+		x0, x1, x2, x3 = x1, x2, x3, sign
+	case 2:
+		x0, x1, x2, x3 = x2, x3, sign, sign
+	case 3:
+		x0, x1, x2, x3 = x3, sign, sign, sign
+	}
+	n &= 63
+	m := 64 - n
+	d[0] = x0>>n | x1<<m
+	d[1] = x1>>n | x2<<m
+	d[2] = x2>>n | x3<<m
+	d[3] = x3>>n | sign<<m
+}
+
 // maskWord sets d to the low n bits of x, n from 1 to 256.
 func maskWord(d, x *uint256.Int, n uint64) {
 	for i := range d {
