@@ -40,7 +40,7 @@ func decodeAccessList(raw []byte) (*AccessList, error) {
 	if len(rest) > 0 {
 		return nil, fmt.Errorf("%d trailing bytes", len(rest))
 	}
-	l := new(AccessList)
+	l := &AccessList{sorted: true}
 	for len(content) > 0 {
 		var c accountChanges
 		if content, err = c.decode(content); err != nil {

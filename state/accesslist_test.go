@@ -208,7 +208,7 @@ func TestADecodedListTakesMore(t *testing.T) {
 // Few and many slots of one account, written in any order and again, and read in
 // between, give the bytes of go-ethereum's builder.
 func TestSlotsWrittenInAnyOrder(t *testing.T) {
-	for _, slots := range []int{1, maxScan - 1, maxScan, maxScan + 1, maxScan + 2, 40, 1000} {
+	for _, slots := range []int{1, 15, 16, 17, minIndexCells / cellsPerKey, minIndexCells/cellsPerKey + 1, 40, 1000} {
 		for _, perDiff := range []int{1, 3, 100} {
 			r := rand.New(rand.NewPCG(uint64(slots), uint64(perDiff)))
 			l, builder := NewAccessList(), bal.NewConstructionBlockAccessList()
@@ -420,6 +420,22 @@ func BenchmarkAccessList(b *testing.B) {
 			if len(l.Encode()) != len(enc) {
 				b.Fatal("another encoding")
 			}
+		}
+	})
+	b.Run("add to a list that is used again", func(b *testing.B) {
+		b.ReportAllocs()
+		for b.Loop() {
+			l.Reset()
+			l.Add(1, d)
+		}
+		b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N)/float64(len(d)), "ns/account")
+	})
+	b.Run("encode a list that is used again", func(b *testing.B) {
+		b.ReportAllocs()
+		b.SetBytes(int64(len(enc)))
+		for b.Loop() {
+			l.sorted = false
+			l.Encode()
 		}
 	})
 	for _, n := range []int{1, 12, 1000} {
