@@ -13,32 +13,39 @@ import (
 // Overlay is a View over a base view with diffs applied on top: what a mini-block
 // sees before it is cut. The base must not change meanwhile. For one goroutine.
 type Overlay struct {
-	base     View
-	accounts map[common.Address]*overlayAccount
-	codes    map[common.Hash][]byte
+	base View
+
+	index    addressIndex
+	accounts []overlayAccount // by number
+
+	slotIndex slotIndex
+	slots     []overlaySlot // by number
+
+	codes map[common.Hash][]byte
 }
 
 // overlayAccount is an account that was written, with its values in the base.
 type overlayAccount struct {
 	before, after Account
-	slots         map[common.Hash]overlaySlot
 	added         int // slots that became non-zero, less those that became zero
 }
 
 type overlaySlot struct{ before, after common.Hash }
 
+// keepWritten bounds the accounts and slots whose memory Reset keeps.
+const keepWritten = 1 << 16
+
 // NewOverlay returns an overlay that shows the base.
 func NewOverlay(base View) *Overlay {
-	return &Overlay{
-		base:     base,
-		accounts: make(map[common.Address]*overlayAccount),
-		codes:    make(map[common.Hash][]byte),
-	}
+	return &Overlay{base: base, index: newAddressIndex(), slotIndex: newSlotIndex(), codes: make(map[common.Hash][]byte)}
 }
 
-// Reset forgets all applied diffs and shows the base as it is now.
+// Reset forgets all applied diffs and shows the base as it is now. It keeps the memory.
 func (o *Overlay) Reset() {
-	clear(o.accounts)
+	o.index.reset(keepWritten)
+	o.accounts = emptied(o.accounts, keepWritten)
+	o.slotIndex.reset(keepWritten)
+	o.slots = emptied(o.slots, keepWritten)
 	clear(o.codes)
 }
 
@@ -47,78 +54,84 @@ func (o *Overlay) Reset() {
 func (o *Overlay) Apply(d Diff) {
 	for i := range d {
 		a := &d[i]
-		entry := o.entry(a.Address)
+		account := o.written(&a.Address)
+		after := &o.accounts[account].after
 		if a.Nonce != nil {
-			entry.after.Nonce = *a.Nonce
+			after.Nonce = *a.Nonce
 		}
 		if a.Balance != nil {
-			entry.after.Balance = *a.Balance
+			after.Balance = *a.Balance
 		}
 		if a.CodeChanged {
-			entry.after.CodeHash = types.EmptyCodeHash
+			after.CodeHash = types.EmptyCodeHash
 			if len(a.Code) > 0 {
-				entry.after.CodeHash = crypto.Keccak256Hash(a.Code)
-				o.codes[entry.after.CodeHash] = a.Code
+				after.CodeHash = crypto.Keccak256Hash(a.Code)
+				o.codes[after.CodeHash] = a.Code
 			}
 		}
-		for _, s := range a.Storage {
-			o.setSlot(a.Address, entry, s)
+		for j := range a.Storage {
+			o.setSlot(account, &a.Address, &a.Storage[j])
 		}
 	}
 }
 
-func (o *Overlay) entry(addr common.Address) *overlayAccount {
-	entry := o.accounts[addr]
-	if entry == nil {
-		entry = new(overlayAccount)
-		entry.before, _ = o.base.Account(addr)
-		entry.after = entry.before
-		o.accounts[addr] = entry
-	}
-	return entry
+// Credit adds amount wei to a balance, modulo 2^256, and returns the balance after.
+func (o *Overlay) Credit(addr common.Address, amount *uint256.Int) uint256.Int {
+	balance := &o.accounts[o.written(&addr)].after.Balance
+	return *balance.Add(balance, amount)
 }
 
-func (o *Overlay) setSlot(addr common.Address, entry *overlayAccount, s SlotDiff) {
-	slot, ok := entry.slots[s.Slot]
-	if !ok {
-		slot.before = o.base.Storage(addr, s.Slot)
-		slot.after = slot.before
-		if entry.slots == nil {
-			entry.slots = make(map[common.Hash]overlaySlot)
-		}
+// written is the number of an account that is being written.
+func (o *Overlay) written(addr *common.Address) int32 {
+	i, isNew := o.index.add(addr)
+	if isNew {
+		o.accounts = extended(o.accounts)
+		a := &o.accounts[i]
+		a.before, _ = o.base.Account(*addr)
+		a.after, a.added = a.before, 0
 	}
-	zero := common.Hash{}
-	if slot.after == zero && s.Value != zero {
-		entry.added++
+	return i
+}
+
+func (o *Overlay) setSlot(account int32, addr *common.Address, s *SlotDiff) {
+	i, isNew := o.slotIndex.add(account, &s.Slot)
+	if isNew {
+		before := o.base.Storage(*addr, s.Slot)
+		o.slots = append(o.slots, overlaySlot{before, before})
 	}
-	if slot.after != zero && s.Value == zero {
-		entry.added--
+	after, zero := &o.slots[i].after, common.Hash{}
+	if was, is := *after != zero, s.Value != zero; is && !was {
+		o.accounts[account].added++
+	} else if was && !is {
+		o.accounts[account].added--
 	}
-	slot.after = s.Value
-	entry.slots[s.Slot] = slot
+	*after = s.Value
 }
 
 // Account implements View.
 func (o *Overlay) Account(addr common.Address) (Account, bool) {
-	if entry := o.accounts[addr]; entry != nil {
-		return entry.after, !entry.after.IsEmpty()
+	if i := o.index.find(&addr); i >= 0 {
+		a := &o.accounts[i].after
+		return *a, !a.IsEmpty()
 	}
 	return o.base.Account(addr)
 }
 
 // CodeHash is the code hash of Account.
 func (o *Overlay) CodeHash(addr common.Address) common.Hash {
-	if entry := o.accounts[addr]; entry != nil {
-		return entry.after.CodeHash
+	if i := o.index.find(&addr); i >= 0 {
+		return o.accounts[i].after.CodeHash
 	}
 	return CodeHash(o.base, addr)
 }
 
 // Storage implements View.
 func (o *Overlay) Storage(addr common.Address, slot common.Hash) common.Hash {
-	if entry := o.accounts[addr]; entry != nil {
-		if s, ok := entry.slots[slot]; ok {
-			return s.after
+	if len(o.slots) > 0 {
+		if account := o.index.find(&addr); account >= 0 {
+			if i := o.slotIndex.find(account, &slot); i >= 0 {
+				return o.slots[i].after
+			}
 		}
 	}
 	return o.base.Storage(addr, slot)
@@ -126,8 +139,10 @@ func (o *Overlay) Storage(addr common.Address, slot common.Hash) common.Hash {
 
 // Code implements View.
 func (o *Overlay) Code(hash common.Hash) []byte {
-	if code, ok := o.codes[hash]; ok {
-		return code
+	if len(o.codes) > 0 {
+		if code, ok := o.codes[hash]; ok {
+			return code
+		}
 	}
 	return o.base.Code(hash)
 }
@@ -138,50 +153,76 @@ func (o *Overlay) Code(hash common.Hash) []byte {
 func (o *Overlay) HasStorage(addr common.Address) bool { return o.slotCount(addr) > 0 }
 
 func (o *Overlay) slotCount(addr common.Address) uint64 {
-	entry := o.accounts[addr]
-	if base, ok := o.base.(slotCounter); ok {
-		n := base.slotCount(addr)
-		if entry != nil {
-			n += uint64(entry.added)
-		}
-		return n
+	added := 0
+	if i := o.index.find(&addr); i >= 0 {
+		added = o.accounts[i].added
 	}
-	if o.base.HasStorage(addr) || entry != nil && entry.added > 0 {
+	if base, ok := o.base.(slotCounter); ok {
+		return base.slotCount(addr) + uint64(added)
+	}
+	if o.base.HasStorage(addr) || added > 0 {
 		return 1
 	}
 	return 0
 }
 
-// Diff returns all applied diffs as one: the values that differ from the base.
+// Diff returns all applied diffs as one: the values that differ from the base. It
+// shares no memory with the overlay except code.
 func (o *Overlay) Diff() Diff {
-	d := make(Diff, 0, len(o.accounts))
-	for addr, entry := range o.accounts {
-		if a, changed := o.accountDiff(addr, entry); changed {
-			d = append(d, a)
-		}
+	slots := o.changedSlots()
+	accounts := make([]int32, len(o.accounts))
+	for i := range accounts {
+		accounts[i] = int32(i)
 	}
-	slices.SortFunc(d, func(a, b AccountDiff) int { return bytes.Compare(a.Address[:], b.Address[:]) })
+	slices.SortFunc(accounts, o.byAddress)
+	d, finals, storage := make(Diff, 0, len(accounts)), make([]Account, len(accounts)), make([]SlotDiff, len(slots))
+	next := 0
+	for _, i := range accounts {
+		first := next
+		for ; next < len(slots) && o.slotIndex.keys[slots[next]].account == i; next++ {
+			s := slots[next]
+			storage[next] = SlotDiff{o.slotIndex.keys[s].slot, o.slots[s].after}
+		}
+		before, after := &o.accounts[i].before, &finals[i]
+		if *after = o.accounts[i].after; *after == *before && next == first {
+			continue
+		}
+		a := AccountDiff{Address: o.index.keys[i]}
+		if after.Nonce != before.Nonce {
+			a.Nonce = &after.Nonce
+		}
+		if after.Balance != before.Balance {
+			a.Balance = &after.Balance
+		}
+		if after.CodeHash != before.CodeHash {
+			a.Code, a.CodeChanged = o.Code(after.CodeHash), true
+		}
+		if next > first {
+			a.Storage = storage[first:next:next]
+		}
+		d = append(d, a)
+	}
 	return d
 }
 
-func (o *Overlay) accountDiff(addr common.Address, entry *overlayAccount) (AccountDiff, bool) {
-	a := AccountDiff{Address: addr}
-	before, after := &entry.before, &entry.after
-	if after.Nonce != before.Nonce {
-		nonce := after.Nonce
-		a.Nonce = &nonce
-	}
-	if after.Balance != before.Balance {
-		a.Balance = new(uint256.Int).Set(&after.Balance)
-	}
-	if after.CodeHash != before.CodeHash {
-		a.Code, a.CodeChanged = o.Code(after.CodeHash), true
-	}
-	for slot, s := range entry.slots {
-		if s.after != s.before {
-			a.Storage = append(a.Storage, SlotDiff{slot, s.after})
+// changedSlots are the slots that differ from the base, by address and slot.
+func (o *Overlay) changedSlots() []int32 {
+	slots := make([]int32, 0, len(o.slots))
+	for i := range o.slots {
+		if s := &o.slots[i]; s.after != s.before {
+			slots = append(slots, int32(i))
 		}
 	}
-	slices.SortFunc(a.Storage, func(a, b SlotDiff) int { return bytes.Compare(a.Slot[:], b.Slot[:]) })
-	return a, *after != *before || len(a.Storage) > 0
+	slices.SortFunc(slots, func(x, y int32) int {
+		a, b := &o.slotIndex.keys[x], &o.slotIndex.keys[y]
+		if a.account != b.account {
+			return o.byAddress(a.account, b.account)
+		}
+		return bytes.Compare(a.slot[:], b.slot[:])
+	})
+	return slots
+}
+
+func (o *Overlay) byAddress(x, y int32) int {
+	return bytes.Compare(o.index.keys[x][:], o.index.keys[y][:])
 }
