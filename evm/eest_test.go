@@ -1,24 +1,16 @@
 package evm
 
 import (
-	"archive/tar"
-	"bytes"
-	"compress/gzip"
-	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"math"
 	"math/big"
 	"os"
-	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
 
 	"github.com/ethereum/go-ethereum/common"
-	"github.com/ethereum/go-ethereum/common/hexutil"
-	ethmath "github.com/ethereum/go-ethereum/common/math"
 	"github.com/ethereum/go-ethereum/core/types"
 	"github.com/ethereum/go-ethereum/crypto"
 	"github.com/ethereum/go-ethereum/params"
@@ -27,156 +19,93 @@ import (
 	"github.com/holiman/uint256"
 
 	"github.com/talaria-l2/talaria/chain"
+	"github.com/talaria-l2/talaria/internal/fixtures"
 )
 
-// fixturesPath is an archive of public test cases: $TALARIA_FIXTURES, by default
-// beside the repository.
-func fixturesPath(t *testing.T, name string) string {
-	dir := os.Getenv("TALARIA_FIXTURES")
-	if dir == "" {
-		dir = filepath.Join("..", "..", "shared", "fixtures")
-	}
-	path := filepath.Join(dir, name)
+// fixturesPath is an archive of public test cases; the test is skipped without it.
+func fixturesPath(t testing.TB, archive string) string {
+	path := fixtures.Path("..", archive)
 	if _, err := os.Stat(path); err != nil {
-		t.Skipf("test cases not found: %v; set TALARIA_FIXTURES to the directory of %s", err, name)
+		t.Skipf("test cases not found: %v; set TALARIA_FIXTURES to the directory of %s", err, archive)
 	}
 	return path
 }
 
-// eachFixture calls f with every JSON file of a .tar.gz archive.
-func eachFixture(t *testing.T, path string, f func(name string, content []byte)) {
-	file, err := os.Open(path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer file.Close()
-	unzipped, err := gzip.NewReader(file)
-	if err != nil {
-		t.Fatal(err)
-	}
-	for archive := tar.NewReader(unzipped); ; {
-		header, err := archive.Next()
-		if errors.Is(err, io.EOF) {
-			return
-		}
-		if err != nil {
-			t.Fatal(err)
-		}
-		if !strings.HasSuffix(header.Name, ".json") {
-			continue
-		}
-		content, err := io.ReadAll(archive)
-		if err != nil {
-			t.Fatal(err)
-		}
-		f(header.Name, content)
-	}
-}
-
-// stateTest is one case of the execution-spec-tests' state test format.
-type stateTest struct {
-	Env struct {
-		Coinbase  common.Address           `json:"currentCoinbase"`
-		GasLimit  ethmath.HexOrDecimal64   `json:"currentGasLimit"`
-		Number    ethmath.HexOrDecimal64   `json:"currentNumber"`
-		Timestamp ethmath.HexOrDecimal64   `json:"currentTimestamp"`
-		Random    *ethmath.HexOrDecimal256 `json:"currentRandom"`
-		BaseFee   *ethmath.HexOrDecimal256 `json:"currentBaseFee"`
-	} `json:"env"`
-	Pre  types.GenesisAlloc         `json:"pre"`
-	Post map[string][]stateTestPost `json:"post"`
-}
-
-type stateTestPost struct {
-	Hash      common.Hash   `json:"hash"`
-	Logs      common.Hash   `json:"logs"`
-	TxBytes   hexutil.Bytes `json:"txbytes"`
-	Exception string        `json:"expectException"`
-}
-
 // exceptions are the errors that the test cases name.
 var exceptions = map[string][]error{
-	"INSUFFICIENT_ACCOUNT_FUNDS":            {ErrInsufficientFunds},
-	"INTRINSIC_GAS_TOO_LOW":                 {ErrIntrinsicGas, ErrFloorDataGas},
-	"INTRINSIC_GAS_BELOW_FLOOR_GAS_COST":    {ErrFloorDataGas, ErrIntrinsicGas},
-	"SENDER_NOT_EOA":                        {ErrSenderNoEOA},
-	"INITCODE_SIZE_EXCEEDED":                {ErrInitCodeTooLarge},
-	"NONCE_IS_MAX":                          {ErrNonceMax},
-	"GAS_ALLOWANCE_EXCEEDED":                {errBlockGas},
-	"INSUFFICIENT_MAX_FEE_PER_GAS":          {ErrFeeCapTooLow},
-	"PRIORITY_GREATER_THAN_MAX_FEE_PER_GAS": {ErrTipAboveFeeCap},
-	"GAS_LIMIT_EXCEEDS_MAXIMUM":             {ErrGasAboveCap},
-	"TYPE_4_TX_CONTRACT_CREATION":           {ErrSetCodeCreate, chain.ErrTxMalformed},
-	"TYPE_4_EMPTY_AUTHORIZATION_LIST":       {ErrEmptyAuthList},
+	"INSUFFICIENT_ACCOUNT_FUNDS":                {ErrInsufficientFunds},
+	"INTRINSIC_GAS_TOO_LOW":                     {ErrIntrinsicGas, ErrFloorDataGas},
+	"INTRINSIC_GAS_BELOW_FLOOR_GAS_COST":        {ErrFloorDataGas, ErrIntrinsicGas},
+	"SENDER_NOT_EOA":                            {ErrSenderNoEOA},
+	"INITCODE_SIZE_EXCEEDED":                    {ErrInitCodeTooLarge},
+	"NONCE_IS_MAX":                              {ErrNonceMax},
+	"GAS_ALLOWANCE_EXCEEDED":                    {errBlockGas},
+	"INSUFFICIENT_MAX_FEE_PER_GAS":              {ErrFeeCapTooLow},
+	"INSUFFICIENT_MAX_FEE_PER_BLOB_GAS":         {ErrBlobFeeCapTooLow},
+	"PRIORITY_GREATER_THAN_MAX_FEE_PER_GAS":     {ErrTipAboveFeeCap},
+	"GAS_LIMIT_EXCEEDS_MAXIMUM":                 {ErrGasAboveCap},
+	"TYPE_3_TX_ZERO_BLOBS":                      {ErrNoBlobHashes},
+	"TYPE_3_TX_CONTRACT_CREATION":               {ErrBlobCreate, chain.ErrTxMalformed},
+	"TYPE_3_TX_INVALID_BLOB_VERSIONED_HASH":     {ErrBlobHashVersion},
+	"TYPE_3_TX_BLOB_COUNT_EXCEEDED":             {ErrTooManyBlobs, errBlockBlobs},
+	"TYPE_3_TX_MAX_BLOB_GAS_ALLOWANCE_EXCEEDED": {ErrTooManyBlobs, errBlockBlobs},
+	"TYPE_4_TX_CONTRACT_CREATION":               {ErrSetCodeCreate, chain.ErrTxMalformed},
+	"TYPE_4_EMPTY_AUTHORIZATION_LIST":           {ErrEmptyAuthList},
+	"TYPE_4_TX_PRE_FORK":                        {ErrTxType},
 }
 
-var errBlockGas = errors.New("gas limit reached")
+// What whoever makes a block checks before he executes a transaction.
+var (
+	errBlockGas   = errors.New("gas limit reached")
+	errBlockBlobs = errors.New("too many blobs for a block")
+)
+
+// testForks are the forks whose cases run.
+var testForks = map[string]fork{"Cancun": cancun, "Prague": prague, "Osaka": osaka}
+
+// mainnetConfig has Ethereum's chain ID and limits under the rules of a fork.
+func mainnetConfig(f fork) *chain.Config {
+	cfg := chain.DefaultConfig()
+	cfg.ChainID, cfg.L1ChainID = 1, 2
+	cfg.TxGasCap, cfg.MaxCodeSize, cfg.MaxInitCode = params.MaxTxGas, params.MaxCodeSize, params.MaxInitCodeSize
+	cfg.MaxTxBytes = 1 << 30
+	if f < osaka {
+		cfg.TxGasCap = math.MaxUint64
+	}
+	return &cfg
+}
 
 // stateTestRunner runs cases and counts them.
 type stateTestRunner struct {
-	t                              *testing.T
-	machines                       map[string]*Machine // by fork
-	cfg                            chain.Config
-	ran, rejected, blobs, pointers int
+	t                    *testing.T
+	machines             map[string]*Machine // by fork
+	ran, rejected, blobs int
 }
 
 func newStateTestRunner(t *testing.T) *stateTestRunner {
-	r := &stateTestRunner{t: t, machines: make(map[string]*Machine), cfg: chain.DefaultConfig()}
-	r.cfg.ChainID, r.cfg.L1ChainID = 1, 2
-	r.cfg.TxGasCap, r.cfg.MaxCodeSize, r.cfg.MaxInitCode = params.MaxTxGas, params.MaxCodeSize, params.MaxInitCodeSize
-	r.cfg.MaxTxBytes = 1 << 30
-	r.machines["Osaka"] = NewMachine(&r.cfg)
-
-	// Cases that only the fork before has run under its rules, without a cap.
-	before := r.cfg
-	before.TxGasCap = math.MaxUint64
-	m := NewMachine(&before)
-	m.setFork(prague)
-	r.machines["Prague"] = m
-	t.Cleanup(func() {
-		for _, m := range r.machines {
-			m.Close()
-		}
-	})
+	r := &stateTestRunner{t: t, machines: make(map[string]*Machine)}
+	for name, f := range testForks {
+		m := NewMachine(mainnetConfig(f))
+		m.setFork(f)
+		t.Cleanup(m.Close)
+		r.machines[name] = m
+	}
 	return r
 }
 
-func (r *stateTestRunner) file(name string, content []byte) map[string]stateTest {
-	if bytes.HasPrefix(content, []byte("version https://git-lfs")) {
-		r.pointers++
-		return nil
-	}
-	var cases map[string]stateTest
-	if err := json.Unmarshal(content, &cases); err != nil {
-		r.t.Fatalf("%s: %v", name, err)
-	}
-	return cases
-}
-
-func (r *stateTestRunner) run(name, fork string, c *stateTest) {
-	for i := range c.Post[fork] {
-		post := &c.Post[fork][i]
-		if len(post.TxBytes) > 0 && post.TxBytes[0] == types.BlobTxType {
-			r.blobs++
-			continue
-		}
-		if err := r.one(r.machines[fork], c, post); err != nil {
-			r.t.Errorf("%s (%s, %d): %v", name, fork, i, err)
-		}
-	}
-}
-
-func (r *stateTestRunner) one(m *Machine, c *stateTest, post *stateTestPost) error {
+func (r *stateTestRunner) one(fork string, c *fixtures.StateTest, post *fixtures.Post) error {
+	m := r.machines[fork]
 	env := &Env{
 		Number: uint64(c.Env.Number), Timestamp: uint64(c.Env.Timestamp), GasLimit: uint64(c.Env.GasLimit),
-		BaseFee: (*big.Int)(c.Env.BaseFee), Coinbase: c.Env.Coinbase, Config: m.cfg,
+		BaseFee: (*big.Int)(c.Env.BaseFee), BlobBaseFee: c.BlobBaseFee(fork), Coinbase: c.Env.Coinbase, Config: m.cfg,
 		BlockHash: func(n uint64) common.Hash { return crypto.Keccak256Hash([]byte(new(big.Int).SetUint64(n).String())) },
 	}
 	if c.Env.Random != nil {
 		env.PrevRandao = common.BigToHash((*big.Int)(c.Env.Random))
 	}
 	view := newMemoryFrom(c.Pre)
-	result, err := r.execute(m, view, post.TxBytes, env)
+	result, err := r.execute(m, view, post.TxBytes, env, c.MaxBlobs(fork))
+	r.ran++
 	if post.Exception != "" {
 		r.rejected++
 		if !expected(err, post.Exception) {
@@ -185,7 +114,6 @@ func (r *stateTestRunner) one(m *Machine, c *stateTest, post *stateTestPost) err
 	} else if err != nil {
 		return err
 	}
-	r.ran++
 	logs := []*types.Log{}
 	if result != nil {
 		view.apply(result.Diff)
@@ -200,15 +128,54 @@ func (r *stateTestRunner) one(m *Machine, c *stateTest, post *stateTestPost) err
 	return nil
 }
 
-func (r *stateTestRunner) execute(m *Machine, view *memory, raw []byte, env *Env) (*Result, error) {
+func (r *stateTestRunner) execute(m *Machine, view *memory, raw []byte, env *Env, maxBlobs int) (*Result, error) {
+	if len(raw) > 0 && raw[0] == types.BlobTxType {
+		r.blobs++
+		tx := new(types.Transaction)
+		if err := tx.UnmarshalBinary(raw); err != nil {
+			return nil, fmt.Errorf("%w: %v", chain.ErrTxMalformed, err)
+		}
+		if len(tx.BlobHashes()) > maxBlobs {
+			return nil, errBlockBlobs
+		}
+		return executeBlobTx(m, view, tx, env)
+	}
 	tx, err := chain.DecodeTx(raw, m.cfg)
 	if err != nil {
 		return nil, err
 	}
-	if tx.Gas() > env.GasLimit { // the caller's check
+	if tx.Gas() > env.GasLimit {
 		return nil, errBlockGas
 	}
 	return executeOn(m, view, tx, env)
+}
+
+// executeBlobTx executes a blob transaction, which no chain.Tx can be.
+func executeBlobTx(m *Machine, view *memory, tx *types.Transaction, env *Env) (*Result, error) {
+	from, err := types.Sender(types.NewPragueSigner(new(big.Int).SetUint64(m.cfg.ChainID)), tx)
+	if err != nil {
+		return nil, err
+	}
+	if tx.Gas() > env.GasLimit {
+		return nil, errBlockGas
+	}
+	m.begin(view, env, false)
+	m.msg = message{
+		from: from, to: tx.To(), nonce: tx.Nonce(), gas: tx.Gas(), data: tx.Data(), accessList: tx.AccessList(),
+		blobs: true, blobHashes: tx.BlobHashes(), blobFeeCap: *uint256.MustFromBig(tx.BlobGasFeeCap()),
+		value: *uint256.MustFromBig(tx.Value()), feeCap: *uint256.MustFromBig(tx.GasFeeCap()), tipCap: *uint256.MustFromBig(tx.GasTipCap()),
+	}
+	m.msg.price = effectivePrice(&m.msg.feeCap, &m.msg.tipCap, &m.baseFee)
+	if m.tracer != nil {
+		m.traceStart(tx, from)
+	}
+	out, err := m.transition(&m.msg)
+	if err != nil {
+		return nil, err
+	}
+	r := new(Result)
+	m.result(new(chain.Tx), env, &out, r)
+	return r, nil
 }
 
 func expected(err error, names string) bool {
@@ -223,36 +190,40 @@ func expected(err error, names string) bool {
 }
 
 func TestEESTStateTests(t *testing.T) {
-	path := fixturesPath(t, "eest-state-tests.tar.gz")
+	path := fixturesPath(t, fixtures.StateTestArchive)
 	r := newStateTestRunner(t)
-	onlyPrague := make(map[string]stateTest) // until an Osaka case of the name comes
-	hasOsaka := make(map[string]bool)
-	files := 0
-	eachFixture(t, path, func(name string, content []byte) {
+	files, byFork := 0, make(map[string]int)
+	damaged, err := fixtures.StateTests(path, func(_ string, tests map[string]*fixtures.StateTest) error {
 		if files++; testing.Short() && files%20 != 0 {
-			return
+			return nil
 		}
-		for id, c := range r.file(name, content) {
-			if c.Post["Osaka"] != nil {
-				hasOsaka[strings.Replace(id, "fork_Osaka", "fork_Prague", 1)] = true
-				r.run(id, "Osaka", &c)
-			} else if c.Post["Prague"] != nil {
-				onlyPrague[id] = c
+		for id, c := range tests {
+			for fork := range testForks {
+				for i := range c.Post[fork] {
+					byFork[fork]++
+					if err := r.one(fork, c, &c.Post[fork][i]); err != nil {
+						t.Errorf("%s (%s, %d): %v", id, fork, i, err)
+					}
+				}
 			}
 		}
-		// Cases of one test lie in one file.
-		for id, c := range onlyPrague {
-			if !hasOsaka[id] {
-				r.run(id, "Prague", &c)
-			}
-		}
-		clear(onlyPrague)
-		clear(hasOsaka)
+		return nil
 	})
-	t.Logf("%d cases ran, %d of them invalid transactions; out of scope: %d blob transactions, %d files that the archive holds only as pointers",
-		r.ran, r.rejected, r.blobs, r.pointers)
-	if r.ran < 100 {
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Logf("%d cases ran: %v, %d of blob transactions, %d of invalid transactions; files that are not JSON: %d %v",
+		r.ran, byFork, r.blobs, r.rejected, len(damaged), damaged)
+	if least := 5000; r.ran < least && (!testing.Short() || r.ran < least/50) {
 		t.Errorf("only %d cases ran", r.ran)
+	}
+	for fork := range testForks {
+		if byFork[fork] == 0 {
+			t.Errorf("no case of %s", fork)
+		}
+	}
+	if r.blobs == 0 && !testing.Short() {
+		t.Error("no blob transaction")
 	}
 }
 

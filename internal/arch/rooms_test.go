@@ -41,7 +41,7 @@ var rooms = map[string]room{
 	"keccak":    {layer: vocabulary},
 
 	"state":             {layer: core, imports: []string{"chain", "invariant", "keccak"}},
-	"evm":               {layer: core, imports: []string{"chain", "invariant", "keccak", "state"}, testImports: []string{"bridge/predeploys"}},
+	"evm":               {layer: core, imports: []string{"chain", "invariant", "keccak", "state"}, testImports: []string{"bridge/predeploys", "internal/fixtures", "internal/gethevm"}},
 	"exec":              {layer: core, imports: []string{"chain", "invariant", "keccak", "state", "evm"}, testImports: []string{"bridge/predeploys"}},
 	"sequencing":        {layer: core, imports: []string{"chain", "invariant"}},
 	"batch":             {layer: core, imports: []string{"chain", "invariant"}},
@@ -66,13 +66,17 @@ var rooms = map[string]room{
 		"role/node", "role/l1feed", "role/safehead", "role/sequencer", "role/batcher")},
 
 	"bench":              {layer: front},
-	"bench/core":         {layer: front, imports: []string{"chain", "state", "evm", "exec"}},
+	"bench/core":         {layer: front, imports: []string{"chain", "state", "evm", "exec", "bridge/predeploys"}},
 	"bench/core/compare": {layer: front, imports: []string{"bench/core"}},
 	"cmd/talaria": {layer: front, imports: with(below,
 		"bench", "role/node", "role/replica", "role/devnet")},
 
 	"e2e":           {layer: checks, imports: []string{"bench", "chain", "l1/bindings"}},
 	"internal/arch": {layer: checks},
+
+	// What tests and benchmarks compare with.
+	"internal/fixtures": {layer: edge},
+	"internal/gethevm":  {layer: core, imports: []string{"state"}},
 }
 
 // with is list and more, in a slice of its own.
@@ -90,8 +94,8 @@ var impure = []string{
 // confined are packages of go-ethereum that only the named rooms may import.
 // A name covers what is below it; the longest name that covers an import decides.
 var confined = map[string][]string{
-	"github.com/ethereum/go-ethereum/core/vm":     {"evm", "l1/devl1", "bench/core"},
-	"github.com/ethereum/go-ethereum/core/state":  {"evm", "l1/devl1", "bench/core"},
+	"github.com/ethereum/go-ethereum/core/vm":     {"evm", "l1/devl1", "bench/core", "internal/gethevm"},
+	"github.com/ethereum/go-ethereum/core/state":  {"evm", "l1/devl1", "bench/core", "internal/gethevm"},
 	"github.com/ethereum/go-ethereum/eth":         {"l1", "l1/devl1", "e2e"},
 	"github.com/ethereum/go-ethereum/eth/tracers": {"evm", "l1", "l1/devl1"},
 	"github.com/ethereum/go-ethereum/node":        {"l1", "l1/devl1", "e2e"},
