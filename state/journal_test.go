@@ -5,6 +5,7 @@ import (
 	"maps"
 	"math/rand/v2"
 	"reflect"
+	"slices"
 	"testing"
 
 	"github.com/ethereum/go-ethereum/common"
@@ -22,7 +23,7 @@ type journalModel struct {
 	warm       map[[2]common.Hash]bool
 	created    map[common.Address]bool
 	destructed map[common.Address]bool
-	logs       int
+	logs       []types.Log
 	refund     uint64
 }
 
@@ -31,6 +32,7 @@ func (m *journalModel) clone() *journalModel {
 	c.accounts, c.code = maps.Clone(m.accounts), maps.Clone(m.code)
 	c.storage, c.transient, c.warm = maps.Clone(m.storage), maps.Clone(m.transient), maps.Clone(m.warm)
 	c.created, c.destructed = maps.Clone(m.created), maps.Clone(m.destructed)
+	c.logs = slices.Clone(m.logs)
 	return &c
 }
 
@@ -177,18 +179,32 @@ func (w *journalWorld) step(t *testing.T, rng *rand.Rand, j *Journal, m *journal
 		j.SetTransient(addr, slot, common.Hash{byte(n)})
 		m.transient[place(addr, slot)] = common.Hash{byte(n)}
 	case 7:
-		j.WarmSlot(addr, slot)
+		if n%2 == 0 {
+			j.WarmSlot(addr, slot)
+			m.warm[place(addr, common.MaxHash)] = true
+		} else if j.TouchSlot(addr, slot) != m.warm[place(addr, slot)] {
+			t.Fatalf("slot %x of %x was warm: %t", slot[31], addr[:1], !m.warm[place(addr, slot)])
+		}
 		m.warm[place(addr, slot)] = true
-		m.warm[place(addr, common.MaxHash)] = true
 	case 8:
-		j.Warm(addr)
+		if n%2 == 0 {
+			j.Warm(addr)
+		} else if j.TouchAccount(addr) != m.warm[place(addr, common.MaxHash)] {
+			t.Fatalf("account %x was warm: %t", addr[:1], !m.warm[place(addr, common.MaxHash)])
+		}
 		m.warm[place(addr, common.MaxHash)] = true
 	case 9:
 		j.AddRefund(n + 1)
 		j.SubRefund(1)
 		m.refund += n
-		j.AddLog(new(types.Log))
-		m.logs++
+		l := types.Log{Address: addr, Topics: []common.Hash{slot}, Data: bytes.Repeat([]byte{byte(n)}, 1+rng.IntN(2*keepLogBytes))}
+		if n == 0 {
+			j.AddLog(&types.Log{Address: addr, Topics: l.Topics, Data: l.Data})
+		} else {
+			j.AppendLog(addr, l.Topics, l.Data).BlockNumber = n
+			l.BlockNumber = n
+		}
+		m.logs = append(m.logs, l)
 	case 10:
 		j.CreateContract(addr)
 		m.created[addr] = true
@@ -228,11 +244,56 @@ func (w *journalWorld) compare(t *testing.T, j *Journal, m *journalModel) {
 			}
 		}
 	}
-	if len(j.Logs()) != m.logs || j.Refund() != m.refund {
-		t.Fatalf("%d logs, refund %d, want %d, %d", len(j.Logs()), j.Refund(), m.logs, m.refund)
+	if j.Refund() != m.refund {
+		t.Fatalf("refund %d, want %d", j.Refund(), m.refund)
 	}
+	compareLogs(t, j.logs, m.logs)
 	if got, want := j.Diff(), m.diff(w.base, w.addrs, w.slots); !sameDiff(got, want) {
 		t.Fatalf("diff %+v, want %+v", got, want)
+	}
+}
+
+// glance looks at one account and one of its slots, in any order and not at all of it:
+// the model must not know more than the transaction has read.
+func (w *journalWorld) glance(t *testing.T, rng *rand.Rand, j *Journal, m *journalModel) {
+	t.Helper()
+	addr, slot := w.addrs[rng.IntN(len(w.addrs))], w.slots[rng.IntN(len(w.slots))]
+	a := m.account(addr)
+	_, exists := m.accounts[addr]
+	ok, aspect := true, rng.IntN(8)
+	switch aspect {
+	case 0:
+		ok = j.Exists(addr) == exists
+	case 1:
+		ok = j.Empty(addr) == a.IsEmpty()
+	case 2:
+		ok = bytes.Equal(j.Code(addr), m.code[a.CodeHash])
+	case 3:
+		ok = (j.CodeHash(addr) != common.Hash{}) == exists && (!exists || j.CodeHash(addr) == a.CodeHash)
+	case 4:
+		ok = j.CodeHashUnread(addr) == a.CodeHash
+	case 5:
+		current, original := j.Storage(addr, slot)
+		ok = current == m.storage[place(addr, slot)] && original == w.base.storage[place(addr, slot)]
+	case 6:
+		ok = j.HasStorage(addr) == w.base.HasStorage(addr)
+	case 7:
+		ok = j.Balance(addr) == a.Balance && j.Nonce(addr) == a.Nonce
+	}
+	if !ok {
+		t.Fatalf("account %x or slot %x differs in aspect %d", addr[:1], slot[31], aspect)
+	}
+}
+
+func compareLogs(t *testing.T, got []*types.Log, want []types.Log) {
+	t.Helper()
+	if len(got) != len(want) {
+		t.Fatalf("%d logs, want %d", len(got), len(want))
+	}
+	for i, l := range got {
+		if !reflect.DeepEqual(*l, want[i]) {
+			t.Fatalf("log %d is %+v, want %+v", i, *l, want[i])
+		}
 	}
 }
 
@@ -257,9 +318,14 @@ func sameDiff(a, b Diff) bool {
 func TestJournalEqualsAModelThatCopiesEverything(t *testing.T) {
 	w := newJournalWorld()
 	j := NewJournal(w.base)
-	for seed := range uint64(300) {
+	var buf DiffBuffer
+	for seed := range uint64(600) {
 		rng := rand.New(rand.NewPCG(seed, 7))
-		j.Reset(w.base) // reuse is part of the test
+		var view View = w.base
+		if seed%2 == 1 {
+			view = hashingView{w.base}
+		}
+		j.Reset(view) // reuse is part of the test
 		m := w.base.clone()
 		type frame struct {
 			id    int
@@ -279,11 +345,109 @@ func TestJournalEqualsAModelThatCopiesEverything(t *testing.T) {
 			default:
 				w.step(t, rng, j, m)
 			}
-			w.compare(t, j, m)
+			// Comparing reads everything. What is not read yet is tested by the rest.
+			if seed%3 == 0 {
+				w.compare(t, j, m)
+			} else {
+				w.glance(t, rng, j, m)
+			}
 		}
-		if t.Failed() {
-			t.Fatalf("seed %d", seed)
+		if seed%5 > 0 { // the buffer is as often new as used
+			buf = DiffBuffer{}
 		}
+		if got, want := j.Diff(), m.diff(w.base, w.addrs, w.slots); !sameDiff(got, want) {
+			t.Fatalf("seed %d: diff %+v, want %+v", seed, got, want)
+		}
+		diff, credits := j.DiffInto(&buf)
+		if want := j.Diff(); !sameDiff(diff, want) || len(credits) != 0 {
+			t.Fatalf("seed %d: diff %+v, %d credits, want %+v", seed, diff, len(credits), want)
+		}
+		w.compare(t, j, m)
+		compareLogs(t, j.LogsInto(&buf), m.logs)
+	}
+}
+
+// hashingView reads the hash of a code alone.
+type hashingView struct{ *journalModel }
+
+func (v hashingView) CodeHash(addr common.Address) common.Hash { return v.account(addr).CodeHash }
+
+// What the journal hands out by LogsInto is as it was until the buffer is used again,
+// whatever later transactions log.
+func TestJournalLogsStayUntilTheirBufferIsUsedAgain(t *testing.T) {
+	j := NewJournal(newJournalModel())
+	rng := rand.New(rand.NewPCG(1, 1))
+	var buffers [3]DiffBuffer
+	var got [3][]*types.Log
+	var want [3][]types.Log
+	for n := range 2000 {
+		at := rng.IntN(3)
+		j.Reset(newJournalModel())
+		want[at] = nil
+		for i := range rng.IntN(5) {
+			l := types.Log{Address: common.Address{byte(n)}, Topics: make([]common.Hash, i%5), Data: make([]byte, rng.IntN(100))}
+			want[at] = append(want[at], l)
+			snapshot := j.Snapshot()
+			j.AppendLog(l.Address, l.Topics, []byte("another, which is taken back"))
+			j.Revert(snapshot)
+			j.AppendLog(l.Address, l.Topics, l.Data)
+		}
+		if rng.IntN(4) == 0 { // not handed out
+			want[at] = nil
+			buffers[at], got[at] = DiffBuffer{}, nil
+			if rng.IntN(2) == 0 {
+				j.Logs()
+			}
+			continue
+		}
+		got[at] = j.LogsInto(&buffers[at])
+		for i := range got {
+			for k, l := range got[i] {
+				// Memory that was used before holds empty where new memory holds nil.
+				if w := want[i][k]; l.Address != w.Address || !slices.Equal(l.Topics, w.Topics) || !bytes.Equal(l.Data, w.Data) {
+					t.Fatalf("log %d of buffer %d is %+v, want %+v", k, i, l, w)
+				}
+			}
+			if len(got[i]) != len(want[i]) {
+				t.Fatalf("%d logs in buffer %d, want %d", len(got[i]), i, len(want[i]))
+			}
+		}
+	}
+}
+
+func TestJournalReadsOfAContractAreNotReadsOfItsBalance(t *testing.T) {
+	w := newJournalWorld()
+	base := &countingView{journalModel: w.base}
+	j := NewJournal(struct {
+		*countingView
+		codeHasher
+	}{base, hashingView{w.base}})
+	contract, plain := common.Address{2}, common.Address{1}
+	j.SetStorage(contract, common.Hash{31: 1}, common.Hash{9})
+	if !j.Exists(contract) || j.Empty(contract) || len(j.Code(contract)) == 0 || (j.CodeHash(contract) == common.Hash{}) {
+		t.Error("no contract")
+	}
+	j.CodeHashUnread(plain)
+	j.Credit(plain, uint256.NewInt(3))
+	j.Credit(plain, new(uint256.Int))
+	if base.accounts != 0 {
+		t.Errorf("%d reads of accounts", base.accounts)
+	}
+	var buf DiffBuffer
+	d, credits := j.DiffInto(&buf)
+	if len(d) != 1 || d[0].Address != contract || d[0].Balance != nil || len(d[0].Storage) != 1 {
+		t.Errorf("diff %+v", d)
+	}
+	if len(credits) != 1 || credits[0].Address != plain || credits[0].Amount.Uint64() != 3 {
+		t.Errorf("credits %+v", credits)
+	}
+	j.FoldCredits()
+	if d, credits := j.DiffInto(&buf); len(d) != 2 || d[0].Address != plain || d[0].Balance.Uint64() != 1003 || len(credits) != 0 {
+		t.Errorf("folded: diff %+v, credits %+v", d, credits)
+	}
+	j.Credit(plain, uint256.NewInt(2)) // it is read by now
+	if balance := j.Balance(plain); balance.Uint64() != 1005 {
+		t.Errorf("balance %v", &balance)
 	}
 }
 

@@ -21,6 +21,16 @@ func TestOverlayShowsTheStateAndYieldsOneDiff(t *testing.T) {
 				d := m.randomDiff(r, 1+r.IntN(20))
 				m.apply(d)
 				o.Apply(d)
+				addr, amount := modelAddress(r.IntN(modelAddresses)), uint256.NewInt(1+r.Uint64N(9))
+				a, _ := m.account(addr)
+				a.Balance.Add(&a.Balance, amount)
+				m.apply(Diff{{Address: addr, Balance: &a.Balance}})
+				if got := o.Credit(addr, amount); got != a.Balance {
+					t.Fatalf("seed %d block %d: %s has %v after a credit, want %v", seed, block, addr, &got, &a.Balance)
+				}
+				if a, _ := m.account(addr); o.CodeHash(addr) != a.CodeHash {
+					t.Fatalf("seed %d block %d: code hash of %s differs", seed, block, addr)
+				}
 				if err := compare(o, m); err != nil {
 					t.Fatalf("seed %d block %d step %d: %v", seed, block, step, err)
 				}
@@ -113,6 +123,33 @@ func TestOverlayOverAForeignViewFindsStorage(t *testing.T) {
 	}
 }
 
+func TestAnOverlayAndAnAccessListUsedAgainAllocateNothing(t *testing.T) {
+	db := NewDB()
+	r := rand.New(rand.NewPCG(1, 1))
+	d := manyAccounts(r, 300)
+	for i := range d {
+		d[i].Storage = []SlotDiff{{common.Hash{1}, common.Hash{2}}, {common.Hash{2}, common.Hash{byte(i)}}}
+	}
+	o, l := NewOverlay(db.Head()), NewAccessList()
+	fee := uint256.NewInt(1)
+	step := func() {
+		o.Reset()
+		l.Reset()
+		for i := range d {
+			o.Apply(d[i : i+1])
+			l.Add(uint32(i), d[i:i+1])
+			l.AddBalance(uint32(i), common.Address{}, o.Credit(common.Address{}, fee))
+		}
+	}
+	step()
+	if allocs := testing.AllocsPerRun(100, step); allocs != 0 {
+		t.Errorf("%v allocations", allocs)
+	}
+	if balance, _ := o.Account(common.Address{}); balance.Balance.Uint64() != uint64(len(d)) || l.Len() != len(d)+1 {
+		t.Errorf("balance %v, %d accounts", &balance.Balance, l.Len())
+	}
+}
+
 func BenchmarkOverlayApply(b *testing.B) {
 	for _, n := range []int{4, 1000} {
 		b.Run(fmt.Sprintf("%d accounts", n), func(b *testing.B) {
@@ -121,8 +158,10 @@ func BenchmarkOverlayApply(b *testing.B) {
 			o := NewOverlay(db.Head())
 			b.ReportAllocs()
 			for b.Loop() {
+				o.Reset()
 				o.Apply(d)
 			}
+			b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N)/float64(n), "ns/account")
 			if got := o.Diff(); len(got) != n {
 				b.Errorf("%d accounts changed, want %d", len(got), n)
 			}

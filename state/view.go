@@ -41,8 +41,10 @@ func CodeHash(view View, addr common.Address) common.Hash {
 	if v, ok := view.(codeHasher); ok {
 		return v.CodeHash(addr)
 	}
-	a, _ := view.Account(addr)
-	return a.CodeHash
+	if a, ok := view.Account(addr); ok {
+		return a.CodeHash
+	}
+	return types.EmptyCodeHash
 }
 
 type codeHasher interface {
