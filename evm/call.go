@@ -109,7 +109,7 @@ func (m *Machine) simulate(view state.View, env *Env, msg *message, done <-chan 
 	}
 	if m.tracer != nil {
 		m.journal.FoldCredits()
-		m.traceEnd(&out, err)
+		m.traceEnd(&out, m.journal.Logs(), err)
 	}
 	return out, err
 }

@@ -171,9 +171,12 @@ func (f *frame) log(topics []common.Hash, data []byte) error {
 	if f.static {
 		return errWriteProtection
 	}
-	f.m.journal.AppendLog(f.address, topics, data)
+	l := f.m.journal.AppendLog(f.address, topics, data)
+	if l.Topics == nil {
+		l.Topics = []common.Hash{} // JSON must not say null
+	}
 	if f.m.tracer != nil {
-		f.m.traceLog()
+		f.m.traceLog(l)
 	}
 	return nil
 }

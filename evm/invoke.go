@@ -170,7 +170,11 @@ func (m *Machine) callUntraced(c *invocation) (ret []byte, left uint64, err erro
 		m.subBalance(c.caller, &c.value, tracing.BalanceChangeTransfer)
 		m.addBalance(c.address, &c.value, tracing.BalanceChangeTransfer)
 	}
-	if m.isPrecompile(c.source) {
+	precompiled := m.isPrecompile(c.source)
+	if m.tracer != nil && (c.op == opSTATICCALL || c.op == opCALL && precompiled) {
+		m.journal.CreateAccount(c.address) // only seen by a tracer: the account is empty
+	}
+	if precompiled {
 		ret, left, err = m.precompile(c)
 	} else {
 		ret, left, err = m.execute(c)

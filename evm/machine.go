@@ -10,7 +10,6 @@ import (
 	"github.com/holiman/uint256"
 
 	"github.com/talaria-l2/talaria/chain"
-	"github.com/talaria-l2/talaria/keccak"
 	"github.com/talaria-l2/talaria/state"
 )
 
@@ -28,6 +27,7 @@ type Machine struct {
 	frames      []*frame // by depth
 	largeMemory bool     // a frame holds more than keepMemory
 	localCodes  localCodes
+	hashes      *hashMemory // nil until the first
 	scratch     [85]byte    // of address derivations
 	stopped     atomic.Bool // ends the execution with ErrCancelled
 
@@ -147,7 +147,7 @@ func (m *Machine) Execute(view state.View, tx *chain.Tx, env *Env, r *Result) er
 	out, err := m.transition(&m.msg)
 	if err != nil {
 		if m.tracer != nil {
-			m.traceEnd(nil, err)
+			m.traceEnd(nil, nil, err)
 		}
 		return err
 	}
@@ -179,12 +179,9 @@ func (m *Machine) result(tx *chain.Tx, env *Env, out *executed, r *Result) {
 		l.TxHash, l.BlockNumber = hash, m.number
 	}
 	if m.tracer != nil {
-		m.traceEnd(out, nil)
+		m.traceEnd(out, r.Logs, nil)
 	}
 }
-
-// keccak256 is the hash of KECCAK256, CREATE2 and addresses.
-func (m *Machine) keccak256(data []byte) common.Hash { return keccak.Sum256(data) }
 
 // createAddress is the address of a creation by a nonce: the end of
 // keccak256(rlp([creator, nonce])).

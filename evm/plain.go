@@ -120,21 +120,21 @@ func (f *frame) interpret() error {
 			y.ExtendSign(y, &stack[height])
 		case opLT:
 			height--
-			setFlag(&stack[height-1], stack[height].Lt(&stack[height-1]))
+			setBool(&stack[height-1], stack[height].Lt(&stack[height-1]))
 		case opGT:
 			height--
-			setFlag(&stack[height-1], stack[height].Gt(&stack[height-1]))
+			setBool(&stack[height-1], stack[height].Gt(&stack[height-1]))
 		case opSLT:
 			height--
-			setFlag(&stack[height-1], stack[height].Slt(&stack[height-1]))
+			setBool(&stack[height-1], stack[height].Slt(&stack[height-1]))
 		case opSGT:
 			height--
-			setFlag(&stack[height-1], stack[height].Sgt(&stack[height-1]))
+			setBool(&stack[height-1], stack[height].Sgt(&stack[height-1]))
 		case opEQ:
 			height--
-			setFlag(&stack[height-1], stack[height].Eq(&stack[height-1]))
+			setBool(&stack[height-1], stack[height].Eq(&stack[height-1]))
 		case opISZERO:
-			setFlag(&stack[height-1], stack[height-1].IsZero())
+			setBool(&stack[height-1], stack[height-1].IsZero())
 		case opAND:
 			height--
 			y := &stack[height-1]
@@ -350,13 +350,6 @@ func (f *frame) area(offset, size *uint256.Int) []byte {
 		return nil
 	}
 	return f.mem[offset[0] : offset[0]+size[0]]
-}
-
-func setFlag(dst *uint256.Int, b bool) {
-	dst.Clear()
-	if b {
-		dst.SetOne()
-	}
 }
 
 // shift is SHL, SHR or SAR of x by n bits (EIP-145).

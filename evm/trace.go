@@ -3,6 +3,7 @@ package evm
 import (
 	"fmt"
 	"math/big"
+	"slices"
 
 	"github.com/ethereum/go-ethereum/common"
 	"github.com/ethereum/go-ethereum/core/tracing"
@@ -77,15 +78,15 @@ func (m *Machine) traceExit(c *invocation, ret []byte, left uint64, err error) {
 	m.tracer.EmitExit(c.depth, ret, execution(c.gas), execution(left), foreignError(err), err != nil)
 }
 
-// traceLog tells of the log that was made last. Its index is that in the transaction.
-func (m *Machine) traceLog() {
-	if m.tracer.OnLog == nil {
-		return
+// traceLog tells of the log that was made last. The tracer may keep what it gets; the
+// index is that in the transaction.
+func (m *Machine) traceLog(l *types.Log) {
+	if m.tracer.OnLog != nil {
+		m.tracer.OnLog(&types.Log{
+			Address: l.Address, Topics: slices.Clone(l.Topics), Data: slices.Clone(l.Data),
+			Index: uint(len(m.journal.Logs()) - 1),
+		})
 	}
-	logs := m.journal.Logs()
-	last := len(logs) - 1
-	logs[last].Index = uint(last)
-	m.tracer.OnLog(logs[last])
 }
 
 // traceStart tells that a transaction begins.
@@ -101,7 +102,7 @@ func (m *Machine) traceStart(tx *types.Transaction, from common.Address) {
 }
 
 // traceEnd tells that a transaction ended, or with an error that it is invalid.
-func (m *Machine) traceEnd(out *executed, err error) {
+func (m *Machine) traceEnd(out *executed, logs []*types.Log, err error) {
 	if m.tracer.OnTxEnd == nil {
 		return
 	}
@@ -109,7 +110,7 @@ func (m *Machine) traceEnd(out *executed, err error) {
 		m.tracer.OnTxEnd(nil, err)
 		return
 	}
-	receipt := &types.Receipt{GasUsed: out.gasUsed, ContractAddress: out.contract, Logs: m.journal.Logs()}
+	receipt := &types.Receipt{GasUsed: out.gasUsed, ContractAddress: out.contract, Logs: logs}
 	if out.err == nil {
 		receipt.Status = types.ReceiptStatusSuccessful
 	}
