@@ -46,7 +46,7 @@ func TestPeersAgree(t *testing.T) {
 
 // TestWrongWorkIsSeen: a peer that leaves out work does not get a figure.
 func TestWrongWorkIsSeen(t *testing.T) {
-	w := newSuite().transfers()
+	w := newSuite().transfers(1)
 	w.Blocks[0].Txs = w.Blocks[0].Txs[:10]
 	for name, lazy := range map[string]Peer{
 		"receipts": &liar{Peer: GethFlat(), gas: 1},
@@ -106,5 +106,35 @@ func TestReport(t *testing.T) {
 	}
 	if _, err := Run(Options{Filter: "nothing of the kind"}); err == nil {
 		t.Error("an empty selection went unseen")
+	}
+}
+
+// TestParallelBlocksAreEqual: measuring is also the proof that any number of workers
+// makes the same blocks.
+func TestParallelBlocksAreEqual(t *testing.T) {
+	row, err := measureParallel(newSuite().swaps("", 2, 2))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if first := row.Workers[0]; first.Workers != 1 || first.Speedup != 1 {
+		t.Errorf("the first lane is %+v, want serial execution", first)
+	}
+	if n := len(row.Workers); runtime.GOMAXPROCS(0) > 1 && (n < 2 || row.Ceiling < 1 || row.Ceiling > 3) {
+		t.Errorf("two chains of dependent swaps: %d lanes, ceiling %.2f", n, row.Ceiling)
+	}
+}
+
+func TestTrieRootsAreEqual(t *testing.T) {
+	if testing.Short() {
+		t.Skip("long")
+	}
+	rows, err := measureTrie(100_000, 1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, r := range rows {
+		if r.Micros <= 0 || r.Times <= 0 {
+			t.Errorf("%+v", r)
+		}
 	}
 }

@@ -14,7 +14,7 @@ import (
 
 // Sizes of the workloads that a chain sees most.
 const (
-	marketTxs  = 1_000  // transactions of one block
+	marketTxs  = 2_000  // transactions of one block
 	bystanders = 50_000 // further accounts, and as many token holders
 	pools      = 64     // pairs, two tokens each
 )
@@ -74,32 +74,42 @@ func addresses(list []account) []common.Address {
 }
 
 // transfers moves ether between accounts that have some already.
-func (s *suite) transfers() *Workload {
+func (s *suite) transfers(rounds int) *Workload {
 	senders := accounts(marketTxs)
 	w := &Workload{Name: "transfer", Group: Transfers, Config: s.cfg, Alloc: funded(senders), Check: succeed}
-	txs := make([]*chain.Tx, marketTxs)
-	for i := range txs {
+	w.Blocks = s.blocks(rounds, func(i int) *chain.Tx {
 		to := bystander(i * 37 % bystanders)
-		txs[i] = s.transaction(&senders[i], &to, 21_000, 1_000, nil)
-	}
-	w.Blocks = []Block{{s.env(), txs}}
+		return s.transaction(&senders[i], &to, 21_000, 1_000, nil)
+	})
 	return w
+}
+
+// blocks is a block a round with the transactions that make returns for 0 to marketTxs.
+func (s *suite) blocks(rounds int, make func(i int) *chain.Tx) []Block {
+	list := []Block{}
+	for range rounds {
+		b := Block{Env: s.env()}
+		for i := range marketTxs {
+			b.Txs = append(b.Txs, make(i))
+		}
+		list = append(list, b)
+	}
+	return list
 }
 
 // newTransfers moves ether to accounts that did not exist.
 func (s *suite) newTransfers() *Workload {
-	w := s.transfers()
-	w.Name = "transfer to a new account"
 	senders := accounts(marketTxs)
-	for i := range w.Blocks[0].Txs {
+	w := &Workload{Name: "transfer to a new account", Group: Transfers, Config: s.cfg, Alloc: funded(senders), Check: succeed}
+	w.Blocks = s.blocks(1, func(i int) *chain.Tx {
 		to := bystander(bystanders + i)
-		w.Blocks[0].Txs[i] = s.transaction(&senders[i], &to, 21_000, 1_000, nil)
-	}
+		return s.transaction(&senders[i], &to, 21_000, 1_000, nil)
+	})
 	return w
 }
 
 // tokenTransfers are independent transfers of one OpenZeppelin ERC-20.
-func (s *suite) tokenTransfers() *Workload {
+func (s *suite) tokenTransfers(rounds int) *Workload {
 	senders := accounts(marketTxs)
 	w := &Workload{Name: "ERC-20 transfer", Group: Tokens, Config: s.cfg, Alloc: funded(senders), Check: succeed}
 	holders := addresses(senders)
@@ -108,18 +118,16 @@ func (s *suite) tokenTransfers() *Workload {
 	}
 	w.Alloc[coinAddr(0)] = coin(holders...)
 	to := coinAddr(0)
-	txs := make([]*chain.Tx, marketTxs)
-	for i := range txs {
+	w.Blocks = s.blocks(rounds, func(i int) *chain.Tx {
 		data := calldata(selector("transfer(address,uint256)"), addressWord(bystander(i*37%bystanders)), word(uint64(i+1)))
-		txs[i] = s.transaction(&senders[i], &to, 100_000, 0, data)
-	}
-	w.Blocks = []Block{{s.env(), txs}}
+		return s.transaction(&senders[i], &to, 100_000, 0, data)
+	})
 	return w
 }
 
 // swaps sell tokens through a router, every second time in the other direction; the
 // i-th goes to pair i modulo n.
-func (s *suite) swaps(name string, n int) *Workload {
+func (s *suite) swaps(name string, n, rounds int) *Workload {
 	senders := accounts(marketTxs)
 	w := &Workload{Name: name, Group: Tokens, Config: s.cfg, Alloc: funded(senders), Check: succeed}
 	w.Alloc[routerAddr] = types.Account{Code: program("Router").Runtime, Nonce: 1}
@@ -131,14 +139,12 @@ func (s *suite) swaps(name string, n int) *Workload {
 		w.Alloc[coinAddr(2*p)], w.Alloc[coinAddr(2*p+1)] = coin(holders...), coin(holders...)
 		w.Alloc[pairAddr(p)] = pair(coinAddr(2*p), coinAddr(2*p+1))
 	}
-	txs := make([]*chain.Tx, marketTxs)
-	for i := range txs {
+	w.Blocks = s.blocks(rounds, func(i int) *chain.Tx {
 		first := uint64(i / n % 2)
 		data := calldata(selector("sell(address,bool,uint256)"), addressWord(pairAddr(i%n)), word(first),
 			common.Hash(units(uint64(i%50+1)).Bytes32()))
-		txs[i] = s.transaction(&senders[i], &routerAddr, 300_000, 0, data)
-	}
-	w.Blocks = []Block{{s.env(), txs}}
+		return s.transaction(&senders[i], &routerAddr, 300_000, 0, data)
+	})
 	return w
 }
 
@@ -161,11 +167,9 @@ func (s *suite) mints() *Workload {
 	senders := accounts(marketTxs)
 	w := &Workload{Name: "ERC-721 mint", Group: Tokens, Config: s.cfg, Alloc: funded(senders), Check: succeed}
 	w.Alloc[badgeAddr] = types.Account{Code: program("Badge").Runtime, Nonce: 1}
-	txs := make([]*chain.Tx, marketTxs)
-	for i := range txs {
-		txs[i] = s.transaction(&senders[i], &badgeAddr, 200_000, 0, selector("mint()"))
-	}
-	w.Blocks = []Block{{s.env(), txs}}
+	w.Blocks = s.blocks(1, func(i int) *chain.Tx {
+		return s.transaction(&senders[i], &badgeAddr, 200_000, 0, selector("mint()"))
+	})
 	return w
 }
 
@@ -194,11 +198,7 @@ func (s *suite) largeCalls() *Workload {
 	w := &Workload{Name: "small calls of 512 KB", Group: Large, Config: s.cfg, Alloc: funded(senders), Check: succeed}
 	code := new(assembler).push(0).op(vm.SLOAD).push(1).op(vm.ADD).push(0).op(vm.SSTORE, vm.STOP).code
 	w.Alloc[programAddr] = types.Account{Code: append(code, largeCode(int(s.cfg.MaxCodeSize)-len(code))...), Nonce: 1}
-	txs := make([]*chain.Tx, marketTxs)
-	for i := range txs {
-		txs[i] = s.transaction(&senders[i], &programAddr, 100_000, 0, nil)
-	}
-	w.Blocks = []Block{{s.env(), txs}}
+	w.Blocks = s.blocks(1, func(i int) *chain.Tx { return s.transaction(&senders[i], &programAddr, 100_000, 0, nil) })
 	return w
 }
 

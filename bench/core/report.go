@@ -45,6 +45,22 @@ func (r *Report) WriteTable(out io.Writer) error {
 	for _, g := range Groups() {
 		r.writeGroup(w, g)
 	}
+	if len(r.Means) > 0 {
+		r.writeMeans(w)
+	}
+	if len(r.Parallel) > 0 {
+		r.writeParallel(w)
+	}
+	if len(r.Trie) > 0 {
+		r.writeTrie(w)
+	}
+	for _, n := range r.Notes {
+		fmt.Fprintf(w, "\n%s\n", n)
+	}
+	return w.Flush()
+}
+
+func (r *Report) writeMeans(w io.Writer) {
 	fmt.Fprintf(w, "\n| group")
 	for _, p := range r.Peers[1:] {
 		fmt.Fprintf(w, "\t| %s\t| lowest", p)
@@ -61,10 +77,39 @@ func (r *Report) WriteTable(out io.Writer) error {
 		}
 		fmt.Fprintln(w, "\t|")
 	}
-	for _, n := range r.Notes {
-		fmt.Fprintf(w, "\n%s\n", n)
+}
+
+func (r *Report) writeParallel(w io.Writer) {
+	fmt.Fprintf(w, "\n| block of %d\t| workers\t| µs/tx\t| speedup\t| executed again\t| one by one\t| ceiling\t|\n|---%s\t|\n",
+		r.Parallel[0].Txs, strings.Repeat("\t|---:", 6))
+	for i := range r.Parallel {
+		p := &r.Parallel[i]
+		for _, n := range p.Workers {
+			fmt.Fprintf(w, "| %s\t| %d\t| %.2f\t| %.2f×\t| %.1f %%\t| %.1f %%\t| %.0f×\t|\n",
+				p.Name, n.Workers, n.Micros, n.Speedup, 100*n.Aborts, 100*n.Serial, p.Ceiling)
+		}
 	}
-	return w.Flush()
+}
+
+func (r *Report) writeTrie(w io.Writer) {
+	fmt.Fprintf(w, "\n| trie, accounts\t| changed for a root\t| µs/account\t| go-ethereum's\t| ratio\t| of a core at %d/s\t|\n|---%s\t|\n",
+		trieLeaves, strings.Repeat("\t|---:", 5))
+	for _, t := range r.Trie {
+		fmt.Fprintf(w, "| %d\t| %d\t| %.2f\t| %.2f\t| %.1f×\t| %.0f %%\t|\n", t.Accounts, t.Batch, t.Micros, t.Geth, t.Times, 100*t.Core)
+	}
+}
+
+func (p *ParallelRow) line() string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "%-47s", p.Name)
+	for _, n := range p.Workers {
+		fmt.Fprintf(&b, "  %d: %.2f µs/tx ×%.2f, %.1f %% again, %.1f %% one by one", n.Workers, n.Micros, n.Speedup, 100*n.Aborts, 100*n.Serial)
+	}
+	return b.String()
+}
+
+func (t *TrieRow) line() string {
+	return fmt.Sprintf("trie of %d accounts, %d for a root: %.2f µs an account, geth ×%.1f", t.Accounts, t.Batch, t.Micros, t.Times)
 }
 
 func (r *Report) writeGroup(w io.Writer, g Group) {

@@ -16,6 +16,8 @@ type Options struct {
 	// Fixtures is the directory of the archive eest-gas-benchmarks.tar.gz; when it is
 	// not there its group is left out and the report says so.
 	Fixtures string
+	// Large adds a trie of ten million accounts, which takes about 10 GB.
+	Large bool
 	// Root is the directory of the module; Anvil is looked for below it, and left out when
 	// it is not there.
 	Root string
@@ -35,7 +37,10 @@ type Report struct {
 	Peers   []string `json:"peers"` // the first is Talaria; Times of the others are against it
 	Rows    []Row    `json:"workloads"`
 	Means   []Mean   `json:"means"`
-	Notes   []string `json:"notes,omitempty"`
+
+	Parallel []ParallelRow `json:"parallel,omitempty"`
+	Trie     []TrieRow     `json:"trie,omitempty"`
+	Notes    []string      `json:"notes,omitempty"`
 }
 
 // Mean is a group in one line.
@@ -52,7 +57,7 @@ type MeanOf struct {
 	Lowest    float64 `json:"lowest"`    // smallest Measured.Times
 }
 
-// Run measures every selected workload on one core.
+// Run measures all that is selected: workloads side by side, parallel execution, tries.
 func Run(o Options) (*Report, error) {
 	if o.Rounds == 0 {
 		o.Rounds = 10
@@ -60,6 +65,25 @@ func Run(o Options) (*Report, error) {
 	if o.Log == nil {
 		o.Log = io.Discard
 	}
+	r, err := runWorkloads(o)
+	if err != nil {
+		return nil, err
+	}
+	if r.Parallel, err = parallel(o); err != nil {
+		return nil, err
+	}
+	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(1))
+	if r.Trie, err = tries(o); err != nil {
+		return nil, err
+	}
+	if len(r.Rows)+len(r.Parallel)+len(r.Trie) == 0 {
+		return nil, fmt.Errorf("filter %q: nothing has it in its name or group", o.Filter)
+	}
+	return r, nil
+}
+
+// runWorkloads measures what peers execute side by side, on one core.
+func runWorkloads(o Options) (*Report, error) {
 	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(1))
 	peers := []Peer{Ours(), GethFlat(), Geth()}
 	r := &Report{Date: time.Now().UTC().Format(time.RFC3339), Machine: machine(), Go: runtime.Version(), Commit: o.Commit, Rounds: o.Rounds}
@@ -115,11 +139,11 @@ func workloads(o Options) (list []lazy, notes []string, err error) {
 	add := func(name string, group Group, make func() *Workload) {
 		list = append(list, lazy{name, group, func() (*Workload, error) { return make(), nil }})
 	}
-	add("transfer", Transfers, s.transfers)
+	add("transfer", Transfers, func() *Workload { return s.transfers(1) })
 	add("transfer to a new account", Transfers, s.newTransfers)
-	add("ERC-20 transfer", Tokens, s.tokenTransfers)
-	add("swap, 64 pairs", Tokens, func() *Workload { return s.swaps("swap, 64 pairs", pools) })
-	add("swap, 1 pair", Tokens, func() *Workload { return s.swaps("swap, 1 pair", 1) })
+	add("ERC-20 transfer", Tokens, func() *Workload { return s.tokenTransfers(1) })
+	add("swap, 64 pairs", Tokens, func() *Workload { return s.swaps("swap, 64 pairs", pools, 1) })
+	add("swap, 1 pair", Tokens, func() *Workload { return s.swaps("swap, 1 pair", 1, 1) })
 	add("ERC-721 mint", Tokens, s.mints)
 	for _, w := range append(s.loopWorkloads(), s.solidityWorkloads()...) {
 		add(w.Name, w.Group, func() *Workload { return w })
@@ -134,17 +158,14 @@ func workloads(o Options) (list []lazy, notes []string, err error) {
 		return nil, nil, err
 	}
 	list = append(list, fixtures...)
-	if note != "" {
-		notes = append(notes, note)
-	}
 	kept := list[:0]
 	for _, l := range list {
 		if l.selected(o.Filter) {
 			kept = append(kept, l)
 		}
 	}
-	if len(kept) == 0 {
-		return nil, nil, fmt.Errorf("filter %q: no workload has it in its name or group", o.Filter)
+	if all := (lazy{group: GasBenchmarks}); note != "" && all.selected(o.Filter) {
+		notes = append(notes, note)
 	}
 	return kept, notes, nil
 }

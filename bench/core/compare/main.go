@@ -29,6 +29,7 @@ func run() error {
 	flag.IntVar(&o.Rounds, "runs", 10, "rounds; the median is reported")
 	flag.StringVar(&o.Fixtures, "fixtures", fixtures, "directory of the public gas benchmarks [$TALARIA_FIXTURES]")
 	flag.StringVar(&o.Root, "root", ".", "directory of the module, below which Anvil is looked for")
+	flag.BoolVar(&o.Large, "large", false, "also a trie of ten million accounts, which takes about 10 GB")
 	asJSON := flag.Bool("json", false, "print the report as JSON")
 	flag.Parse()
 	if flag.NArg() > 0 || o.Rounds < 1 {
