@@ -12,6 +12,7 @@ import (
 	"github.com/ethereum/go-ethereum/core/types"
 	"github.com/ethereum/go-ethereum/crypto"
 	"github.com/ethereum/go-ethereum/rlp"
+	"github.com/holiman/uint256"
 )
 
 func signedTx(t testing.TB, chainID int64, inner types.TxData) []byte {
@@ -60,6 +61,88 @@ func TestDecodeTxAcceptsWhatTheChainTakesAndNamesWhatItRefuses(t *testing.T) {
 		if err == nil && (tx.From() != common.HexToAddress("0xf39Fd6e51aad88F6F4ce6aB8827279cffFb92266") || tx.Hash() != crypto.Keccak256Hash(c.raw)) {
 			t.Errorf("%s: from %s, hash %s", name, tx.From(), tx.Hash())
 		}
+	}
+}
+
+// What a Tx says without copies is what go-ethereum's transaction says.
+func TestTxAnswersAsItsTransaction(t *testing.T) {
+	cfg := DefaultConfig()
+	to := common.HexToAddress("0x42")
+	id := new(big.Int).SetUint64(cfg.ChainID)
+	most := new(big.Int).Sub(new(big.Int).Lsh(common.Big1, 256), common.Big1)
+	list := types.AccessList{{Address: to, StorageKeys: []common.Hash{{1}}}}
+	for name, inner := range map[string]types.TxData{
+		"legacy":      &types.LegacyTx{Nonce: 3, Gas: 21000, To: &to, GasPrice: big.NewInt(7), Value: most, Data: []byte{1}},
+		"creation":    &types.LegacyTx{Gas: 90000, GasPrice: most, Value: new(big.Int), Data: []byte{1, 2}},
+		"access list": &types.AccessListTx{ChainID: id, Gas: 21000, To: &to, GasPrice: big.NewInt(1), Value: big.NewInt(5), AccessList: list},
+		"dynamic fee": &types.DynamicFeeTx{ChainID: id, Nonce: 1 << 40, Gas: 21000, To: &to, GasFeeCap: big.NewInt(9), GasTipCap: big.NewInt(2), Value: big.NewInt(1)},
+		"set code": &types.SetCodeTx{ChainID: uint256.NewInt(cfg.ChainID), Gas: 21000, To: to, GasFeeCap: uint256.NewInt(9), GasTipCap: uint256.NewInt(2),
+			Value: uint256.NewInt(4), AccessList: list, AuthList: []types.SetCodeAuthorization{{Address: to, Nonce: 5}}},
+	} {
+		decoded, err := DecodeTx(signedTx(t, int64(cfg.ChainID), inner), &cfg)
+		if err != nil {
+			t.Fatalf("%s: %v", name, err)
+		}
+		restored, err := RestoreTx(decoded.Raw(), decoded.From())
+		if err != nil {
+			t.Fatalf("%s: %v", name, err)
+		}
+		for _, tx := range []*Tx{decoded, restored} {
+			value, ok := tx.Value256()
+			if !ok || value.ToBig().Cmp(tx.Eth.Value()) != 0 {
+				t.Errorf("%s: value %v, want %v", name, value, tx.Eth.Value())
+			}
+			feeCap, tipCap, ok := tx.Fees()
+			if !ok || feeCap.ToBig().Cmp(tx.Eth.GasFeeCap()) != 0 || tipCap.ToBig().Cmp(tx.Eth.GasTipCap()) != 0 {
+				t.Errorf("%s: fees %v and %v", name, feeCap, tipCap)
+			}
+			if tx.Nonce() != tx.Eth.Nonce() || tx.Gas() != tx.Eth.Gas() || !reflect.DeepEqual(tx.To(), tx.Eth.To()) || !bytes.Equal(tx.Data(), tx.Eth.Data()) ||
+				!reflect.DeepEqual(tx.AccessList(), tx.Eth.AccessList()) || !reflect.DeepEqual(tx.Authorizations(), tx.Eth.SetCodeAuthorizations()) {
+				t.Errorf("%s: %+v", name, tx)
+			}
+			if allocs := testing.AllocsPerRun(10, func() {
+				tx.Value256()
+				tx.Fees()
+				tx.To()
+				tx.AccessList()
+				tx.Authorizations()
+				tx.Data()
+			}); allocs != 0 {
+				t.Errorf("%s: %v allocations", name, allocs)
+			}
+		}
+	}
+}
+
+// RLP can carry larger numbers than the EVM; the execution refuses them.
+func TestTxTellsNumbersThatAreTooLarge(t *testing.T) {
+	cfg := DefaultConfig()
+	to := common.HexToAddress("0x42")
+	id, huge := new(big.Int).SetUint64(cfg.ChainID), new(big.Int).Lsh(common.Big1, 256)
+	for name, c := range map[string]struct {
+		fee, tip, value *big.Int
+		fees, fits      bool
+	}{
+		"none":    {common.Big1, common.Big1, common.Big1, true, true},
+		"fee cap": {huge, common.Big1, common.Big1, false, true},
+		"tip cap": {common.Big1, huge, common.Big1, false, true},
+		"value":   {common.Big1, common.Big1, huge, true, false},
+	} {
+		tx, err := DecodeTx(signedTx(t, int64(cfg.ChainID), &types.DynamicFeeTx{ChainID: id, Gas: 21000, To: &to, GasFeeCap: c.fee, GasTipCap: c.tip, Value: c.value}), &cfg)
+		if err != nil {
+			t.Fatalf("%s: %v", name, err)
+		}
+		_, fits := tx.Value256()
+		if _, _, fees := tx.Fees(); fees != c.fees || fits != c.fits {
+			t.Errorf("%s too large: fees %t, value %t", name, fees, fits)
+		}
+	}
+	deposit := NewDepositTx(&Deposit{From: to, To: &to, Mint: new(big.Int), Value: big.NewInt(8), Gas: 9, Data: []byte{1}})
+	value, ok := deposit.Value256()
+	feeCap, tipCap, fees := deposit.Fees()
+	if !ok || value.Uint64() != 8 || !fees || !feeCap.IsZero() || !tipCap.IsZero() || deposit.Gas() != 9 || deposit.Nonce() != 0 ||
+		*deposit.To() != to || deposit.AccessList() != nil || deposit.Authorizations() != nil || !bytes.Equal(deposit.Data(), []byte{1}) {
+		t.Errorf("deposit %+v", deposit)
 	}
 }
 

@@ -462,6 +462,50 @@ func TestJournalLogsOutliveReset(t *testing.T) {
 	}
 }
 
+func TestJournalLeavesLogsThatSomebodyHolds(t *testing.T) {
+	j := NewJournal(newJournalModel())
+	var buf DiffBuffer
+	for _, after := range []func(){
+		func() { j.Revert(0) },
+		func() { j.Reset(newJournalModel()) },
+		func() {
+			for range 2 { // to the buffer, and back to the journal
+				j.LogsInto(&buf)
+				j.Reset(newJournalModel())
+			}
+		},
+	} {
+		j.Reset(newJournalModel())
+		j.AppendLog(common.Address{1}, []common.Hash{{1}}, []byte{1})
+		held := j.Logs()[0]
+		after()
+		j.AppendLog(common.Address{2}, []common.Hash{{2}}, []byte{2})
+		compareLogs(t, []*types.Log{held}, []types.Log{{Address: common.Address{1}, Topics: []common.Hash{{1}}, Data: []byte{1}}})
+	}
+}
+
+func TestJournalKeepsNoLargeLogs(t *testing.T) {
+	j := NewJournal(newJournalModel())
+	var buf DiffBuffer
+	for _, after := range []func(){
+		func() { j.Revert(0) },
+		func() { j.Reset(newJournalModel()) },
+		func() {
+			for range 2 {
+				j.LogsInto(&buf)
+				j.Reset(newJournalModel())
+			}
+		},
+	} {
+		j.AppendLog(common.Address{1}, nil, make([]byte, keepLogBytes+1))
+		after()
+		if l := j.AppendLog(common.Address{1}, nil, nil); cap(l.Data) > keepLogBytes {
+			t.Errorf("%d bytes are kept", cap(l.Data))
+		}
+		j.Reset(newJournalModel())
+	}
+}
+
 func TestJournalRefusesARefundBelowZero(t *testing.T) {
 	defer func() {
 		if recover() == nil {
