@@ -283,6 +283,10 @@ func (f *frame) interpret() error {
 		case opPUSH0:
 			stack[height].Clear()
 			height++
+		case opPUSH1:
+			pc++
+			stack[height] = uint256.Int{uint64(code[pc])}
+			height++
 
 		case opCREATE, opCREATE2:
 			value, offset, size := &stack[height-1], &stack[height-2], &stack[height-3]
@@ -323,11 +327,13 @@ func (f *frame) interpret() error {
 				height++
 				pc += n
 			case op >= opDUP1 && op <= opDUP16:
-				stack[height] = stack[height-int(op-opDUP1)-1]
+				// Word by word: the last write may have been so, and a wider read waits for it.
+				x, y := &stack[height-int(op-opDUP1)-1], &stack[height]
+				y[0], y[1], y[2], y[3] = x[0], x[1], x[2], x[3]
 				height++
 			case op >= opSWAP1 && op <= opSWAP16:
 				x, y := &stack[height-1], &stack[height-int(op-opSWAP1)-2]
-				*x, *y = *y, *x
+				x[0], x[1], x[2], x[3], y[0], y[1], y[2], y[3] = y[0], y[1], y[2], y[3], x[0], x[1], x[2], x[3]
 			default: // LOG0 to LOG4
 				var topics [4]common.Hash
 				n := int(op - opLOG0)
