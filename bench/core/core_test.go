@@ -10,7 +10,7 @@ import (
 // TestPeersAgree executes workloads once on every peer: receipts and roots are equal,
 // and the results are what they must be.
 func TestPeersAgree(t *testing.T) {
-	o := Options{Fixtures: os.Getenv("TALARIA_FIXTURES")}
+	o := Options{Fixtures: os.Getenv("TALARIA_FIXTURES"), Root: "../.."}
 	if o.Fixtures == "" {
 		o.Fixtures = "../../../shared/fixtures"
 	}

@@ -144,6 +144,15 @@ func workloads(o Options) (list []lazy, notes []string, err error) {
 	add("ERC-20 transfer", Tokens, func() *Workload { return s.tokenTransfers(1) })
 	add("swap, 64 pairs", Tokens, func() *Workload { return s.swaps("swap, 64 pairs", pools, 1) })
 	add("swap, 1 pair", Tokens, func() *Workload { return s.swaps("swap, 1 pair", 1, 1) })
+	pair, err := uniswapPair(o.Root)
+	if err != nil {
+		return nil, nil, err
+	}
+	if pair != nil {
+		add("Uniswap v2 swap", Tokens, func() *Workload { return s.uniswapSwaps("Uniswap v2 swap", pair, pools) })
+	} else {
+		notes = append(notes, "no Uniswap v2: it is not installed (npm ci in e2e/)")
+	}
 	add("ERC-721 mint", Tokens, s.mints)
 	for _, w := range append(s.loopWorkloads(), s.solidityWorkloads()...) {
 		add(w.Name, w.Group, func() *Workload { return w })
