@@ -54,12 +54,12 @@ type batch struct {
 
 const (
 	// ringSize is how many transactions may be ahead of the commit, a power of two.
-	ringSize = 256
+	ringSize = 128
 	// maxClaim is how many transactions a worker claims at once.
 	maxClaim = 8
 	// patience is how many times an idle worker looks again before it yields.
 	patience   = 64
-	stealAfter = 1000
+	stealAfter = 300
 	// backlog is how many executed transactions a worker with others to execute leaves
 	// to those without.
 	backlog = 32
@@ -131,9 +131,10 @@ func (w *worker) run() {
 			if w.spins > patience {
 				runtime.Gosched()
 			}
-			if w.spins < b.stealAfter || !w.steal(next) {
-				continue
+			if w.spins > b.stealAfter {
+				w.steal(next) // and the one after it, if nothing else happens
 			}
+			continue
 		}
 		w.spins = 0
 	}
@@ -267,16 +268,16 @@ func (w *worker) execute(t *task, k *work) {
 
 // steal executes the next transaction, which another worker holds, and commits it if
 // that one has not ended first.
-func (w *worker) steal(next int64) bool {
+func (w *worker) steal(next int64) {
 	b := w.b
-	t := b.task(next)
 	if next >= b.claimed.Load() || !b.commit.tryLock() {
-		return false
+		return
 	}
 	defer b.commit.unlock()
-	if b.committed.Load() != next || next >= b.end.Load() {
-		return false
+	if b.committed.Load() != next || next >= b.end.Load() || b.isExecuted(next) {
+		return
 	}
+	t := b.task(next)
 	if w.spare == nil {
 		w.spare = new(work)
 	}
@@ -287,7 +288,7 @@ func (w *worker) steal(next int64) bool {
 	w.perform(k)
 	for phase := uint64(idle); ; phase++ {
 		if phase == closing {
-			return false
+			return
 		}
 		if t.move(next, phase, stolen) {
 			if phase == running {
@@ -305,7 +306,6 @@ func (w *worker) steal(next int64) bool {
 	if !more || b.bail {
 		b.end.Store(next + 1)
 	}
-	return true
 }
 
 // perform executes the transaction over what precedes it and makes its receipt.

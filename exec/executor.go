@@ -30,6 +30,9 @@ type executor struct {
 const (
 	// minBatch is the number of transactions from which it pays to wake a worker.
 	minBatch = 8
+	// fruitful is the number of transactions from which a batch that ended early was
+	// worth it.
+	fruitful = 256
 	// Transactions that go one by one after a bail: the first, and at most.
 	minPenalty, maxPenalty = 1024, 16384
 )
@@ -122,7 +125,24 @@ func (c *Chain) ApplyBatch(txs []*chain.Tx, emit func(i int, r *chain.Receipt, e
 			return done
 		}
 		c.stats.Bails++
+		if n >= fruitful {
+			continue // with what was learned, from a clean start
+		}
 		c.serial, c.penalty = c.penalty, min(maxPenalty, 2*c.penalty)
 	}
 	return done
+}
+
+// ApplyAll is ApplyBatch of transactions that are all known to be valid. An error is
+// that of the first that is not, with its index; those after it are left alone.
+func (c *Chain) ApplyAll(txs []*chain.Tx) (int, error) {
+	var failed error
+	n := c.ApplyBatch(txs, func(_ int, _ *chain.Receipt, err error) bool {
+		failed = err
+		return err == nil
+	})
+	if failed != nil {
+		return n - 1, failed
+	}
+	return n, nil
 }

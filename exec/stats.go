@@ -6,7 +6,7 @@ type Stats struct {
 	Aborts       uint64 // of them, executed a second time because a read had changed
 	Stolen       uint64 // of them, executed by two workers because one was held up
 	Serial       uint64 // transactions of batches that were executed one by one
-	Bails        uint64 // batches that went on one by one because of conflicts
+	Bails        uint64 // batches that ended early because of conflicts
 	// Gas is what parallel batches used; CriticalGas is the sum over them of what their
 	// longest chains of dependent transactions used. No number of workers makes
 	// execution faster than Gas / CriticalGas times.
@@ -29,19 +29,27 @@ func (b *batch) note() {
 }
 
 // conflictWindow judges whether running ahead pays.
-type conflictWindow struct{ count, aborts int }
+type conflictWindow struct{ count, aborts, streak int }
 
 const (
 	conflictWindowSize = 128
-	// maxAborts is from how many aborts in a window a batch goes on one by one.
+	// maxAborts is from how many aborts in a window a batch ends, and maxStreak from how
+	// many in a row: what executes then builds on what was wrong.
 	maxAborts = conflictWindowSize / 2
+	maxStreak = 16
 )
 
 // add counts a transaction; true if there were too many conflicts.
 func (w *conflictWindow) add(abort bool) bool {
 	w.count++
+	w.streak++
 	if abort {
 		w.aborts++
+	} else {
+		w.streak = 0
+	}
+	if w.streak == maxStreak {
+		return true
 	}
 	if w.count < conflictWindowSize {
 		return false

@@ -41,14 +41,15 @@ func (n *Node) replayMiniBlock(rec *miniRecord) error {
 			return fmt.Errorf("replay mini-block %d: %w", h.Number, err)
 		}
 	}
+	txs := make([]*chain.Tx, len(rec.Txs))
 	for i, raw := range rec.Txs {
-		tx, err := chain.RestoreTx(raw, rec.Senders[i])
-		if err != nil {
+		var err error
+		if txs[i], err = chain.RestoreTx(raw, rec.Senders[i]); err != nil {
 			return fmt.Errorf("replay mini-block %d: transaction %d: %w", h.Number, i, err)
 		}
-		if _, err := n.exec.Apply(tx); err != nil {
-			return fmt.Errorf("replay mini-block %d: transaction %d: %w", h.Number, i, err)
-		}
+	}
+	if i, err := n.exec.ApplyAll(txs); err != nil {
+		return fmt.Errorf("replay mini-block %d: transaction %d: %w", h.Number, i, err)
 	}
 	m, version := n.exec.Cut(h.TimestampMicros)
 	if m.Header != *h {

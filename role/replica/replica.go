@@ -137,10 +137,8 @@ func (r *Replica) execute(in *derive.BlockInput) error {
 	txs := append([]*chain.Tx{a.Tx()}, in.Deposits...)
 	txs = append(txs, in.Txs...)
 	for _, plan := range in.MiniBlocks {
-		for _, tx := range txs[:plan.TxCount] {
-			if _, err := c.Apply(tx); err != nil {
-				return fmt.Errorf("block %d: transaction %s of the batch: %w", in.Number, tx.Hash(), err)
-			}
+		if i, err := c.ApplyAll(txs[:plan.TxCount]); err != nil {
+			return fmt.Errorf("block %d: transaction %s of the batch: %w", in.Number, txs[i].Hash(), err)
 		}
 		txs = txs[plan.TxCount:]
 		c.SetEpoch(plan.Epoch)

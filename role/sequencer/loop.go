@@ -35,9 +35,9 @@ type loop struct {
 	logBytes  int          // of log data in the open block
 
 	held map[common.Hash]*rpc.Submission // in the gap queue
-	// next is a transaction that does not fit into the open block: nothing is taken
-	// from the queue before it.
-	next *admitted
+	// next are transactions that do not fit into the open block: nothing is taken from
+	// the queue before them.
+	next []admitted
 }
 
 func newLoop(s *Sequencer) (*loop, error) {
@@ -79,14 +79,14 @@ func (l *loop) run() {
 			return
 		}
 		queue := s.queue
-		if l.next != nil || !l.chain.IsOpen() {
+		if len(l.next) > 0 || !l.chain.IsOpen() {
 			queue = nil
 		}
 		timer.Reset(wait)
 		select {
 		case a := <-queue:
 			s.queued.Add(-int64(len(a.tx.Raw())))
-			l.take(a)
+			l.takeAll(a)
 		case <-timer.C:
 		case <-s.stop:
 			l.finish()
@@ -125,7 +125,7 @@ func (l *loop) step() (time.Duration, error) {
 		}
 		d := l.s.cutter.Decide(sequencing.Progress{
 			Now: t, LastCut: l.lastCut, BlockEnd: l.slot.Closes,
-			TxCount: uint64(l.chain.MiniTxs()), Idle: len(l.s.queue) == 0 || l.next != nil,
+			TxCount: uint64(l.chain.MiniTxs()), Idle: len(l.s.queue) == 0 || len(l.next) > 0,
 		})
 		if d.Cut {
 			if err := l.cut(t); err != nil {
@@ -201,11 +201,14 @@ func (l *loop) open(t chain.Micros) (opened bool, waitUntil chain.Micros, err er
 	if err := l.cut(t); err != nil {
 		return false, 0, err
 	}
-	if l.next != nil {
-		// First of this block, whose whole gas limit it fits by admission.
-		a := *l.next
-		l.next = nil
-		l.take(a)
+	// The first has the whole gas limit of the block, which it fits by admission.
+	held := l.next
+	l.next = nil
+	for i, a := range held {
+		if l.take(a); len(l.next) > 0 {
+			l.next = append(l.next, held[i+1:]...)
+			break
+		}
 	}
 	return true, 0, nil
 }
@@ -225,10 +228,14 @@ func (l *loop) take(a admitted) {
 		l.held[a.tx.Hash()] = a.sub
 		return
 	}
-	if !l.execute(a) {
-		return
+	if l.execute(a) {
+		l.follow(from, a.tx.Nonce()+1)
 	}
-	for nonce := a.tx.Nonce() + 1; l.s.gaps.Len() > 0; {
+}
+
+// follow executes the transactions that waited for the sender to reach the nonce.
+func (l *loop) follow(from common.Address, nonce uint64) {
+	for l.s.gaps.Len() > 0 {
 		ready := l.s.gaps.Ready(from, nonce)
 		if len(ready) == 0 {
 			return
@@ -256,7 +263,7 @@ func (l *loop) unhold(tx *chain.Tx) *rpc.Submission {
 
 // execute applies one transaction to the open block; false if it did not enter.
 func (l *loop) execute(a admitted) bool {
-	if l.next != nil {
+	if len(l.next) > 0 {
 		// The block is full already; this one is from the gap queue and its sender may
 		// send it again.
 		a.sub.Resolve(nil, rpc.Errorf(rpc.CodeLimit, "block gas limit reached: send again in the next block"))
@@ -282,24 +289,35 @@ func (l *loop) execute(a admitted) bool {
 		a.sub.Resolve(nil, err)
 		return false
 	}
-	l.bytes += len(a.tx.Raw())
-	l.users++
-	l.waiters = append(l.waiters, waiter{a.sub, l.index(), l.logs})
-	l.count(r)
+	l.enter(a, r, l.index())
 	return true
 }
 
+// enter counts a transaction that entered the open block at the index.
+func (l *loop) enter(a admitted, r *chain.Receipt, index uint64) {
+	l.bytes += len(a.tx.Raw())
+	l.users++
+	l.waiters = append(l.waiters, waiter{a.sub, index, l.logs})
+	l.count(r)
+}
+
 // hold keeps a transaction for the next block.
-func (l *loop) hold(a admitted) { l.next = &a }
+func (l *loop) hold(a admitted) { l.next = append(l.next, a) }
 
 // maxBlockLogBytes bounds the log data of one block, but for its last transaction.
 const maxBlockLogBytes = 32 << 20
 
 func (l *loop) count(r *chain.Receipt) {
 	l.logs += uint64(len(r.Logs))
+	l.logBytes += dataBytes(r)
+}
+
+// dataBytes is the size of the receipt's log data.
+func dataBytes(r *chain.Receipt) (n int) {
 	for _, log := range r.Logs {
-		l.logBytes += len(log.Data)
+		n += len(log.Data)
 	}
+	return n
 }
 
 // index of the transaction applied last.
@@ -385,7 +403,7 @@ func (l *loop) closeBlock(t chain.Micros) error {
 
 // finish executes what was admitted and makes it durable: a clean stop.
 func (l *loop) finish() {
-	for l.chain.IsOpen() && l.next == nil {
+	for l.chain.IsOpen() && len(l.next) == 0 {
 		select {
 		case a := <-l.s.queue:
 			l.s.queued.Add(-int64(len(a.tx.Raw())))
@@ -412,10 +430,10 @@ func (l *loop) refuse(why error) {
 		sub.Resolve(nil, err)
 	}
 	clear(l.held)
-	if l.next != nil {
-		l.next.sub.Resolve(nil, err)
-		l.next = nil
+	for _, a := range l.next {
+		a.sub.Resolve(nil, err)
 	}
+	l.next = nil
 	l.s.gate.Lock()
 	l.s.closing = true
 	l.s.gate.Unlock()
