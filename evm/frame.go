@@ -56,7 +56,7 @@ type frame struct {
 	output []byte
 
 	forwarded uint64      // of the call at hand, in gas
-	step      traceStep   // of the instruction at hand, for a tracer
+	step      tracedStep  // of the instruction at hand, for a tracer
 	result    uint256.Int // of the call at hand, for the compiled engine
 
 	address common.Address // whose storage and balance the code works on

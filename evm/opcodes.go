@@ -112,7 +112,7 @@ type instruction struct {
 // does not depend on anything; 100, the warm access (EIP-2929), for BALANCE, EXTCODE*,
 // SLOAD and calls; the base part for KECCAK256, EXP, copies, logs and creations;
 // nothing for SSTORE, RETURN and REVERT.
-var instructions = [256]instruction{
+var instructions = withFamilies([256]instruction{
 	opSTOP:       {0, 0, 0, true},
 	opADD:        {3, 2, 1, true},
 	opMUL:        {5, 2, 1, true},
@@ -199,17 +199,19 @@ var instructions = [256]instruction{
 	opSTATICCALL:   {100, 6, 1, true},
 	opREVERT:       {0, 2, 0, true},
 	opSELFDESTRUCT: {5_000, 1, 0, true},
-}
+})
 
-func init() {
-	for i := 0; i < 32; i++ {
-		instructions[opPUSH1+i] = instruction{3, 0, 1, true}
+// withFamilies adds PUSH1 to PUSH32, DUP, SWAP and LOG to a table.
+func withFamilies(table [256]instruction) [256]instruction {
+	for i := range 32 {
+		table[opPUSH1+i] = instruction{3, 0, 1, true}
 	}
-	for i := 0; i < 16; i++ {
-		instructions[opDUP1+i] = instruction{3, uint8(i + 1), uint8(i + 2), true}
-		instructions[opSWAP1+i] = instruction{3, uint8(i + 2), uint8(i + 2), true}
+	for i := range 16 {
+		table[opDUP1+i] = instruction{3, uint8(i + 1), uint8(i + 2), true}
+		table[opSWAP1+i] = instruction{3, uint8(i + 2), uint8(i + 2), true}
 	}
-	for i := 0; i <= 4; i++ {
-		instructions[opLOG0+i] = instruction{uint16(375 * (i + 1)), uint8(i + 2), 0, true}
+	for i := range 5 {
+		table[opLOG0+i] = instruction{uint16(375 * (i + 1)), uint8(i + 2), 0, true}
 	}
+	return table
 }

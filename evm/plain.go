@@ -16,8 +16,8 @@ func (f *frame) runPlain() error {
 	return err
 }
 
-// traceStep is the instruction at hand as a tracer sees it.
-type traceStep struct {
+// tracedStep is the instruction at hand as a tracer sees it.
+type tracedStep struct {
 	gas, cost uint64 // before it; and its own
 	op        byte
 	told      bool // the tracer has seen it
@@ -36,7 +36,7 @@ func (f *frame) interpret() error {
 		}
 		if traced {
 			f.pc, f.height = pc, height
-			f.step = traceStep{gas: gas, cost: static, op: op}
+			f.step = tracedStep{gas: gas, cost: static, op: op}
 		}
 		if height < int(info.pops) {
 			return &stackError{height: height, limit: int(info.pops)}
