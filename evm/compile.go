@@ -95,6 +95,7 @@ func compile(c *code, pc uint64) *block {
 	for len(k.consts) < 2 {
 		k.consts = append(k.consts, uint256.Int{})
 	}
+	k.emit(step{}) // the next instruction of the last step must be inside, too
 	b := &block{
 		gas: k.blockGas, need: -k.low * wordBytes, room: k.high * wordBytes, entry: pc,
 		continuation: k.continuation, steps: k.steps, pool: k.consts,
