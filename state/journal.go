@@ -55,7 +55,8 @@ type journalAccount struct {
 // accountFlags are all that a new entry must have: the rest is valid only if they say so.
 type accountFlags struct {
 	loaded       bool // original and current are valid
-	isContract   bool // has code in the View; then the code hashes are valid if not loaded
+	hashed       bool // the code hashes of original and current are valid
+	isContract   bool // hashed, and has code in the View
 	codeKnown    bool
 	existed      bool // in the View
 	exists       bool // in the View or made by the transaction
@@ -169,21 +170,31 @@ func (j *Journal) load(addr *common.Address) (*journalAccount, int32) {
 	return a, i
 }
 
-// glance is load for one who may be content to know the code: a contract that the View
-// has need not be loaded. Then isContract is set, existed and exists are too, and the
-// code hashes are valid, but not nonce and balance.
-func (j *Journal) glance(addr *common.Address) (*journalAccount, int32) {
+// hash returns the entry of addr with valid code hashes, and with the rest of its values
+// only if the View cannot read a code hash alone.
+func (j *Journal) hash(addr *common.Address) (*journalAccount, int32) {
 	i := j.find(addr)
 	a := &j.accounts[i]
-	if a.loaded || a.isContract {
+	if a.loaded || a.hashed {
 		return a, i
 	}
-	if j.hasher != nil {
-		if hash := j.hasher.CodeHash(*addr); hash != types.EmptyCodeHash {
-			a.original.CodeHash, a.current.CodeHash = hash, hash
-			a.isContract, a.existed, a.exists = true, true, true
-			return a, i
-		}
+	if j.hasher == nil {
+		return j.load(addr)
+	}
+	hash := j.hasher.CodeHash(*addr)
+	a.original.CodeHash, a.current.CodeHash, a.hashed = hash, hash, true
+	if !sameWord(&hash, &types.EmptyCodeHash) {
+		a.isContract, a.existed, a.exists = true, true, true
+	}
+	return a, i
+}
+
+// glance is load for one who may be content to know that there is a contract: one that
+// the View has need not be loaded. Then isContract is set, existed and exists are valid,
+// nonce and balance are not.
+func (j *Journal) glance(addr *common.Address) (*journalAccount, int32) {
+	if a, i := j.hash(addr); a.loaded || a.isContract {
+		return a, i
 	}
 	return j.load(addr)
 }
@@ -271,16 +282,16 @@ func (j *Journal) CodeHash(addr common.Address) common.Hash {
 // does not exist. It does not read nonce and balance, so that the transaction does not
 // depend on them and may still pay the account by Credit.
 func (j *Journal) CodeHashUnread(addr common.Address) common.Hash {
-	a := &j.accounts[j.find(&addr)]
-	if a.loaded || a.isContract {
-		return a.current.CodeHash
+	if a := &j.accounts[j.find(&addr)]; j.hasher == nil && !a.loaded {
+		return CodeHash(j.view, addr)
 	}
-	return CodeHash(j.view, addr)
+	a, _ := j.hash(&addr)
+	return a.current.CodeHash
 }
 
 // Code is the current code; the caller must not change it.
 func (j *Journal) Code(addr common.Address) []byte {
-	a, _ := j.glance(&addr)
+	a, _ := j.hash(&addr)
 	if sameWord(&a.current.CodeHash, &types.EmptyCodeHash) {
 		return nil
 	}

@@ -427,7 +427,9 @@ func TestJournalReadsOfAContractAreNotReadsOfItsBalance(t *testing.T) {
 	if !j.Exists(contract) || j.Empty(contract) || len(j.Code(contract)) == 0 || (j.CodeHash(contract) == common.Hash{}) {
 		t.Error("no contract")
 	}
-	j.CodeHashUnread(plain)
+	if j.CodeHashUnread(plain) != types.EmptyCodeHash || j.Code(plain) != nil {
+		t.Error("code of a plain account")
+	}
 	j.Credit(plain, uint256.NewInt(3))
 	j.Credit(plain, new(uint256.Int))
 	if base.accounts != 0 {
