@@ -91,7 +91,11 @@ func TestViewsSeeTheirVersionWhateverIsAppliedAndTrimmed(t *testing.T) {
 			v.Close()
 		}
 		db.Trim(db.Version())
-		if n := len(db.layers) + len(db.pastAccounts.past) + len(db.pastSlots.past) + len(db.pins); n != 0 {
+		n := len(db.layers) + len(db.pins)
+		for i := range db.shards {
+			n += len(db.shards[i].pastAccounts.past) + len(db.shards[i].pastSlots.past)
+		}
+		if n != 0 {
 			t.Errorf("seed %d: %d undo entries are left after everything was trimmed", seed, n)
 		}
 		checkSorted(t, db, m)
@@ -224,7 +228,7 @@ func TestStorageWithoutAnAccountIsSeen(t *testing.T) {
 	if db.Head().HasStorage(addr) || !v.HasStorage(addr) {
 		t.Errorf("storage at the head: %t, before: %t", db.Head().HasStorage(addr), v.HasStorage(addr))
 	}
-	if db.accounts.len() != 0 {
+	if db.shardOf(&addr).accounts.len() != 0 {
 		t.Error("the record outlived the storage")
 	}
 }

@@ -12,15 +12,15 @@ import (
 // Head it is for the writer only, which must not call Apply meanwhile.
 func (db *DB) Accounts() iter.Seq2[common.Address, Account] {
 	return func(yield func(common.Address, Account) bool) {
-		keys := make([]common.Address, 0, db.accounts.len())
-		db.accounts.each(func(addr *common.Address, r *accountRecord) {
+		keys := make([]common.Address, 0, db.existing.Load())
+		db.eachAccount(func(addr *common.Address, r *accountRecord) {
 			if !r.IsEmpty() {
 				keys = append(keys, *addr)
 			}
 		})
 		slices.SortFunc(keys, func(a, b common.Address) int { return bytes.Compare(a[:], b[:]) })
 		for i := range keys {
-			if !yield(keys[i], db.accounts.at(&keys[i]).Account) {
+			if !yield(keys[i], db.recordOf(keys[i]).Account) {
 				return
 			}
 		}
@@ -31,8 +31,8 @@ func (db *DB) Accounts() iter.Seq2[common.Address, Account] {
 // terms of Accounts.
 func (db *DB) Slots() iter.Seq2[SlotKey, common.Hash] {
 	return func(yield func(SlotKey, common.Hash) bool) {
-		keys := make([]SlotKey, 0, db.slots.len())
-		db.slots.each(func(key *SlotKey, _ *common.Hash) { keys = append(keys, *key) })
+		keys := make([]SlotKey, 0, db.nonZero.Load())
+		db.eachSlot(func(key *SlotKey, _ *common.Hash) { keys = append(keys, *key) })
 		slices.SortFunc(keys, func(a, b SlotKey) int {
 			if c := bytes.Compare(a.Address[:], b.Address[:]); c != 0 {
 				return c
@@ -40,7 +40,7 @@ func (db *DB) Slots() iter.Seq2[SlotKey, common.Hash] {
 			return bytes.Compare(a.Slot[:], b.Slot[:])
 		})
 		for i := range keys {
-			if !yield(keys[i], *db.slots.at(&keys[i])) {
+			if !yield(keys[i], db.slotOf(&keys[i])) {
 				return
 			}
 		}

@@ -5,7 +5,6 @@ import (
 	"sync/atomic"
 
 	"github.com/ethereum/go-ethereum/common"
-	"github.com/ethereum/go-ethereum/core/types"
 )
 
 // slotCounter is what this package's views offer beyond View: the number of slots
@@ -25,8 +24,8 @@ type Snapshot struct {
 
 // View returns a snapshot of the version, or ErrNoVersion.
 func (db *DB) View(version uint64) (*Snapshot, error) {
-	db.mu.RLock()
-	defer db.mu.RUnlock()
+	db.mu.Lock()
+	defer db.mu.Unlock()
 	if version < db.oldest || version > db.version {
 		return nil, fmt.Errorf("view version %d: %w (held: %d to %d)", version, ErrNoVersion, db.oldest, db.version)
 	}
@@ -35,14 +34,12 @@ func (db *DB) View(version uint64) (*Snapshot, error) {
 
 // Latest returns a snapshot of the newest version.
 func (db *DB) Latest() *Snapshot {
-	db.mu.RLock()
-	defer db.mu.RUnlock()
+	db.mu.Lock()
+	defer db.mu.Unlock()
 	return db.pin(db.version)
 }
 
 func (db *DB) pin(version uint64) *Snapshot {
-	db.pinsMu.Lock()
-	defer db.pinsMu.Unlock()
 	db.pins[version]++
 	return &Snapshot{db: db, version: version}
 }
@@ -56,21 +53,25 @@ func (s *Snapshot) Close() {
 	if s.closed.Swap(true) {
 		return
 	}
-	s.db.pinsMu.Lock()
-	defer s.db.pinsMu.Unlock()
+	s.db.mu.Lock()
+	defer s.db.mu.Unlock()
 	if s.db.pins[s.version]--; s.db.pins[s.version] == 0 {
 		delete(s.db.pins, s.version)
 	}
 }
 
 func (s *Snapshot) record(addr common.Address) accountRecord {
-	s.db.mu.RLock()
-	defer s.db.mu.RUnlock()
 	s.check()
-	if r := s.db.pastAccounts.at(addr, s.version); r != nil {
+	shard := s.db.shardOf(&addr)
+	shard.mu.RLock()
+	defer shard.mu.RUnlock()
+	if r := shard.pastAccounts.at(addr, s.version); r != nil {
 		return *r
 	}
-	return s.db.recordOf(addr)
+	if r := shard.accounts.at(&addr); r != nil {
+		return *r
+	}
+	return absentRecord
 }
 
 // check guards the versions whose layers Trim may have dropped: a closed snapshot
@@ -92,14 +93,15 @@ func (s *Snapshot) CodeHash(addr common.Address) common.Hash { return s.record(a
 
 // Storage implements View.
 func (s *Snapshot) Storage(addr common.Address, slot common.Hash) common.Hash {
-	key := SlotKey{addr, slot}
-	s.db.mu.RLock()
-	defer s.db.mu.RUnlock()
 	s.check()
-	if v := s.db.pastSlots.at(key, s.version); v != nil {
+	key := SlotKey{addr, slot}
+	shard := s.db.shardOfSlot(&key)
+	shard.mu.RLock()
+	defer shard.mu.RUnlock()
+	if v := shard.pastSlots.at(key, s.version); v != nil {
 		return *v
 	}
-	if v := s.db.slots.at(&key); v != nil {
+	if v := shard.slots.at(&key); v != nil {
 		return *v
 	}
 	return common.Hash{}
@@ -107,8 +109,8 @@ func (s *Snapshot) Storage(addr common.Address, slot common.Hash) common.Hash {
 
 // Code implements View.
 func (s *Snapshot) Code(hash common.Hash) []byte {
-	s.db.mu.RLock()
-	defer s.db.mu.RUnlock()
+	s.db.codesMu.RLock()
+	defer s.db.codesMu.RUnlock()
 	return s.db.codes[hash]
 }
 
@@ -124,33 +126,18 @@ func (db *DB) Head() View { return head{db} }
 type head struct{ db *DB }
 
 func (h head) Account(addr common.Address) (Account, bool) {
-	if r := h.db.accounts.at(&addr); r != nil {
+	if r := h.db.shardOf(&addr).accounts.at(&addr); r != nil {
 		return r.Account, !r.IsEmpty()
 	}
 	return EmptyAccount, false
 }
 
-func (h head) CodeHash(addr common.Address) common.Hash {
-	if r := h.db.accounts.at(&addr); r != nil {
-		return r.CodeHash
-	}
-	return types.EmptyCodeHash
-}
-
 func (h head) Storage(addr common.Address, slot common.Hash) common.Hash {
-	if v := h.db.slots.at(&SlotKey{addr, slot}); v != nil {
-		return *v
-	}
-	return common.Hash{}
+	return h.db.slotOf(&SlotKey{addr, slot})
 }
 
 func (h head) Code(hash common.Hash) []byte { return h.db.codes[hash] }
 
 func (h head) HasStorage(addr common.Address) bool { return h.slotCount(addr) > 0 }
 
-func (h head) slotCount(addr common.Address) uint64 {
-	if r := h.db.accounts.at(&addr); r != nil {
-		return r.slots
-	}
-	return 0
-}
+func (h head) slotCount(addr common.Address) uint64 { return h.db.recordOf(addr).slots }

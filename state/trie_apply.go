@@ -297,7 +297,8 @@ func sumTrie[V any](workers []*trieWorker, of func(*trieWorker) *hashing[V], id 
 func BuildTrie(db *DB) *Trie {
 	t := NewTrie()
 	const partSize = 1 << 19 // accounts and slots: bounds the memory for a part
-	count := uint64(db.accounts.len()+db.slots.len()) / partSize
+	accounts, slots := db.Counts()
+	count := uint64(accounts+slots) / partSize
 	bitsOfPart := bits.Len64(count)
 	for part := range uint64(1) << bitsOfPart {
 		t.buildPart(db, func(addr *common.Address) bool {
@@ -312,7 +313,7 @@ func (t *Trie) buildPart(db *DB, belongs func(*common.Address) bool) {
 	var addrs []common.Address
 	var records []accountRecord
 	index := make(map[common.Address]int)
-	db.accounts.each(func(addr *common.Address, r *accountRecord) {
+	db.eachAccount(func(addr *common.Address, r *accountRecord) {
 		if belongs(addr) {
 			if r.slots > 0 {
 				index[*addr] = len(addrs)
@@ -329,7 +330,7 @@ func (t *Trie) buildPart(db *DB, belongs func(*common.Address) bool) {
 	}
 	in.slotKeys, in.values = resize(in.slotKeys, slots), resize(in.values, slots)
 	filled := make([]int, len(addrs))
-	db.slots.each(func(key *SlotKey, value *common.Hash) {
+	db.eachSlot(func(key *SlotKey, value *common.Hash) {
 		if belongs(&key.Address) {
 			i := index[key.Address]
 			start, _ := in.slots(uint32(i))

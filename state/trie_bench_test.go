@@ -99,10 +99,10 @@ func allLeaves(start, end int) []int {
 	return leaves
 }
 
-// cpuNanos returns the processor time of the process.
-func cpuNanos() int64 {
+// usageNanos returns the processor time of the process or of the thread.
+func usageNanos(who int) int64 {
 	var u syscall.Rusage
-	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &u); err != nil {
+	if err := syscall.Getrusage(who, &u); err != nil {
 		panic(err)
 	}
 	return u.Utime.Nano() + u.Stime.Nano()
@@ -147,9 +147,9 @@ func benchTrie(b *testing.B, name string, load benchLoad, batches []int, apply f
 				round++
 				d := load.diff(someLeaves(r, load.n, batch), round)
 				b.StartTimer()
-				cpu -= cpuNanos()
+				cpu -= usageNanos(syscall.RUSAGE_SELF)
 				apply(d)
-				cpu += cpuNanos()
+				cpu += usageNanos(syscall.RUSAGE_SELF)
 			}
 			leaves := float64(b.N * batch)
 			b.ReportMetric(float64(cpu)/leaves, "cpu-ns/leaf")
