@@ -244,7 +244,8 @@ func (c *Chain) Cut(at chain.Micros) (*chain.MiniBlock, uint64) {
 	b.changes.Add(uint32(m.Header.Index), diff)
 	version := c.db.Apply(diff)
 	c.forgetWrites()
-	b.list, b.listIndex = state.NewAccessList(), 0
+	b.list.Reset()
+	b.listIndex = 0
 	b.firstTx, b.firstGas = len(b.txs), b.gasUsed
 	return m, version
 }
