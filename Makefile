@@ -17,6 +17,8 @@ ARGS     ?=
 FUZZTIME ?= 3s
 # Rounds of `kill -9` in `make crash`; `make test` runs a few.
 CRASH_ROUNDS ?= 100
+# How long `make evm-fuzz` runs.
+EVMFUZZ_TIME ?= 1h
 
 VERSION := $(shell git describe --always --dirty --tags 2>/dev/null || echo unknown)
 LDFLAGS := -X main.version=$(VERSION)
@@ -70,6 +72,10 @@ fuzz: ## run every fuzz target for FUZZTIME each
 		echo "fuzz $$room $$target $(FUZZTIME)"; \
 		out=$$($(GO) test -run '^$$' -fuzz "^$$target\$$" -fuzztime $(FUZZTIME) "$$room" </dev/null 2>&1) || { echo "$$out"; exit 1; }; \
 	done
+
+.PHONY: evm-fuzz
+evm-fuzz: ## random transactions beside go-ethereum on all processors for EVMFUZZ_TIME
+	TALARIA_EVMFUZZ=$(EVMFUZZ_TIME) $(GO) test -count 1 -timeout 0 -v -run '^TestDifferential$$' ./evm
 
 contracts/node_modules/.stamp: contracts/package-lock.json
 	$(NPM) --prefix contracts ci --ignore-scripts --no-audit --no-fund --loglevel=error

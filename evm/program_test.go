@@ -79,11 +79,17 @@ func (w *world) program(s *source, n int) []byte {
 	for range s.below(n) + 1 {
 		w.statement(s, &p)
 	}
-	return p.code
+	return s.mutate(p.code)
 }
 
-func (w *world) statement(s *source, p *assembler) {
-	switch s.below(18) {
+func (w *world) statement(s *source, p *assembler) { w.statementAt(s, p, 0) }
+
+// statementAt writes a statement inside of depth others.
+func (w *world) statementAt(s *source, p *assembler, depth int) {
+	if depth > 4 {
+		return
+	}
+	switch s.below(36) {
 	case 0, 1, 2:
 		p.push(s.one(0, 0, 1, 2, 3)).push(s.one(0, 1, 2, 3)).op(vm.SSTORE)
 	case 3:
@@ -116,11 +122,15 @@ func (w *world) statement(s *source, p *assembler) {
 			uint64(vm.TIMESTAMP), uint64(vm.GASLIMIT), uint64(vm.RETURNDATASIZE), uint64(vm.CALLVALUE)))).push(12).op(vm.SSTORE)
 	case 16: // skip what follows, if a slot is set
 		p.push(s.one(0, 1, 2)).op(vm.SLOAD)
-		var inner assembler
-		w.statement(s, &inner)
+		inner := assembler{base: p.base + len(p.code) + 4}
+		w.statementAt(s, &inner, depth+1)
 		p.skipIf(inner.code)
 	case 17:
-		p.op(vm.OpCode(s.next()))
+		if s.below(4) == 0 {
+			p.op(vm.OpCode(s.next()))
+		}
+	default:
+		w.compute(s, p, depth)
 	}
 }
 
@@ -165,8 +175,11 @@ func (w *world) create(s *source, p *assembler) {
 	p.push(0).op(vm.DUP1).op(vm.DUP1).op(vm.DUP1).push(s.one(0, 3)).op(vm.DUP6).op(vm.GAS).op(vm.CALL).op(vm.POP).op(vm.POP)
 }
 
-// assembler writes code.
-type assembler struct{ code []byte }
+// assembler writes code that will stand at base.
+type assembler struct {
+	code []byte
+	base int
+}
 
 func (a *assembler) op(op vm.OpCode) *assembler {
 	a.code = append(a.code, byte(op))
@@ -183,10 +196,15 @@ func (a *assembler) pushBytes(b []byte) *assembler {
 	return a
 }
 
+// push2 pushes v in three bytes.
+func (a *assembler) push2(v int) *assembler {
+	a.code = append(a.code, byte(vm.PUSH2), byte(v>>8), byte(v))
+	return a
+}
+
 // skipIf jumps over inner if the top of the stack is not zero.
 func (a *assembler) skipIf(inner []byte) *assembler {
-	dest := len(a.code) + 4 + len(inner)
-	a.code = append(a.code, byte(vm.PUSH2), byte(dest>>8), byte(dest), byte(vm.JUMPI))
+	a.push2(a.base + len(a.code) + 4 + len(inner)).op(vm.JUMPI)
 	a.code = append(a.code, inner...)
 	return a.op(vm.JUMPDEST)
 }
