@@ -19,6 +19,7 @@ type code struct {
 
 	start  atomic.Pointer[block] // compiled at 0
 	blocks atomic.Pointer[blocks]
+	cold   sync.Map     // compiled at other places: *block by program counter
 	spent  atomic.Int64 // steps compiled so far
 	runs   atomic.Int32 // executions so far, as far as they matter
 }
@@ -44,6 +45,7 @@ func (c *code) table() blocks {
 		return *t
 	}
 	t := make(blocks, c.size)
+	codes.grow(8 * c.size)
 	c.blocks.CompareAndSwap(nil, &t)
 	return *c.blocks.Load()
 }
@@ -79,6 +81,15 @@ func (c *code) follow(b *block) *block {
 	return c.compileInto(&b.next, b.continuation)
 }
 
+// elsewhere returns the block that begins at pc, which need not be a JUMPDEST.
+func (c *code) elsewhere(pc uint64) *block {
+	b, ok := c.cold.Load(pc)
+	if !ok {
+		b, _ = c.cold.LoadOrStore(pc, compile(c, pc))
+	}
+	return b.(*block)
+}
+
 // compileInto fills a place for a block. If several goroutines come at once, one
 // block stays.
 func (c *code) compileInto(p *atomic.Pointer[block], pc uint64) *block {
@@ -107,7 +118,7 @@ func (c *code) canJump(pc uint64) bool {
 }
 
 // codeCacheBytes bounds each of the two generations of a codeCache.
-const codeCacheBytes = 64 << 20
+const codeCacheBytes = 128 << 20
 
 // codeCache keeps analysed codes by hash for all machines of the process. It holds
 // two generations: when the young one is full it becomes the old one, and what is
@@ -133,11 +144,18 @@ func (c *codeCache) get(hash common.Hash, b []byte) *code {
 	}
 	const overhead = 256
 	c.young[hash] = found
-	c.youngBytes += 16*len(b) + overhead // compiled blocks included
+	c.youngBytes += 2*len(b) + overhead
 	if c.youngBytes > codeCacheBytes {
 		c.old, c.young, c.youngBytes = c.young, map[common.Hash]*code{hash: found}, 0
 	}
 	return found
+}
+
+// grow counts memory that a code in the cache has come to use.
+func (c *codeCache) grow(bytes int) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.youngBytes += bytes
 }
 
 // localCodes is the part of a machine's codes that it used last, found without a lock.

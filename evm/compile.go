@@ -17,7 +17,7 @@ const (
 	scratch        = stackSpare - 1
 	// traceBudget bounds the steps that a code may have, in multiples of its size,
 	// before traces stop to run through JUMPDESTs and jumps.
-	traceBudget = 8
+	traceBudget = 4
 
 	lowestPosition = -stackLimit
 )
@@ -77,8 +77,8 @@ type pendingGas struct {
 // sideExit is the way out of a taken branch.
 type sideExit struct {
 	step   int
+	way    uint8 // irJump, irJumpCold or irBadJump
 	target uint64
-	bad    bool // target is not a JUMPDEST
 	moves  []move
 	delta  int
 }
@@ -92,6 +92,7 @@ func compile(c *code, pc uint64) *block {
 	k := compiler{code: c, entry: pc, tight: first.tight, hints: first.found}
 	k.translate()
 	c.spent.Add(int64(len(k.steps)))
+	codes.grow(wordBytes * (len(k.steps) + len(k.consts))) // as large as a word is a step
 	for len(k.consts) < 2 {
 		k.consts = append(k.consts, uint256.Int{})
 	}
@@ -407,17 +408,13 @@ func (k *compiler) finish(s step) {
 // emitExits writes the ways out of branches behind the trace.
 func (k *compiler) emitExits() {
 	for _, x := range k.exits {
-		if !x.bad && len(x.moves) == 0 {
+		if x.way == irJump && len(x.moves) == 0 {
 			s := &k.steps[x.step]
 			s.flag, s.e, s.imm = branchDirect, int32(x.delta), x.target
 			continue
 		}
 		k.steps[x.step].n = uint16(len(k.steps))
-		if x.bad {
-			k.emit(step{op: irBadJump})
-			continue
-		}
 		k.emitMoves(x.moves)
-		k.emit(step{op: irJump, imm: x.target, e: int32(x.delta)})
+		k.emit(step{op: x.way, imm: x.target, e: int32(x.delta)})
 	}
 }

@@ -328,23 +328,34 @@ func (k *compiler) jump() (next uint64, more bool) {
 		return 0, false
 	}
 	target := v.Uint64()
-	if k.seen(target) || k.tight {
+	if !k.mayFollow(target) {
 		k.leave(target)
 		return 0, false
 	}
 	return target, true
 }
 
-func (k *compiler) seen(pc uint64) bool {
+// maxVisits is how often a trace goes through the same JUMPDEST: functions are called
+// more than once, and short loops unroll.
+const maxVisits = 4
+
+// mayFollow reports whether the trace goes on at a JUMPDEST. A jump to its entry closes
+// the loop that it is.
+func (k *compiler) mayFollow(target uint64) bool {
+	if k.tight || target == k.entry {
+		return false
+	}
+	visits := 0
 	for _, v := range k.visited {
-		if v == pc {
-			return true
+		if v == target {
+			visits++
 		}
 	}
-	return false
+	return visits < maxVisits
 }
 
-// branch translates JUMPI: the trace goes on where it is not taken.
+// branch translates JUMPI: the trace goes on where it is not taken, unless that way
+// ends in a failure.
 func (k *compiler) branch(pc uint64) (next uint64, more bool) {
 	to, condition := k.pop(), k.pop()
 	v := k.constantOf(to)
@@ -358,21 +369,31 @@ func (k *compiler) branch(pc uint64) (next uint64, more bool) {
 		return 0, false
 	}
 	s := k.condition(condition)
+	valid := v.IsUint64() && k.code.canJump(v.Uint64())
+	exit := sideExit{delta: k.height * wordBytes, way: irJump, target: v.Uint64()}
+	next = pc + 1
+	switch {
+	case !valid:
+		exit.way = irBadJump
+	case k.mayFollow(exit.target) && k.code.fails(next):
+		s.op = opposite(s.op)
+		exit.way, exit.target, next = irJumpCold, next, exit.target
+	case exit.target <= pc:
+		k.remember()
+		k.hinted = true
+	}
+	if valid {
+		exit.moves = k.moves()
+	}
 	k.closeSegment()
 	k.gasOwner = k.emit(s)
-	exit := sideExit{step: k.gasOwner, delta: k.height * wordBytes}
-	if !v.IsUint64() || !k.code.canJump(v.Uint64()) {
-		exit.bad = true
-	} else {
-		exit.target, exit.moves = v.Uint64(), k.moves()
-		if exit.target <= pc {
-			k.remember()
-			k.hinted = true
-		}
-	}
+	exit.step = k.gasOwner
 	k.exits = append(k.exits, exit)
-	return pc + 1, true
+	return next, true
 }
+
+// opposite is the branch that is taken when the other is not; they stand in pairs.
+func opposite(branch uint8) uint8 { return irBranch + (branch - irBranch) ^ 1 }
 
 // branchOn are the branches that compare by themselves: if the comparison holds, and
 // if it does not.

@@ -79,6 +79,7 @@ const (
 	irBranchSLE
 	irBranchTo // to the word b if a != 0, else to the continuation; e as above
 	irBadJump
+	irJumpCold // to imm, which need not be a JUMPDEST; the height changes by e
 	irInvalid  // n is the EVM's op
 	irMLoadAt  // d = memory at imm
 	irMStoreAt // memory at imm = a

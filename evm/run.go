@@ -557,6 +557,10 @@ enter:
 			at[baseStack] = unsafe.Add(at[baseStack], int(s.e))
 			b = table.at(code, s.imm)
 			goto enter
+		case irJumpCold:
+			at[baseStack] = unsafe.Add(at[baseStack], int(s.e))
+			b = code.elsewhere(s.imm)
+			goto enter
 		case irJumpTo:
 			x := at.at(s.a)
 			if x[1]|x[2]|x[3] != 0 {
