@@ -13,7 +13,7 @@ const leastRun = 20 * time.Millisecond
 // Measured is one workload by one peer.
 type Measured struct {
 	Peer   string  `json:"peer"`
-	Micros float64 `json:"micros"` // median of the rounds, of all transactions together
+	Micros float64 `json:"micros"` // processor time of all transactions together, median of the rounds; elapsed, of another process
 	// Times is how many times longer this peer took than the first one: the median of
 	// the ratios of each round.
 	Times float64 `json:"times"`
@@ -65,11 +65,11 @@ func measure(w *Workload, peers []Peer, remote *anvil, rounds int) (Row, error) 
 		if err != nil {
 			return row, fmt.Errorf("%s: %s: %w", w.Name, p.Name(), err)
 		}
-		repeat[i] = int(leastRun/max(spent, time.Microsecond)) + 1
+		repeat[i] = int(leastRun/max(spent.elapsed, time.Microsecond)) + 1
 		row.Peers = append(row.Peers, Measured{Peer: p.Name()})
 	}
 	times := make([][]float64, len(peers)) // microseconds, by peer and round
-	var away []float64                     // of the remote peer
+	var near, away []float64               // elapsed, of the first and of the remote peer
 	for round := range rounds {
 		for turn := range peers {
 			i := (round + turn) % len(peers) // nobody always goes first
@@ -78,14 +78,17 @@ func measure(w *Workload, peers []Peer, remote *anvil, rounds int) (Row, error) 
 			if err != nil {
 				return row, fmt.Errorf("%s: %s: %w", w.Name, peers[i].Name(), err)
 			}
-			times[i] = append(times[i], float64(spent.Nanoseconds())/1e3/float64(repeat[i]))
+			times[i] = append(times[i], inMicros(spent.processor)/float64(repeat[i]))
+			if i == 0 {
+				near = append(near, inMicros(spent.elapsed)/float64(repeat[i]))
+			}
 		}
 		if remote != nil {
 			spent, err := remote.Time()
 			if err != nil {
 				return row, fmt.Errorf("%s: %s: %w", w.Name, remote.Name(), err)
 			}
-			away = append(away, float64(spent.Nanoseconds())/1e3)
+			away = append(away, inMicros(spent))
 		}
 	}
 	for i, p := range peers {
@@ -96,7 +99,7 @@ func measure(w *Workload, peers []Peer, remote *anvil, rounds int) (Row, error) 
 		}
 	}
 	if remote != nil {
-		row.Peers = append(row.Peers, Measured{Peer: remote.Name(), Micros: median(away), Times: ratio(away, times[0])})
+		row.Peers = append(row.Peers, Measured{Peer: remote.Name(), Micros: median(away), Times: ratio(away, near)})
 	}
 	return row, nil
 }
@@ -166,26 +169,31 @@ func outcomes(w *Workload, p Peer) ([]Outcome, error) {
 	return list, nil
 }
 
+// spent is the time that executing took.
+type spent struct{ processor, elapsed time.Duration }
+
+func inMicros(d time.Duration) float64 { return float64(d.Nanoseconds()) / 1e3 }
+
 // pass executes the workload from its state and returns the time spent executing.
-func pass(w *Workload, p Peer, repeat int) (time.Duration, error) {
-	var spent time.Duration
+func pass(w *Workload, p Peer, repeat int) (total spent, err error) {
 	for range repeat {
 		if err := p.Reset(); err != nil {
-			return 0, err
+			return total, err
 		}
-		start := time.Now()
+		processor, start := processorTime(), time.Now()
 		for _, b := range w.Blocks {
 			p.Begin(b.Env)
 			for i, tx := range b.Txs {
 				if err := p.Execute(tx); err != nil {
-					return 0, fmt.Errorf("transaction %d: %w", i, err)
+					return total, fmt.Errorf("transaction %d: %w", i, err)
 				}
 				p.Settle()
 			}
 		}
-		spent += time.Since(start)
+		total.elapsed += time.Since(start)
+		total.processor += processorTime() - processor
 	}
-	return spent, nil
+	return total, nil
 }
 
 // allocations is the number of heap objects that one transaction allocates.

@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"runtime"
-	"time"
 
 	"github.com/ethereum/go-ethereum/common"
 	"github.com/ethereum/go-ethereum/core/rawdb"
@@ -100,11 +99,11 @@ func measureTrie(size, rounds int) ([]TrieRow, error) {
 	return rows, nil
 }
 
-// micros is how long f takes for each of n.
+// micros is the processor time of f for each of n.
 func micros(n int, f func()) float64 {
-	start := time.Now()
+	start := processorTime()
 	f()
-	return float64(time.Since(start).Nanoseconds()) / 1e3 / float64(n)
+	return inMicros(processorTime()-start) / float64(n)
 }
 
 // leafDiff changes the accounts, which are ascending.
