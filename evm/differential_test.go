@@ -90,9 +90,9 @@ func (d *differential) run(choices []byte) error {
 	orphans := w.extremes(s, alloc)
 	view := newMemoryFrom(alloc)
 	if s.below(4) != 0 { // as if they had run before
-		for hash, b := range view.code {
-			codes.get(hash, b).runs.Store(coldRuns)
-		}
+		view.warmCode()
+	} else {
+		view.coolCode()
 	}
 	geth, err := gethevm.NewGeth(d.geth, alloc)
 	if err != nil {

@@ -104,10 +104,27 @@ func (r *stateTestRunner) one(fork string, c *fixtures.StateTest, post *fixtures
 		env.PrevRandao = common.BigToHash((*big.Int)(c.Env.Random))
 	}
 	view := newMemoryFrom(c.Pre)
-	result, err := r.execute(m, view, post.TxBytes, env, c.MaxBlobs(fork))
+	if m.fork == osaka { // the other rules are never compiled
+		view.warmCode()
+		if err := r.compare(m, view, env, post, c.MaxBlobs(fork)); err != nil {
+			return fmt.Errorf("compiled: %w", err)
+		}
+		view = newMemoryFrom(c.Pre)
+		view.coolCode()
+	}
 	r.ran++
 	if post.Exception != "" {
 		r.rejected++
+	}
+	if isBlobTx(post.TxBytes) {
+		r.blobs++
+	}
+	return r.compare(m, view, env, post, c.MaxBlobs(fork))
+}
+
+func (r *stateTestRunner) compare(m *Machine, view *memory, env *Env, post *fixtures.Post, maxBlobs int) error {
+	result, err := r.execute(m, view, post.TxBytes, env, maxBlobs)
+	if post.Exception != "" {
 		if !expected(err, post.Exception) {
 			return fmt.Errorf("error %v, want %s", err, post.Exception)
 		}
@@ -129,8 +146,7 @@ func (r *stateTestRunner) one(fork string, c *fixtures.StateTest, post *fixtures
 }
 
 func (r *stateTestRunner) execute(m *Machine, view *memory, raw []byte, env *Env, maxBlobs int) (*Result, error) {
-	if len(raw) > 0 && raw[0] == types.BlobTxType {
-		r.blobs++
+	if isBlobTx(raw) {
 		tx := new(types.Transaction)
 		if err := tx.UnmarshalBinary(raw); err != nil {
 			return nil, fmt.Errorf("%w: %v", chain.ErrTxMalformed, err)
@@ -149,6 +165,8 @@ func (r *stateTestRunner) execute(m *Machine, view *memory, raw []byte, env *Env
 	}
 	return executeOn(m, view, tx, env)
 }
+
+func isBlobTx(raw []byte) bool { return len(raw) > 0 && raw[0] == types.BlobTxType }
 
 // executeBlobTx executes a blob transaction, which no chain.Tx can be.
 func executeBlobTx(m *Machine, view *memory, tx *types.Transaction, env *Env) (*Result, error) {

@@ -1,6 +1,7 @@
 package evm
 
 import (
+	"errors"
 	"math/big"
 	"testing"
 
@@ -43,6 +44,70 @@ func TestCodeAboveTheLimitFailsItsCreationWithAllGas(t *testing.T) {
 				t.Errorf("code of %d bytes", n)
 			}
 		})
+	}
+}
+
+func TestInitcodeAboveTheLimitIsRefused(t *testing.T) {
+	key, from := testKey(t, 1)
+	limit := testCfg.MaxInitCode
+	creation := func(size uint64) *chain.Tx {
+		return signTx(t, key, &types.DynamicFeeTx{ChainID: big.NewInt(chain.DefaultL2ChainID), Gas: 200_000_000,
+			GasFeeCap: big.NewInt(2_000_000), GasTipCap: new(big.Int), Value: new(big.Int), Data: make([]byte, size)})
+	}
+	view := newMemoryFrom(types.GenesisAlloc{from: {Balance: ether}})
+	if r, err := executeOnce(view, creation(limit), testEnv()); err != nil || r.Status != 1 {
+		t.Fatalf("at the limit: result %+v, error %v", r, err)
+	}
+	if _, err := executeOnce(view, creation(limit+1), testEnv()); !errors.Is(err, ErrInitCodeTooLarge) {
+		t.Fatalf("above the limit: error %v", err)
+	}
+}
+
+// TestLimitsHoldForContractsThatCreate creates by CREATE and CREATE2, at the limits and
+// one byte above: too much code fails the creation, too much initcode its caller.
+func TestLimitsHoldForContractsThatCreate(t *testing.T) {
+	key, from := testKey(t, 1)
+	factory := common.HexToAddress("0xfac7")
+	for _, test := range []struct {
+		name           string
+		code, initcode uint64
+		created, fails bool
+	}{
+		{"code at its limit", testCfg.MaxCodeSize, 100, true, false},
+		{"code above its limit", testCfg.MaxCodeSize + 1, 100, false, false},
+		{"initcode at its limit", 1, testCfg.MaxInitCode, true, false},
+		{"initcode above its limit", 1, testCfg.MaxInitCode + 1, false, true},
+	} {
+		for _, op := range []vm.OpCode{vm.CREATE, vm.CREATE2} {
+			t.Run(test.name+" by "+op.String(), func(t *testing.T) {
+				var init, p assembler
+				init.push(test.code).push(0).op(vm.RETURN)
+				p.pushBytes(common.RightPadBytes(init.code, 32)).push(0).op(vm.MSTORE)
+				if op == vm.CREATE2 {
+					p.push(7)
+				}
+				p.push(test.initcode).push(0).push(0).op(op).push(0).op(vm.MSTORE).push(32).push(0).op(vm.RETURN)
+				view := newMemoryFrom(types.GenesisAlloc{from: {Balance: ether}, factory: {Code: p.code, Nonce: 1}})
+				tx := signTx(t, key, &types.DynamicFeeTx{ChainID: big.NewInt(chain.DefaultL2ChainID), Gas: 200_000_000, To: &factory,
+					GasFeeCap: big.NewInt(2_000_000), GasTipCap: new(big.Int), Value: new(big.Int)})
+				r, err := executeOnce(view, tx, testEnv())
+				if err != nil || (r.Status == 0) != test.fails {
+					t.Fatalf("result %+v, error %v", r, err)
+				}
+				if test.fails {
+					return
+				}
+				at := common.BytesToAddress(r.ReturnData)
+				if (at != common.Address{}) != test.created {
+					t.Fatalf("created %v", at)
+				}
+				view.apply(r.Diff)
+				a, _ := view.Account(at)
+				if n := len(view.Code(a.CodeHash)); test.created && uint64(n) != test.code {
+					t.Errorf("code of %d bytes", n)
+				}
+			})
+		}
 	}
 }
 

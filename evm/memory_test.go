@@ -2,6 +2,7 @@ package evm
 
 import (
 	"maps"
+	"math"
 
 	"github.com/ethereum/go-ethereum/common"
 	"github.com/ethereum/go-ethereum/core/types"
@@ -43,6 +44,18 @@ func newMemoryFrom(alloc types.GenesisAlloc) *memory {
 		}
 	}
 	return m
+}
+
+// warmCode makes machines compile all code, as if it had run often.
+func (m *memory) warmCode() { m.setRuns(coldRuns) }
+
+// coolCode makes machines interpret code that does not loop, as if it had never run.
+func (m *memory) coolCode() { m.setRuns(math.MinInt32 / 2) }
+
+func (m *memory) setRuns(n int32) {
+	for hash, b := range m.code {
+		codes.get(hash, b).runs.Store(n)
+	}
 }
 
 func (m *memory) clone() *memory {
