@@ -133,22 +133,43 @@ var codes = &codeCache{young: make(map[common.Hash]*code)}
 
 // get returns the analysed form of the code with the hash.
 func (c *codeCache) get(hash common.Hash, b []byte) *code {
+	if found := c.find(hash); found != nil {
+		return found
+	}
+	return c.add(hash, newCode(b)) // a large one takes a while, without the lock
+}
+
+func (c *codeCache) find(hash common.Hash) *code {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if found := c.young[hash]; found != nil {
 		return found
 	}
-	found := c.old[hash]
-	if found == nil {
-		found = newCode(b)
+	if found := c.old[hash]; found != nil {
+		c.insert(hash, found)
+		return found
 	}
+	return nil
+}
+
+// add keeps a code and returns it, or the one that was first.
+func (c *codeCache) add(hash common.Hash, made *code) *code {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if found := c.young[hash]; found != nil {
+		return found
+	}
+	c.insert(hash, made)
+	return made
+}
+
+func (c *codeCache) insert(hash common.Hash, made *code) {
 	const overhead = 256
-	c.young[hash] = found
-	c.youngBytes += 2*len(b) + overhead
+	c.young[hash] = made
+	c.youngBytes += 2*made.size + overhead
 	if c.youngBytes > codeCacheBytes {
-		c.old, c.young, c.youngBytes = c.young, map[common.Hash]*code{hash: found}, 0
+		c.old, c.young, c.youngBytes = c.young, map[common.Hash]*code{hash: made}, 0
 	}
-	return found
 }
 
 // grow counts memory that a code in the cache has come to use.

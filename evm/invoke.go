@@ -212,17 +212,6 @@ func (m *Machine) runFrame(c *invocation, code *code, input []byte) (ret []byte,
 	return f.output, f.gas, err
 }
 
-// precompile runs a precompiled contract; what it fails with is its own.
-func (m *Machine) precompile(c *invocation) (ret []byte, left uint64, err error) {
-	p := m.precompiles[c.source]
-	cost := p.RequiredGas(c.input)
-	if cost > c.gas {
-		return nil, 0, ErrOutOfGas
-	}
-	ret, err = p.Run(c.input)
-	return ret, c.gas - cost, err
-}
-
 // createCost is the gas of CREATE and CREATE2 on top of the fixed part, and the memory
 // that they need. Offset and size are the initcode's.
 func (f *frame) createCost(op byte, offset, size *uint256.Int) (cost, end uint64, err error) {
