@@ -43,6 +43,7 @@ type batch struct {
 	committed atomic.Int64
 	end       atomic.Int64 // position at which the batch ends
 	bail      bool         // too many conflicts; guarded by commit
+	held      bool         // a worker was held up; guarded by commit
 	window    conflictWindow
 	stats     *Stats
 	// stealAfter is how many times an idle worker looks until it executes what it waits
@@ -77,10 +78,10 @@ type worker struct {
 	spare    *work // for a transaction of somebody else
 }
 
-// run executes txs[i:] and returns how many were emitted, and whether the batch ended
-// early because of too many conflicts.
+// run executes transactions and returns how many were emitted, and whether the batch
+// ended early because of too many conflicts.
 func (b *batch) run(txs []*chain.Tx, first int64, workers int, emit func(int, *chain.Receipt, error) bool) (int, bool) {
-	b.txs, b.emit, b.first, b.bail = txs, emit, first, false
+	b.txs, b.emit, b.first, b.bail, b.held = txs, emit, first, false, false
 	b.window = conflictWindow{}
 	b.claimed.Store(first)
 	b.committed.Store(first)
@@ -91,14 +92,21 @@ func (b *batch) run(txs []*chain.Tx, first int64, workers int, emit func(int, *c
 	b.depth = b.depth[:len(txs)]
 	b.m.freeze()
 	var helpers sync.WaitGroup
+	var at atomic.Int64 // helpers at work
 	for _, w := range b.workers[1:workers] {
 		helpers.Add(1)
+		at.Add(1)
 		go func() {
 			defer helpers.Done()
 			w.run()
+			at.Add(-1)
 		}()
 	}
 	b.workers[0].run()
+	for n := 0; at.Load() > 0 && !b.held; n++ {
+		b.held = n > b.stealAfter
+		runtime.Gosched()
+	}
 	helpers.Wait()
 	done := b.committed.Load()
 	for at := done; at < b.claimed.Load(); at++ {
@@ -301,6 +309,7 @@ func (w *worker) steal(next int64) {
 	k.publish(b.m, &w.pools, true)
 	w.release(next)
 	b.stats.Stolen++
+	b.held = true
 	more := w.conclude(k, false)
 	b.committed.Store(next + 1)
 	if !more || b.bail {

@@ -23,7 +23,7 @@ type executor struct {
 	width   int // workers of a batch
 	batch   *batch
 	serial  int // transactions to go one by one before the next batch
-	penalty int // serial after the next bail
+	penalty int // serial after the next batch that does not pay
 	stats   Stats
 }
 
@@ -33,8 +33,9 @@ const (
 	// fruitful is the number of transactions from which a batch that ended early was
 	// worth it.
 	fruitful = 256
-	// Transactions that go one by one after a bail: the first, and at most.
-	minPenalty, maxPenalty = 1024, 16384
+	// How many transactions go one by one after a batch that did not pay, because they
+	// conflict or because others want the processors: at first, and at most.
+	minPenalty, maxPenalty = 256, 8192
 )
 
 func (e *executor) init(c *Chain) {
@@ -115,20 +116,24 @@ func (c *Chain) ApplyBatch(txs []*chain.Tx, emit func(i int, r *chain.Receipt, e
 			}
 			continue
 		}
-		from := done
+		from, stopped := done, false
 		n, bailed := c.batch.run(rest, c.nextPosition(len(rest)), workers, func(i int, r *chain.Receipt, err error) bool {
-			return emit(from+i, r, err)
+			stopped = !emit(from+i, r, err)
+			return !stopped
 		})
 		done += n
-		if !bailed {
+		if bailed {
+			c.stats.Bails++
+		}
+		switch {
+		case c.batch.held, bailed && n < fruitful:
+			c.serial, c.penalty = c.penalty, min(maxPenalty, 2*c.penalty)
+		case !bailed: // else again, with what was learned, from a clean start
 			c.penalty = minPenalty
+		}
+		if stopped {
 			return done
 		}
-		c.stats.Bails++
-		if n >= fruitful {
-			continue // with what was learned, from a clean start
-		}
-		c.serial, c.penalty = c.penalty, min(maxPenalty, 2*c.penalty)
 	}
 	return done
 }

@@ -6,9 +6,9 @@ import (
 
 	"github.com/ethereum/go-ethereum/common"
 	"github.com/ethereum/go-ethereum/core/types"
-	"github.com/ethereum/go-ethereum/crypto"
 	"github.com/holiman/uint256"
 
+	"github.com/talaria-l2/talaria/keccak"
 	"github.com/talaria-l2/talaria/state"
 )
 
@@ -148,7 +148,7 @@ func (m *memory) addCode(code []byte) common.Hash {
 	if len(code) == 0 {
 		return types.EmptyCodeHash
 	}
-	hash := crypto.Keccak256Hash(code)
+	hash := keccak.Sum256(code)
 	m.codesMu.Lock()
 	defer m.codesMu.Unlock()
 	m.codes[hash] = code

@@ -351,7 +351,6 @@ func (m *mix) replay(t testing.TB, steps []step, workers int, seed int64) Stats 
 	openNext(t, c)
 	for k := range steps {
 		s := &steps[k]
-		c.serial = 0 // never for long without a batch
 		next := 0
 		for next < len(s.txs) {
 			// Now and then the caller stops in the middle.
@@ -360,6 +359,7 @@ func (m *mix) replay(t testing.TB, steps []step, workers int, seed int64) Stats 
 				stop = min(stop, next+1+int(uint64(seed)*uint64(k+next+1)%100))
 			}
 			from := next
+			c.serial = 0 // never for long without a batch
 			n := c.ApplyBatch(s.txs[from:], func(i int, r *chain.Receipt, err error) bool {
 				if i+from != next {
 					t.Errorf("step %d: outcome %d after %d", k, i+from, next-1)

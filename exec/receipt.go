@@ -5,11 +5,11 @@ import (
 
 	"github.com/ethereum/go-ethereum/common"
 	"github.com/ethereum/go-ethereum/core/types"
-	"github.com/ethereum/go-ethereum/crypto"
 	"github.com/holiman/uint256"
 
 	"github.com/talaria-l2/talaria/chain"
 	"github.com/talaria-l2/talaria/evm"
+	"github.com/talaria-l2/talaria/keccak"
 )
 
 // receiptMaker makes receipts from results, whose memory is used again, in few large
@@ -104,7 +104,7 @@ func (c *bloomCache) add(b *types.Bloom, word []byte) {
 	n := len(word)
 	e := &c.entries[(uint(word[n-1])|uint(word[n-2])<<8^uint(word[n-9])<<2)%bloomPlaces]
 	if int(e.size) != n || string(e.word[:n]) != string(word) {
-		hash := crypto.Keccak256Hash(word)
+		hash := keccak.Sum256(word)
 		copy(e.word[:], word)
 		e.size = uint8(n)
 		for i := range e.bits {
