@@ -33,6 +33,7 @@ type Journal struct {
 
 	logs     []*types.Log // memory up to its capacity holds logs to use again
 	logsLent bool         // somebody holds logs: they must not be used again
+	cells    []logCell    // for logs to come
 	refund   uint64
 	credits  []Credit
 

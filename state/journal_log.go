@@ -24,11 +24,30 @@ func (j *Journal) AppendLog(addr common.Address, topics []common.Hash, data []by
 	j.logs = extended(j.logs)
 	at := &j.logs[len(j.logs)-1]
 	if *at == nil || j.logsLent {
-		*at = new(types.Log)
+		*at = j.newLog()
 	}
 	l := *at
 	*l = types.Log{Address: addr, Topics: append(l.Topics[:0], topics...), Data: append(l.Data[:0], data...)}
 	return l
+}
+
+// logCell is a log with room for what most logs carry; cells are made some at a time.
+type logCell struct {
+	log    types.Log
+	topics [4]common.Hash
+	data   [64]byte
+}
+
+const logCells = 16
+
+func (j *Journal) newLog() *types.Log {
+	if len(j.cells) == 0 {
+		j.cells = make([]logCell, logCells)
+	}
+	c := &j.cells[0]
+	j.cells = j.cells[1:]
+	c.log.Topics, c.log.Data = c.topics[:0], c.data[:0]
+	return &c.log
 }
 
 // Logs are the logs in order. They stay valid after Reset.
