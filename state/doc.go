@@ -11,5 +11,10 @@
 // reads Snapshots, which stay as they are until closed. Overlays, access lists and
 // journals belong to one goroutine; DB snapshots and Trie are safe for many.
 //
+// Tables and trie hold no Go pointers, so that the garbage collector does not walk
+// them. A Trie may follow some blocks behind the DB: Apply takes a diff's values and
+// nothing else, so that the goroutine which computes the roots need not be the one
+// that executes. Recorder notes what is read through it, for witnesses.
+//
 // The package never touches a disk: store keeps what must survive.
 package state
