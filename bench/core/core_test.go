@@ -23,7 +23,7 @@ func TestPeersAgree(t *testing.T) {
 	}
 	for _, l := range list {
 		t.Run(l.name, func(t *testing.T) {
-			if testing.Short() && l.group != Transfers && l.group != Tokens {
+			if testing.Short() && l.name != "ERC-20 transfer" {
 				t.Skip("long")
 			}
 			w, err := l.make()
@@ -112,6 +112,9 @@ func TestReport(t *testing.T) {
 // TestParallelBlocksAreEqual: measuring is also the proof that any number of workers
 // makes the same blocks.
 func TestParallelBlocksAreEqual(t *testing.T) {
+	if testing.Short() {
+		t.Skip("long")
+	}
 	row, err := measureParallel(newSuite().swaps("", 2, 2))
 	if err != nil {
 		t.Fatal(err)
