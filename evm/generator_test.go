@@ -58,21 +58,33 @@ const kinds = 16
 func (w *world) compute(s *source, p *assembler, depth int) {
 	switch s.below(kinds) {
 	case 0, 1, 2:
-		p.pushBytes(s.word()).pushBytes(s.word()).op(pick(s, binaryOps))
-		w.consume(s, p)
+		for range s.below(4) + 1 {
+			w.opaque(s, p, s.word())
+			w.opaque(s, p, s.word())
+			p.op(pick(s, binaryOps))
+			w.consume(s, p)
+		}
 	case 3:
-		p.pushBytes(s.word()).pushBytes(s.word()).pushBytes(s.word()).op(pick(s, []vm.OpCode{vm.ADDMOD, vm.MULMOD}))
+		w.opaque(s, p, s.word())
+		w.opaque(s, p, s.word())
+		w.opaque(s, p, s.word())
+		p.op(pick(s, []vm.OpCode{vm.ADDMOD, vm.MULMOD}))
 		w.consume(s, p)
 	case 4:
-		p.pushBytes(s.place()).op(pick(s, unaryOps))
+		w.opaque(s, p, s.place())
+		p.op(pick(s, unaryOps))
 		w.consume(s, p)
 	case 5:
 		p.op(pick(s, pushingOps))
 		w.consume(s, p)
 	case 6:
-		p.pushBytes(s.word()).pushBytes(s.place()).op(pick(s, []vm.OpCode{vm.MSTORE, vm.MSTORE8}))
+		w.opaque(s, p, s.word())
+		w.opaque(s, p, s.place())
+		p.op(pick(s, []vm.OpCode{vm.MSTORE, vm.MSTORE8}))
 	case 7:
-		p.pushBytes(s.place()).pushBytes(s.place()).pushBytes(s.place())
+		w.opaque(s, p, s.place())
+		w.opaque(s, p, s.place())
+		w.opaque(s, p, s.place())
 		if op := pick(s, copyOps); op == vm.EXTCODECOPY {
 			addr := w.address(s)
 			p.pushBytes(addr[:]).op(op)
@@ -80,7 +92,9 @@ func (w *world) compute(s *source, p *assembler, depth int) {
 			p.op(op)
 		}
 	case 8:
-		p.pushBytes(s.place()).pushBytes(s.place()).op(vm.KECCAK256)
+		w.opaque(s, p, s.place())
+		w.opaque(s, p, s.place())
+		p.op(vm.KECCAK256)
 		w.consume(s, p)
 	case 9:
 		w.loop(s, p, depth)
@@ -120,6 +134,21 @@ func (w *world) compute(s *source, p *assembler, depth int) {
 	}
 }
 
+// opaque pushes a word, half the time in a way that no compiler can know it.
+func (w *world) opaque(s *source, p *assembler, word []byte) {
+	p.pushBytes(word)
+	if s.below(2) == 0 {
+		p.op(vm.CALLVALUE).op(vm.XOR)
+	}
+}
+
+// show ends a program, most often with what it left in memory.
+func (w *world) show(s *source, p *assembler) {
+	if s.below(5) != 0 {
+		p.push(256).push(0).op(pick(s, []vm.OpCode{vm.RETURN, vm.RETURN, vm.RETURN, vm.REVERT}))
+	}
+}
+
 // consume does something with the word on the top.
 func (w *world) consume(s *source, p *assembler) {
 	switch s.below(6) {
@@ -129,7 +158,7 @@ func (w *world) consume(s *source, p *assembler) {
 	case 2:
 		p.push(s.one(0, 1)).op(vm.TSTORE)
 	case 3, 4:
-		p.push(s.one(0, 32, 64, 7)).op(vm.MSTORE)
+		p.push(s.one(0, 32, 64, 96, 128, 160, 192, 224, 7)).op(vm.MSTORE)
 	default:
 		p.op(vm.POP)
 	}
@@ -163,7 +192,7 @@ func (w *world) jump(s *source, p *assembler) {
 	over.code = append(over.code, make([]byte, 1)...) // STOP
 	conditional := s.below(2)
 	if conditional == 1 {
-		p.pushBytes(s.word())
+		w.opaque(s, p, s.word())
 	}
 	size := 3 + 1 // PUSH2, JUMP
 	computed := s.below(2) == 1
@@ -191,7 +220,8 @@ func (w *world) jump(s *source, p *assembler) {
 func (w *world) precompile(s *source, p *assembler) {
 	n := s.one(1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17, 0x100)
 	for i := range s.below(4) {
-		p.pushBytes(s.word()).push(uint64(32 * i)).op(vm.MSTORE)
+		w.opaque(s, p, s.word())
+		p.push(uint64(32 * i)).op(vm.MSTORE)
 	}
 	op := pick(s, []vm.OpCode{vm.CALL, vm.STATICCALL, vm.DELEGATECALL, vm.CALLCODE})
 	p.push(s.one(0, 32, 64)).push(s.one(0, 64)).push(s.one(0, 32, 96, 128, 160, 192, 213, 256, 384)).push(0)

@@ -76,9 +76,15 @@ func (w *world) alloc(s *source) types.GenesisAlloc {
 // program writes up to n statements that keep the stack in order, mostly.
 func (w *world) program(s *source, n int) []byte {
 	var p assembler
+	pure := s.below(4) == 0
 	for range s.below(n) + 1 {
-		w.statement(s, &p)
+		if pure {
+			w.compute(s, &p, 0)
+		} else {
+			w.statement(s, &p)
+		}
 	}
+	w.show(s, &p)
 	return s.mutate(p.code)
 }
 
