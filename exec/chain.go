@@ -7,12 +7,12 @@ import (
 
 	"github.com/ethereum/go-ethereum/common"
 	"github.com/ethereum/go-ethereum/core/types"
-	"github.com/ethereum/go-ethereum/crypto"
 	"github.com/ethereum/go-ethereum/params"
 	"github.com/ethereum/go-ethereum/trie"
 
 	"github.com/talaria-l2/talaria/chain"
 	"github.com/talaria-l2/talaria/evm"
+	"github.com/talaria-l2/talaria/keccak"
 	"github.com/talaria-l2/talaria/state"
 )
 
@@ -208,9 +208,7 @@ func (c *Chain) enter(tx *chain.Tx, at int64, res *evm.Result, r *chain.Receipt,
 	b.list.Add(b.listIndex, res.Diff)
 	c.mem.settle(res.Diff)
 	for i := range res.Credits {
-		c.credited[0].Address = res.Credits[i].Address
-		c.mem.credit(at, &res.Credits[i], pool, c.credited[0].Balance)
-		b.list.Add(b.listIndex, c.credited[:])
+		b.list.AddBalance(b.listIndex, res.Credits[i].Address, c.mem.credit(at, &res.Credits[i], pool))
 	}
 	b.gasUsed += res.GasUsed
 	r.CumulativeGasUsed = b.gasUsed
@@ -226,23 +224,31 @@ func (c *Chain) enter(tx *chain.Tx, at int64, res *evm.Result, r *chain.Receipt,
 func (c *Chain) Cut(at chain.Micros) (*chain.MiniBlock, uint64) {
 	b := c.open
 	txs, receipts := b.txs[b.firstTx:len(b.txs):len(b.txs)], b.receipts[b.firstTx:len(b.receipts):len(b.receipts)]
-	diff, encoded := b.list.Final(), b.list.Encode()
+	diff := b.list.Final()
+	var encoded []byte
+	var diffHash common.Hash
+	encode := func() {
+		encoded = b.list.Encode()
+		diffHash = keccak.Sum256(encoded)
+	}
+	wait := c.beside(len(txs), encode)
 	m := &chain.MiniBlock{
 		Header: chain.MiniBlockHeader{
 			ChainID: c.cfg.ChainID, Epoch: c.epoch, Number: c.nextMini, ParentHash: c.lastMiniHash,
 			BlockNumber: b.env.Number, Index: uint64(len(b.minis)), TimestampMicros: at,
 			FirstTxIndex: uint64(b.firstTx), TxCount: uint64(len(txs)), GasUsed: b.gasUsed - b.firstGas,
 			TxsHash: chain.TxsHash(txs), ReceiptsHash: chain.ReceiptsHash(receipts),
-			DiffHash: crypto.Keccak256Hash(encoded),
 		},
-		Txs: txs, Receipts: receipts, Diff: encoded,
+		Txs: txs, Receipts: receipts,
 	}
+	b.changes.Add(uint32(m.Header.Index), diff)
+	version := c.db.Apply(diff)
+	wait()
+	m.Diff, m.Header.DiffHash = encoded, diffHash
 	b.minis = append(b.minis, m.Header)
 	c.nextMini++
 	c.lastMiniHash = m.Header.Hash()
 
-	b.changes.Add(uint32(m.Header.Index), diff)
-	version := c.db.Apply(diff)
 	c.forgetWrites()
 	b.list.Reset()
 	b.listIndex = 0

@@ -3,8 +3,7 @@ package exec
 import (
 	"math"
 	"runtime"
-
-	"github.com/holiman/uint256"
+	"sync"
 
 	"github.com/talaria-l2/talaria/chain"
 	"github.com/talaria-l2/talaria/evm"
@@ -18,7 +17,6 @@ type executor struct {
 	newest   snapshot // after the last applied transaction
 	position int64    // of the next transaction
 	result   evm.Result
-	credited [1]state.AccountDiff // scratch of enter
 
 	width   int // workers of a batch
 	batch   *batch
@@ -41,7 +39,6 @@ const (
 func (e *executor) init(c *Chain) {
 	e.mem = newMemory(c.db.Head(), chain.SequencerFeeVaultAddr, chain.BaseFeeVaultAddr)
 	e.newest = snapshot{e.mem, math.MaxInt64}
-	e.credited[0].Balance = new(uint256.Int)
 	e.penalty = minPenalty
 	e.batch = &batch{c: c, m: e.mem, ring: make([]task, ringSize), planner: newPlanner(), stats: &e.stats, stealAfter: stealAfter}
 	for i := range e.batch.ring {
@@ -150,4 +147,19 @@ func (c *Chain) ApplyAll(txs []*chain.Tx) (int, error) {
 		return n - 1, failed
 	}
 	return n, nil
+}
+
+// besideFrom is the number of transactions from which it pays to wake a processor for
+// a part of a cut.
+const besideFrom = 64
+
+// beside runs f, beside the caller if there is enough to do, until the result is called.
+func (c *Chain) beside(txs int, f func()) (wait func()) {
+	if c.width < 2 || txs < besideFrom {
+		f()
+		return func() {}
+	}
+	var done sync.WaitGroup
+	done.Go(f)
+	return done.Wait
 }

@@ -215,19 +215,18 @@ func (m *memory) settle(diff state.Diff) {
 }
 
 // credit pays a credit of the transaction at the position, which is the latest that is
-// committed, and stores the balance after.
-func (m *memory) credit(at int64, c *state.Credit, pool *pools, balance *uint256.Int) {
+// committed, and returns the balance after.
+func (m *memory) credit(at int64, c *state.Credit, pool *pools) uint256.Int {
 	if p := m.payee(&c.Address); p != nil {
 		p.account.Balance.Add(&p.account.Balance, &c.Amount)
-		*balance = p.account.Balance
-		return
+		return p.account.Balance
 	}
 	hash := m.accounts.hash(&c.Address)
 	v := pool.accounts.new(at, committedPass)
 	v.value, _ = m.account(hash, &c.Address, at)
 	v.value.Balance.Add(&v.value.Balance, &c.Amount)
-	*balance = v.value.Balance
 	m.accounts.link(hash, &c.Address, v)
+	return v.value.Balance
 }
 
 // committedPass is the pass of versions that are never taken back.
