@@ -2,6 +2,7 @@ package keccak
 
 import (
 	"encoding/binary"
+	"slices"
 
 	"github.com/ethereum/go-ethereum/common"
 )
@@ -64,7 +65,7 @@ func (b *Batch) Added(skip, n int) {
 // and empties the batch.
 func (b *Batch) Sum(hashes []common.Hash) []common.Hash {
 	n := len(hashes)
-	hashes = append(hashes, make([]common.Hash, len(b.messages))...)
+	hashes = slices.Grow(hashes, len(b.messages))[:n+len(b.messages)]
 	out := hashes[n:]
 	if vectors {
 		b.sumVectors(out)
