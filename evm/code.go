@@ -30,8 +30,8 @@ type blocks []atomic.Pointer[block]
 const (
 	// coldRuns is how often a code is interpreted before it is worth compiling.
 	coldRuns = 2
-	// coldJumps is how many jumps one execution makes before it is.
-	coldJumps = 128
+	// coldGas is what one execution uses before it is.
+	coldGas = 20_000
 )
 
 // warm reports whether the code has run often enough to be compiled.

@@ -203,7 +203,7 @@ func runBoth(m *Machine, c *code, input []byte, gas uint64) (plain, compiled end
 	f := m.frameAt(0)
 	run := func(engine func() error) ending {
 		f.setup(c, &common.Address{1}, &common.Address{2}, uint256.NewInt(7), input, gas, false)
-		f.coldJumps = 0
+		f.coldFloor = 0
 		defer m.journal.Revert(m.journal.Snapshot())
 		err := engine()
 		if err != nil {

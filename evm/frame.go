@@ -39,9 +39,9 @@ type frame struct {
 	height int          // words on the stack; slot 0 is the bottom
 	stack  *stackRegion // never cleared
 	depth  int          // 0 is the transaction's
-	// coldJumps is how many jumps the plain interpreter makes before the compiled engine
-	// goes on; at 0 it makes all.
-	coldJumps int
+	// coldFloor is the gas left below which the compiled engine takes over from the plain
+	// one at the next jump; at 0 it never does.
+	coldFloor uint64
 	static    bool // changes of state are forbidden
 
 	// mem is the active memory, a multiple of 32 bytes. What lies beyond its length is

@@ -263,11 +263,9 @@ func (f *frame) interpret() error {
 				return errInvalidJump
 			}
 			pc = target[0]
-			if f.coldJumps > 0 {
-				if f.coldJumps--; f.coldJumps == 0 {
-					f.pc, f.height, f.gas = pc, height, gas
-					return f.runCompiled()
-				}
+			if gas < f.coldFloor {
+				f.pc, f.height, f.gas = pc, height, gas
+				return f.runCompiled()
 			}
 			continue
 		case opPC:

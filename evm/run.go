@@ -13,12 +13,12 @@ import (
 func (f *frame) run() error {
 	switch {
 	case f.m.tracer != nil || f.m.fork != osaka:
-		f.coldJumps = 0
+		f.coldFloor = 0
 		return f.runPlain()
 	case f.code.warm():
 		return f.runCompiled()
 	}
-	f.coldJumps = coldJumps
+	f.coldFloor = max(f.gas, coldGas) - coldGas
 	return f.runPlain()
 }
 
@@ -113,7 +113,7 @@ func (f *frame) runCompiled() error {
 
 enter:
 	if height := int(uintptr(at[baseStack]) - bottom); gas < b.gas || height < b.need || height+b.room > stackLimit*wordBytes {
-		f.gas, f.pc, f.height, f.coldJumps = gas, b.entry, height/wordBytes, 0
+		f.gas, f.pc, f.height, f.coldFloor = gas, b.entry, height/wordBytes, 0
 		return f.runPlain()
 	}
 	if f.m.stopped.Load() {

@@ -5,10 +5,8 @@ import (
 	"sync"
 
 	"github.com/ethereum/go-ethereum/common"
-	"github.com/ethereum/go-ethereum/core/types"
 	"github.com/holiman/uint256"
 
-	"github.com/talaria-l2/talaria/keccak"
 	"github.com/talaria-l2/talaria/state"
 )
 
@@ -143,16 +141,14 @@ func (m *memory) code(hash common.Hash) []byte {
 	return m.codes[hash]
 }
 
-// addCode keeps a code that was written, and returns its hash.
-func (m *memory) addCode(code []byte) common.Hash {
+// addCode keeps a code that was written.
+func (m *memory) addCode(hash common.Hash, code []byte) {
 	if len(code) == 0 {
-		return types.EmptyCodeHash
+		return
 	}
-	hash := keccak.Sum256(code)
 	m.codesMu.Lock()
 	defer m.codesMu.Unlock()
 	m.codes[hash] = code
-	return hash
 }
 
 // hasStorage reports whether the account has a slot that is not zero for the

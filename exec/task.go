@@ -5,7 +5,6 @@ import (
 	"sync/atomic"
 
 	"github.com/ethereum/go-ethereum/common"
-	"github.com/ethereum/go-ethereum/core/types"
 
 	"github.com/talaria-l2/talaria/chain"
 	"github.com/talaria-l2/talaria/evm"
@@ -311,10 +310,8 @@ func changed(m *memory, a state.Account, d *state.AccountDiff) state.Account {
 		a.Balance = *d.Balance
 	}
 	if d.CodeChanged {
-		a.CodeHash = types.EmptyCodeHash
-		if len(d.Code) > 0 {
-			a.CodeHash = m.addCode(d.Code)
-		}
+		a.CodeHash = d.NewCodeHash()
+		m.addCode(a.CodeHash, d.Code)
 	}
 	return a
 }

@@ -112,6 +112,7 @@ func (l *AccessList) Final() Diff {
 		}
 		if n := len(c.code); n > 0 {
 			a.Code, a.CodeChanged = c.code[n-1].value, true
+			a.CodeHash = a.NewCodeHash()
 		}
 		first := len(storage)
 		for j := range c.storage {

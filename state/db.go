@@ -8,9 +8,6 @@ import (
 	"sync/atomic"
 
 	"github.com/ethereum/go-ethereum/common"
-	"github.com/ethereum/go-ethereum/core/types"
-
-	"github.com/talaria-l2/talaria/keccak"
 )
 
 // ErrNoVersion tells that a version is not held: it was trimmed, or is yet to come.
@@ -123,7 +120,8 @@ func (db *DB) applyAccount(a *AccountDiff, version uint64, layer *undoLayer) {
 		after.Balance = *a.Balance
 	}
 	if a.CodeChanged {
-		after.CodeHash = db.addCode(a.Code)
+		after.CodeHash = a.NewCodeHash()
+		db.addCode(after.CodeHash, a.Code)
 	}
 	for i := range a.Storage {
 		key := SlotKey{a.Address, a.Storage[i].Slot}
@@ -186,17 +184,12 @@ func (db *DB) setRecord(s *shard, addr *common.Address, before, after *accountRe
 	}
 }
 
-func (db *DB) addCode(code []byte) common.Hash {
-	if len(code) == 0 {
-		return types.EmptyCodeHash
-	}
-	hash := keccak.Sum256(code)
-	if _, ok := db.codes[hash]; !ok {
+func (db *DB) addCode(hash common.Hash, code []byte) {
+	if _, ok := db.codes[hash]; !ok && len(code) > 0 {
 		db.codesMu.Lock()
 		defer db.codesMu.Unlock()
 		db.codes[hash] = bytes.Clone(code) // which may be a part of a large message
 	}
-	return hash
 }
 
 // Version returns the newest version.
@@ -292,7 +285,9 @@ func (db *DB) LoadSlot(addr common.Address, slot, value common.Hash) {
 // hash. It copies the code.
 func (db *DB) LoadCode(code []byte) common.Hash {
 	db.mustLoad()
-	return db.addCode(code)
+	hash := (&AccountDiff{Code: code}).NewCodeHash()
+	db.addCode(hash, code)
+	return hash
 }
 
 func (db *DB) mustLoad() {

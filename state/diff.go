@@ -4,6 +4,8 @@ import (
 	"github.com/ethereum/go-ethereum/common"
 	"github.com/ethereum/go-ethereum/core/types"
 	"github.com/holiman/uint256"
+
+	"github.com/talaria-l2/talaria/keccak"
 )
 
 // Diff is the final value of everything that one step changed: accounts ascending
@@ -19,7 +21,22 @@ type AccountDiff struct {
 	Code    []byte       // meaningful if CodeChanged
 	// CodeChanged tells a change to empty code from no change.
 	CodeChanged bool
-	Storage     []SlotDiff // ascending by slot, each at most once
+	// CodeHash is the hash of Code for who knows it, so that it is computed once; zero
+	// is not known.
+	CodeHash common.Hash
+	Storage  []SlotDiff // ascending by slot, each at most once
+}
+
+// NewCodeHash is the hash of Code, types.EmptyCodeHash without code. It has a meaning if
+// CodeChanged.
+func (a *AccountDiff) NewCodeHash() common.Hash {
+	switch {
+	case len(a.Code) == 0:
+		return types.EmptyCodeHash
+	case a.CodeHash != common.Hash{}:
+		return a.CodeHash
+	}
+	return keccak.Sum256(a.Code)
 }
 
 // SlotDiff is the new value of one storage slot; zero deletes it.

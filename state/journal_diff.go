@@ -97,7 +97,7 @@ func (j *Journal) writeDiff(buf *DiffBuffer, accounts, slots []int32) Diff {
 			if !sameWord(&final.CodeHash, &a.original.CodeHash) {
 				d.CodeChanged = true
 				if !a.destructed {
-					d.Code = a.code
+					d.Code, d.CodeHash = a.code, final.CodeHash
 				}
 			}
 		}

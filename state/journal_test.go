@@ -92,6 +92,9 @@ func (m *journalModel) diff(before *journalModel, addrs []common.Address, slots 
 		}
 		if was.CodeHash != is.CodeHash {
 			ad.CodeChanged, ad.Code = true, m.code[is.CodeHash]
+			if !m.destructed[addr] {
+				ad.CodeHash = is.CodeHash
+			}
 		}
 		for _, slot := range slots { // ascending
 			v := m.storage[place(addr, slot)]

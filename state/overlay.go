@@ -5,8 +5,6 @@ import (
 	"slices"
 
 	"github.com/ethereum/go-ethereum/common"
-	"github.com/ethereum/go-ethereum/core/types"
-	"github.com/ethereum/go-ethereum/crypto"
 	"github.com/holiman/uint256"
 )
 
@@ -63,9 +61,7 @@ func (o *Overlay) Apply(d Diff) {
 			after.Balance = *a.Balance
 		}
 		if a.CodeChanged {
-			after.CodeHash = types.EmptyCodeHash
-			if len(a.Code) > 0 {
-				after.CodeHash = crypto.Keccak256Hash(a.Code)
+			if after.CodeHash = a.NewCodeHash(); len(a.Code) > 0 {
 				o.codes[after.CodeHash] = a.Code
 			}
 		}
@@ -195,7 +191,7 @@ func (o *Overlay) Diff() Diff {
 			a.Balance = &after.Balance
 		}
 		if after.CodeHash != before.CodeHash {
-			a.Code, a.CodeChanged = o.Code(after.CodeHash), true
+			a.Code, a.CodeChanged, a.CodeHash = o.Code(after.CodeHash), true, after.CodeHash
 		}
 		if next > first {
 			a.Storage = storage[first:next:next]

@@ -7,8 +7,6 @@ import (
 	"sync/atomic"
 
 	"github.com/ethereum/go-ethereum/common"
-
-	"github.com/talaria-l2/talaria/keccak"
 )
 
 // trieBatch is a set of changes with everything hashed, for the workers to read.
@@ -50,7 +48,7 @@ func (t *Trie) Apply(d Diff) {
 			if in.codes == nil {
 				in.codes = make(map[uint32]uint32)
 			}
-			in.codes[uint32(i)] = t.codeNum(keccak.Sum256(d[i].Code))
+			in.codes[uint32(i)] = t.codeNum(d[i].NewCodeHash())
 		}
 	}
 	in.account = func(i uint32, l *accountLeaf) {

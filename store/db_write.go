@@ -6,7 +6,6 @@ import (
 
 	"github.com/cockroachdb/pebble/v2"
 	"github.com/ethereum/go-ethereum/common"
-	"github.com/ethereum/go-ethereum/crypto"
 	"github.com/ethereum/go-ethereum/rlp"
 
 	"github.com/talaria-l2/talaria/chain"
@@ -167,7 +166,7 @@ func (w *writer) account(db *DB, number uint64, d *state.AccountDiff) {
 		a.Balance = *d.Balance
 	}
 	if d.CodeChanged {
-		a.CodeHash = crypto.Keccak256Hash(d.Code)
+		a.CodeHash = d.NewCodeHash()
 		if len(d.Code) > 0 {
 			w.set(hashKey(tableCode, a.CodeHash), d.Code)
 		}
