@@ -8,7 +8,6 @@ import (
 	"github.com/ethereum/go-ethereum/common"
 	"github.com/ethereum/go-ethereum/core/types"
 	"github.com/ethereum/go-ethereum/params"
-	"github.com/ethereum/go-ethereum/trie"
 
 	"github.com/talaria-l2/talaria/chain"
 	"github.com/talaria-l2/talaria/evm"
@@ -52,6 +51,7 @@ type openBlock struct {
 	txs       []*chain.Tx
 	receipts  []*chain.Receipt
 	minis     []chain.MiniBlockHeader
+	roots     bodyRoots
 	gasUsed   chain.Gas
 	logs      int
 	changes   *state.AccessList // of the whole block, by mini-block
@@ -89,9 +89,6 @@ func NewChain(cfg *chain.Config, db *state.DB, t *state.Trie, pos Position) *Cha
 
 // State is the flat state that the chain writes.
 func (c *Chain) State() *state.DB { return c.db }
-
-// Trie is the trie of the last sealed block; it must not be read while Seal runs.
-func (c *Chain) Trie() *state.Trie { return c.trie }
 
 // Parent is the header of the last sealed block.
 func (c *Chain) Parent() *types.Header { return c.parent }
@@ -245,6 +242,9 @@ func (c *Chain) Cut(at chain.Micros) (*chain.MiniBlock, uint64) {
 	version := c.db.Apply(diff)
 	wait()
 	m.Diff, m.Header.DiffHash = encoded, diffHash
+	if len(txs) > 0 {
+		b.roots.add(txs, receipts)
+	}
 	b.minis = append(b.minis, m.Header)
 	c.nextMini++
 	c.lastMiniHash = m.Header.Hash()
@@ -270,8 +270,7 @@ func (c *Chain) Seal() (*chain.Block, state.Diff, error) {
 	passer := c.trie.StorageRoot(chain.MessagePasserAddr)
 	h.WithdrawalsHash = &passer
 	h.GasUsed = b.gasUsed
-	h.TxHash = types.DeriveSha(chain.Txs(b.txs), trie.NewStackTrie(nil))
-	h.ReceiptHash = types.DeriveSha(chain.Receipts(b.receipts), trie.NewStackTrie(nil))
+	h.TxHash, h.ReceiptHash = b.roots.sum()
 	for _, r := range b.receipts {
 		for i := range h.Bloom {
 			h.Bloom[i] |= r.Bloom[i]

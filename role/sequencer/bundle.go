@@ -2,6 +2,7 @@ package sequencer
 
 import (
 	"errors"
+	"time"
 
 	"github.com/talaria-l2/talaria/batch"
 	"github.com/talaria-l2/talaria/chain"
@@ -13,10 +14,11 @@ const (
 	// bundleFrom is the length of the queue from which transactions are executed in
 	// bundles, on several processors; below it each is executed as it comes.
 	bundleFrom = 16
-	// maxBundle and maxBundleGas bound a bundle: until it is executed no mini-block is
-	// cut.
-	maxBundle              = 256
-	maxBundleGas chain.Gas = 100_000_000
+	// maxBundle, maxBundleGas and maxBundleTime bound a bundle: until it is executed no
+	// mini-block is cut. Gas counts as transactions allow for it, time as it passes.
+	maxBundle               = 256
+	maxBundleGas  chain.Gas = 100_000_000
+	maxBundleTime           = 8 * time.Millisecond
 )
 
 // takeAll takes the transaction, and if many wait behind it, a bundle of them.
@@ -65,13 +67,14 @@ func (l *loop) executeBundle(bundle []admitted) []admitted {
 	receipts, errs := make([]*chain.Receipt, len(bundle)), make([]error, len(bundle))
 	logBytes := l.logBytes
 	index := l.index() + 1
+	start := time.Now()
 	done := l.chain.ApplyBatch(txs, func(i int, r *chain.Receipt, err error) bool {
 		receipts[i], errs[i] = r, err
 		if err != nil {
 			return !errors.Is(err, exec.ErrBlockFull)
 		}
 		logBytes += dataBytes(r)
-		return logBytes < maxBlockLogBytes
+		return logBytes < maxBlockLogBytes && time.Since(start) < maxBundleTime
 	})
 	var early []admitted
 	for i, a := range bundle[:done] {
