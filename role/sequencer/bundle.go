@@ -21,11 +21,12 @@ const (
 	maxBundleTime           = 8 * time.Millisecond
 )
 
-// takeAll takes the transaction, and if many wait behind it, a bundle of them.
-func (l *loop) takeAll(a admitted) {
+// takeAll takes the transaction, and if many wait behind it, a bundle of them. An error
+// is one of step.
+func (l *loop) takeAll(a admitted) error {
 	if len(l.s.queue) < bundleFrom {
 		l.take(a)
-		return
+		return nil
 	}
 	bundle, rest := []admitted{a}, []admitted(nil)
 	bytes, gas := l.bytes+len(a.tx.Raw()), a.tx.Gas()
@@ -47,12 +48,14 @@ func (l *loop) takeAll(a admitted) {
 		rest = append(l.executeBundle(bundle), rest...)
 	}
 	for i, b := range rest {
-		if len(l.next) > 0 {
+		_, err := l.step() // what fell due meanwhile
+		if err != nil || len(l.next) > 0 || !l.chain.IsOpen() {
 			l.next = append(l.next, rest[i:]...)
-			return
+			return err
 		}
 		l.take(b)
 	}
+	return nil
 }
 
 // executeBundle applies transactions to the open block, which has room for them but

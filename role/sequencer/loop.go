@@ -86,7 +86,11 @@ func (l *loop) run() {
 		select {
 		case a := <-queue:
 			s.queued.Add(-int64(len(a.tx.Raw())))
-			l.takeAll(a)
+			if err := l.takeAll(a); err != nil {
+				s.node.Fail(err)
+				l.refuse(err)
+				return
+			}
 		case <-timer.C:
 		case <-s.stop:
 			l.finish()
