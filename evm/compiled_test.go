@@ -85,6 +85,24 @@ func (p *program) instruction() {
 		p.open = append(p.open, len(p.code))
 		p.code = append(p.code, 0, 0)
 		p.code = append(p.code, opSWAP1, opDUP1+1, []byte{opJUMP, opJUMPI}[p.r.IntN(2)])
+	case n < 61: // around the end of memory
+		if p.r.IntN(2) == 0 {
+			p.word()
+		} else {
+			p.code, p.depth = append(p.code, opPC), p.depth+1
+		}
+		p.code = append(p.code, opPUSH1, byte(p.r.IntN(70)), opMSIZE, opSUB)
+		switch p.r.IntN(4) {
+		case 0:
+			p.code, p.depth = append(p.code, opMSTORE), p.depth-1
+		case 1:
+			p.code, p.depth = append(p.code, opMSTORE8), p.depth-1
+		case 2:
+			p.code, p.depth = append(p.code, opMLOAD, opADD), p.depth
+		default: // the largest offsets: out of gas, or wrapped around
+			p.code = append(p.code, opPUSH1, byte(p.r.IntN(40)), opPUSH0, opSUB, opPUSH1, byte((1+p.r.IntN(3))*64), opSHR)
+			p.code = append(p.code, []byte{opMLOAD, opPOP}[p.r.IntN(2)], opPOP)
+		}
 	case n < 65:
 		op := []byte{opMLOAD, opKECCAK256, opMSTORE, opMSTORE8, opMCOPY, opCALLDATACOPY, opCODECOPY, opRETURNDATACOPY}[p.r.IntN(8)]
 		for n := int(instructions[op].pops); n > 0; n-- {
