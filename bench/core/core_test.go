@@ -1,7 +1,6 @@
 package core
 
 import (
-	"os"
 	"runtime"
 	"strings"
 	"testing"
@@ -10,11 +9,7 @@ import (
 // TestPeersAgree executes workloads once on every peer: receipts and roots are equal,
 // and the results are what they must be.
 func TestPeersAgree(t *testing.T) {
-	o := Options{Fixtures: os.Getenv("TALARIA_FIXTURES"), Root: "../.."}
-	if o.Fixtures == "" {
-		o.Fixtures = "../../../shared/fixtures"
-	}
-	list, notes, err := workloads(o)
+	list, notes, err := workloads(Options{Root: "../.."})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -1,84 +1,47 @@
 package core
 
 import (
-	"archive/tar"
-	"compress/gzip"
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"io/fs"
 	"maps"
-	"os"
 	"path"
 	"path/filepath"
 	"slices"
 	"strings"
 
-	"github.com/ethereum/go-ethereum/common/hexutil"
-	"github.com/ethereum/go-ethereum/core/types"
-	"github.com/ethereum/go-ethereum/rlp"
-
 	"github.com/talaria-l2/talaria/chain"
 	"github.com/talaria-l2/talaria/evm"
+	"github.com/talaria-l2/talaria/internal/fixtures"
 )
-
-// fixtureArchive holds the gas benchmarks of ethereum/execution-spec-tests.
-const fixtureArchive = "eest-gas-benchmarks.tar.gz"
 
 // fixtureGas selects the cases that spend this much in one block; the others of a file
 // do the same work longer.
 const fixtureGas = "benchmark-gas-value_10M"
 
-// fixtureCase is a blockchain test as far as it is needed here.
-type fixtureCase struct {
-	Network string             `json:"network"`
-	Pre     types.GenesisAlloc `json:"pre"`
-	Blocks  []struct {
-		RLP hexutil.Bytes `json:"rlp"`
-	} `json:"blocks"`
-}
-
 // gasBenchmarks reads the Osaka cases of the archive. Files that are not JSON are left
 // out; the note says which, or that there is no archive.
-func gasBenchmarks(dir string) (list []lazy, note string, err error) {
-	file, err := os.Open(filepath.Join(dir, fixtureArchive))
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil, fmt.Sprintf("no gas benchmarks: %s is not in %q; it holds blockchain tests of "+
-			"github.com/ethereum/execution-spec-tests (benchmark/compute) and TALARIA_FIXTURES names its directory", fixtureArchive, dir), nil
+func gasBenchmarks(o Options) (list []lazy, note string, err error) {
+	archive := fixtures.Path(o.Root, fixtures.BenchmarkArchive)
+	if o.Fixtures != "" {
+		archive = filepath.Join(o.Fixtures, fixtures.BenchmarkArchive)
 	}
-	if err != nil {
-		return nil, "", fmt.Errorf("gas benchmarks: %w", err)
-	}
-	defer file.Close()
-	unzipped, err := gzip.NewReader(file)
-	if err != nil {
-		return nil, "", fmt.Errorf("gas benchmarks: %w", err)
-	}
-	var damaged []string
-	for archive := tar.NewReader(unzipped); ; {
-		entry, err := archive.Next()
-		if errors.Is(err, io.EOF) {
-			break
-		}
-		if err != nil {
-			return nil, "", fmt.Errorf("gas benchmarks: %w", err)
-		}
-		if !strings.HasSuffix(entry.Name, ".json") {
-			continue
-		}
-		raw, err := io.ReadAll(archive)
-		if err != nil {
-			return nil, "", fmt.Errorf("gas benchmarks: %s: %w", entry.Name, err)
-		}
-		var cases map[string]json.RawMessage
-		if json.Unmarshal(raw, &cases) != nil {
-			damaged = append(damaged, path.Base(entry.Name))
-			continue
-		}
+	damaged, err := fixtures.Cases(archive, func(_ string, cases map[string]json.RawMessage) error {
 		list = append(list, fixtureWorkloads(cases)...)
+		return nil
+	})
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, fmt.Sprintf("no gas benchmarks: there is no %s; it holds blockchain tests of "+
+			"github.com/ethereum/execution-spec-tests (benchmark/compute) and TALARIA_FIXTURES names its directory", archive), nil
+	}
+	if err != nil {
+		return nil, "", fmt.Errorf("gas benchmarks: %w", err)
 	}
 	if len(damaged) > 0 {
+		for i := range damaged {
+			damaged[i] = path.Base(damaged[i])
+		}
 		note = "gas benchmarks that are not readable: " + strings.Join(damaged, ", ")
 	}
 	return list, note, nil
@@ -119,16 +82,16 @@ func fixtureName(key string) string {
 }
 
 func fixtureWorkload(name string, raw json.RawMessage) (*Workload, error) {
-	var c fixtureCase
+	var c fixtures.BlockTest
 	if err := json.Unmarshal(raw, &c); err != nil {
 		return nil, err
 	}
 	cfg := chain.DefaultConfig()
 	cfg.ChainID = 1
 	w := &Workload{Name: name, Group: GasBenchmarks, Config: &cfg, Alloc: c.Pre}
-	for _, b := range c.Blocks {
-		var block types.Block
-		if err := rlp.DecodeBytes(b.RLP, &block); err != nil {
+	for i := range c.Blocks {
+		block, err := c.Block(i)
+		if err != nil {
 			return nil, fmt.Errorf("decode block: %w", err)
 		}
 		h := block.Header()

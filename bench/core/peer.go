@@ -36,9 +36,28 @@ type Peer interface {
 
 // executor is a machine over flat state: Talaria's, or a peer of its shape.
 type executor interface {
-	Execute(view state.View, tx *chain.Tx, env *evm.Env, r *evm.Result) error
+	// Begin starts a block; the environment is kept.
+	Begin(*evm.Env)
+	Execute(view state.View, tx *chain.Tx, r *evm.Result) error
 	Close()
 }
+
+// talaria is Talaria's machine as the sequencer uses it: it leaves credits to the commit.
+type talaria struct {
+	machine *evm.Machine
+	env     evm.Env
+}
+
+func (t *talaria) Begin(env *evm.Env) {
+	t.env = *env
+	t.env.DeferCredits = true
+}
+
+func (t *talaria) Execute(view state.View, tx *chain.Tx, r *evm.Result) error {
+	return t.machine.Execute(view, tx, &t.env, r)
+}
+
+func (t *talaria) Close() { t.machine.Close() }
 
 // flat is an executor over Talaria's flat state: an overlay over the newest version of
 // a database, as the sequencer has it.
@@ -49,13 +68,12 @@ type flat struct {
 	machine executor
 	db      *state.DB
 	overlay *state.Overlay
-	env     *evm.Env
 	result  evm.Result
 }
 
 // Ours is Talaria's machine.
 func Ours() Peer {
-	return &flat{name: "talaria", open: func(cfg *chain.Config) executor { return evm.NewMachine(cfg) }}
+	return &flat{name: "talaria", open: func(cfg *chain.Config) executor { return &talaria{machine: evm.NewMachine(cfg)} }}
 }
 
 func (p *flat) Name() string { return p.name }
@@ -88,13 +106,19 @@ func (p *flat) Reset() error {
 	return nil
 }
 
-func (p *flat) Begin(env *evm.Env) { p.env = env }
+func (p *flat) Begin(env *evm.Env) { p.machine.Begin(env) }
 
 func (p *flat) Execute(tx *chain.Tx) error {
-	return p.machine.Execute(p.overlay, tx, p.env, &p.result)
+	return p.machine.Execute(p.overlay, tx, &p.result)
 }
 
-func (p *flat) Settle() { p.overlay.Apply(p.result.Diff) }
+func (p *flat) Settle() {
+	p.overlay.Apply(p.result.Diff)
+	for i := range p.result.Credits {
+		c := &p.result.Credits[i]
+		p.overlay.Credit(c.Address, &c.Amount)
+	}
+}
 
 func (p *flat) Outcome() (Outcome, error) {
 	return outcome(p.result.Status, p.result.GasUsed, p.result.ReturnData, p.result.Logs)

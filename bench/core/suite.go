@@ -13,7 +13,8 @@ import (
 type Options struct {
 	Filter string // only workloads whose group or name contains it, in any case; empty is all
 	Rounds int    // 1.. [10]
-	// Fixtures is the directory of the archive eest-gas-benchmarks.tar.gz; when it is
+	// Fixtures is the directory of the archive eest-gas-benchmarks.tar.gz; empty is the one
+	// that TALARIA_FIXTURES names, or ../shared/fixtures beside Root. When the archive is
 	// not there its group is left out and the report says so.
 	Fixtures string
 	// Large adds a trie of ten million accounts, which takes about 10 GB.
@@ -162,7 +163,7 @@ func workloads(o Options) (list []lazy, notes []string, err error) {
 	add("deploy 24 KB", Deployments, func() *Workload { return s.blobs("deploy 24 KB", 24_576, 50) })
 	add("call through 512 KB", Large, s.largeCall)
 	add("small calls of 512 KB", Large, s.largeCalls)
-	fixtures, note, err := gasBenchmarks(o.Fixtures)
+	fixtures, note, err := gasBenchmarks(o)
 	if err != nil {
 		return nil, nil, err
 	}

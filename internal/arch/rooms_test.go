@@ -66,7 +66,7 @@ var rooms = map[string]room{
 		"role/node", "role/l1feed", "role/safehead", "role/sequencer", "role/batcher")},
 
 	"bench":              {layer: front},
-	"bench/core":         {layer: front, imports: []string{"chain", "state", "evm", "exec", "bridge/predeploys"}},
+	"bench/core":         {layer: front, imports: []string{"chain", "state", "evm", "exec", "bridge/predeploys", "internal/fixtures", "internal/gethevm"}},
 	"bench/core/compare": {layer: front, imports: []string{"bench/core"}},
 	"cmd/talaria": {layer: front, imports: with(below,
 		"bench", "role/node", "role/replica", "role/devnet")},
@@ -95,7 +95,7 @@ var impure = []string{
 // A name covers what is below it; the longest name that covers an import decides.
 var confined = map[string][]string{
 	"github.com/ethereum/go-ethereum/core/vm":     {"evm", "l1/devl1", "bench/core", "internal/gethevm"},
-	"github.com/ethereum/go-ethereum/core/state":  {"evm", "l1/devl1", "bench/core", "internal/gethevm"},
+	"github.com/ethereum/go-ethereum/core/state":  {"evm", "l1/devl1", "internal/gethevm"},
 	"github.com/ethereum/go-ethereum/eth":         {"l1", "l1/devl1", "e2e"},
 	"github.com/ethereum/go-ethereum/eth/tracers": {"evm", "l1", "l1/devl1"},
 	"github.com/ethereum/go-ethereum/node":        {"l1", "l1/devl1", "e2e"},

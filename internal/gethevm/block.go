@@ -110,7 +110,7 @@ func (e *engine) apply(tx *types.Transaction, fresh bool) (*core.ExecutionResult
 		msg = msg.SkipGasLimitCapCheck()
 	}
 	if fresh {
-		e.gas = core.NewGasPool(e.block.GasLimit)
+		*e.gas = *core.NewGasPool(e.block.GasLimit)
 	}
 	hooks := e.block.Hooks
 	if hooks != nil && hooks.OnTxStart != nil {

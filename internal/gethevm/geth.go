@@ -53,6 +53,10 @@ func NewGeth(cfg *params.ChainConfig, alloc types.GenesisAlloc) (*Geth, error) {
 	if g.root, err = s.Commit(g.rules, 0); err != nil {
 		return nil, fmt.Errorf("commit the state: %w", err)
 	}
+	// Out of the diff layers, where reads take longer.
+	if err = g.tries.Commit(g.root, false); err != nil {
+		return nil, fmt.Errorf("flush the state: %w", err)
+	}
 	return g, g.Reset()
 }
 

@@ -1,6 +1,7 @@
 package gethevm
 
 import (
+	"encoding/binary"
 	"math/big"
 
 	"github.com/ethereum/go-ethereum/common"
@@ -20,7 +21,7 @@ import (
 // journalDB lets the interpreter work on a journal.
 type journalDB struct {
 	j           *state.Journal
-	precompiles map[common.Address]bool
+	precompiles precompiles
 	hooks       *tracing.Hooks // nil: none
 
 	// lent holds balances that GetBalance pointed to. The interpreter reads such
@@ -129,12 +130,12 @@ func (s *journalDB) Empty(addr common.Address) bool             { return s.j.Emp
 func (s *journalDB) Touch(common.Address)                       {}
 
 func (s *journalDB) AddressInAccessList(addr common.Address) bool {
-	return s.precompiles[addr] || s.j.IsWarm(addr)
+	return s.precompiles.has(&addr) || s.j.IsWarm(addr)
 }
 
 func (s *journalDB) SlotInAccessList(addr common.Address, slot common.Hash) (address, both bool) {
 	address, both = s.j.IsWarmSlot(addr, slot)
-	return address || s.precompiles[addr], both
+	return address || s.precompiles.has(&addr), both
 }
 
 func (s *journalDB) AddAddressToAccessList(addr common.Address) {
@@ -180,10 +181,20 @@ func (s *journalDB) AccessEvents() *gethstate.AccessEvents                  { re
 func (s *journalDB) Finalise(params.Rules) *bal.ConstructionBlockAccessList { return nil }
 func (s *journalDB) SetTxContext(common.Hash, int, uint32)                  {}
 
-func newPrecompiles(cfg *params.ChainConfig) map[common.Address]bool {
-	set := make(map[common.Address]bool)
+// precompiles are by the last two bytes of their addresses, which start with zeros.
+type precompiles [0x101]bool
+
+func newPrecompiles(cfg *params.ChainConfig) (set precompiles) {
 	for _, addr := range vm.ActivePrecompiles(cfg.Rules(new(big.Int), true, 0)) {
-		set[addr] = true
+		set[binary.BigEndian.Uint16(addr[18:])] = true
 	}
 	return set
+}
+
+func (p *precompiles) has(addr *common.Address) bool {
+	if binary.LittleEndian.Uint64(addr[:]) != 0 || binary.LittleEndian.Uint64(addr[8:]) != 0 || addr[16]|addr[17] != 0 {
+		return false
+	}
+	n := int(addr[18])<<8 | int(addr[19])
+	return n < len(p) && p[n]
 }

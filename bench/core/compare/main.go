@@ -21,13 +21,9 @@ func main() {
 
 func run() error {
 	var o core.Options
-	fixtures := os.Getenv("TALARIA_FIXTURES")
-	if fixtures == "" {
-		fixtures = "../shared/fixtures"
-	}
 	flag.StringVar(&o.Filter, "filter", "", "only workloads whose name or group contains this")
 	flag.IntVar(&o.Rounds, "runs", 10, "rounds; the median is reported")
-	flag.StringVar(&o.Fixtures, "fixtures", fixtures, "directory of the public gas benchmarks [$TALARIA_FIXTURES]")
+	flag.StringVar(&o.Fixtures, "fixtures", "", "directory of the public gas benchmarks [$TALARIA_FIXTURES, else ../shared/fixtures]")
 	flag.StringVar(&o.Root, "root", ".", "directory of the module, below which Anvil is looked for")
 	flag.BoolVar(&o.Large, "large", false, "also a trie of ten million accounts, which takes about 10 GB")
 	asJSON := flag.Bool("json", false, "print the report as JSON")
