@@ -19,7 +19,7 @@ type code struct {
 
 	start  atomic.Pointer[block] // compiled at 0
 	blocks atomic.Pointer[blocks]
-	cold   sync.Map     // compiled at other places: *block by program counter
+	cold   sync.Map     // *atomic.Pointer[block] by program counter, for ways seldom taken
 	spent  atomic.Int64 // steps compiled so far
 	runs   atomic.Int32 // executions so far, as far as they matter
 }
@@ -55,46 +55,20 @@ func (c *code) overspent() bool {
 	return c.spent.Load() > int64(traceBudget*c.size)+4*maxTrace
 }
 
-// at returns the block that begins at the JUMPDEST pc, or nil if there is no JUMPDEST.
-func (t blocks) at(c *code, pc uint64) *block {
+// at returns the block that begins at the JUMPDEST pc, or nil if none is compiled.
+func (t blocks) at(pc uint64) *block {
 	if pc < uint64(len(t)) {
-		if b := t[pc].Load(); b != nil {
-			return b
-		}
+		return t[pc].Load()
 	}
-	return t.make(c, pc)
+	return nil
 }
 
-// make compiles the block that begins at the JUMPDEST pc.
-func (t blocks) make(c *code, pc uint64) *block {
-	if !c.canJump(pc) {
-		return nil
-	}
-	return c.compileInto(&t[pc], pc)
-}
-
-// follow returns the block at the continuation of b.
-func (c *code) follow(b *block) *block {
-	if next := b.next.Load(); next != nil {
-		return next
-	}
-	return c.compileInto(&b.next, b.continuation)
-}
-
-// elsewhere returns the block that begins at pc, which need not be a JUMPDEST.
-func (c *code) elsewhere(pc uint64) *block {
-	b, ok := c.cold.Load(pc)
-	if !ok {
-		b, _ = c.cold.LoadOrStore(pc, compile(c, pc))
-	}
-	return b.(*block)
-}
-
-// compileInto fills a place for a block. If several goroutines come at once, one
-// block stays.
-func (c *code) compileInto(p *atomic.Pointer[block], pc uint64) *block {
-	p.CompareAndSwap(nil, compile(c, pc))
-	return p.Load()
+// fill compiles the block that begins at pc into its place. If several goroutines come
+// at once, one block stays.
+func (c *code) fill(p *atomic.Pointer[block], pc uint64) (b *block, effort int) {
+	made, effort := compile(c, pc)
+	p.CompareAndSwap(nil, made)
+	return p.Load(), effort
 }
 
 // newCode analyses a code, which it copies.
@@ -170,6 +144,15 @@ func (c *codeCache) insert(hash common.Hash, made *code) {
 	if c.youngBytes > codeCacheBytes {
 		c.old, c.young, c.youngBytes = c.young, map[common.Hash]*code{hash: made}, 0
 	}
+}
+
+// place returns where the block for a way seldom taken is kept.
+func (c *code) place(pc uint64) *atomic.Pointer[block] {
+	p, ok := c.cold.Load(pc)
+	if !ok {
+		p, _ = c.cold.LoadOrStore(pc, new(atomic.Pointer[block]))
+	}
+	return p.(*atomic.Pointer[block])
 }
 
 // grow counts memory that a code in the cache has come to use.

@@ -9,6 +9,8 @@ import (
 const (
 	// maxTrace bounds the instructions of a block.
 	maxTrace = 1_200
+	// maxCarried bounds the words that its exits move.
+	maxCarried = 4_000
 	// spareRegisters is what of the spare slots holds values; the last three are for
 	// moves and for what is read after them.
 	spareRegisters = stackSpare - 3
@@ -58,6 +60,10 @@ type compiler struct {
 	found   []fate
 	hinted  bool // found is that of a jump back, which counts more than the trace's end
 
+	instructions int // of the trace so far
+	carried      int // words that exits move
+	searching    int // comparisons made to order moves
+
 	gas      uint64 // of the open segment
 	gasOwner int    // branch that the segment follows, -1 for the entry
 	blockGas uint64
@@ -85,8 +91,9 @@ type sideExit struct {
 
 type move struct{ to, from place }
 
-// compile translates the trace that begins at pc.
-func compile(c *code, pc uint64) *block {
+// compile translates the trace that begins at pc. The effort is in steps: what it takes
+// to make one.
+func compile(c *code, pc uint64) (b *block, effort int) {
 	first := compiler{code: c, entry: pc, tight: c.overspent()}
 	first.translate()
 	k := compiler{code: c, entry: pc, tight: first.tight, hints: first.found}
@@ -97,14 +104,14 @@ func compile(c *code, pc uint64) *block {
 		k.consts = append(k.consts, uint256.Int{})
 	}
 	k.emit(step{}) // the next instruction of the last step must be inside, too
-	b := &block{
+	b = &block{
 		gas: k.blockGas, need: -k.low * wordBytes, room: k.high * wordBytes, entry: pc,
 		continuation: k.continuation, steps: k.steps, pool: k.consts,
 	}
 	b.first = unsafe.Pointer(&b.steps[0])
 	// Constant 0 is not used: the base is set back by one byte and must stay inside.
 	b.consts = unsafe.Add(unsafe.Pointer(&b.pool[1]), -baseConst)
-	return b
+	return b, len(k.steps) + k.instructions + k.searching/64
 }
 
 func (k *compiler) emit(s step) int {
@@ -277,6 +284,7 @@ func (k *compiler) moves() []move {
 // emitMoves makes the moves as if all at once.
 func (k *compiler) emitMoves(list []move) {
 	list = append([]move(nil), list...)
+	k.searching += len(list) * len(list)
 	open := step{op: irMove, d: noPlace} // a single move, to be paired
 	flush := func() {
 		if open.d != noPlace {

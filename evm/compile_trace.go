@@ -11,6 +11,7 @@ func (k *compiler) translate() {
 	k.gasOwner = -1
 	pc := k.entry
 	for n := 0; ; n++ {
+		k.instructions = n
 		op := k.code.bytes[pc]
 		info := &instructions[op]
 		if !info.defined {
@@ -18,7 +19,7 @@ func (k *compiler) translate() {
 			break
 		}
 		// A trace that reads below any stack ends, and fails at its entry.
-		tooLong := n >= maxTrace || k.height-int(info.pops) < lowestPosition
+		tooLong := n >= maxTrace || k.carried >= maxCarried || k.height-int(info.pops) < lowestPosition
 		if op == opJUMPDEST {
 			if n > 0 && (tooLong || k.tight) {
 				k.leave(pc)
@@ -384,6 +385,7 @@ func (k *compiler) branch(pc uint64) (next uint64, more bool) {
 	}
 	if valid {
 		exit.moves = k.moves()
+		k.carried += len(exit.moves)
 	}
 	k.closeSegment()
 	k.gasOwner = k.emit(s)

@@ -98,7 +98,7 @@ func (p *program) instruction() {
 		case 1:
 			p.code, p.depth = append(p.code, opMSTORE8), p.depth-1
 		case 2:
-			p.code, p.depth = append(p.code, opMLOAD, opADD), p.depth
+			p.code = append(p.code, opMLOAD, opADD)
 		default: // the largest offsets: out of gas, or wrapped around
 			p.code = append(p.code, opPUSH1, byte(p.r.IntN(40)), opPUSH0, opSUB, opPUSH1, byte((1+p.r.IntN(3))*64), opSHR)
 			p.code = append(p.code, []byte{opMLOAD, opPOP}[p.r.IntN(2)], opPOP)
@@ -229,7 +229,43 @@ func runBoth(m *Machine, c *code, input []byte, gas uint64) (plain, compiled end
 		}
 		return ending{gas: f.gas, output: bytes.Clone(f.output)}
 	}
-	return run(f.runPlain), run(f.runCompiled)
+	m.compileCredit = maxCredit
+	return run(f.runPlain), run(func() error { return f.runFrom(f.runCompiled()) })
+}
+
+// TestCompilingIsPaid has a machine without credit interpret, earn, and go on compiled,
+// with the same result.
+func TestCompilingIsPaid(t *testing.T) {
+	cfg := chain.DefaultConfig()
+	m := NewMachine(&cfg)
+	defer m.Close()
+	m.begin(state.NewDB().Head(), testEnv(), false)
+	// A loop of 100,000 rounds that jumps through two other places.
+	b := []byte{
+		opPUSH1 + 2, 0x01, 0x86, 0xa0, opJUMPDEST, opPUSH1, 9, opJUMP, opINVALID, opJUMPDEST, opPUSH1, 1, opSWAP1, opSUB,
+		opPUSH1, 18, opJUMP, opINVALID, opJUMPDEST, opDUP1, opPUSH1, 4, opJUMPI, opMSIZE, opPUSH0, opRETURN,
+	}
+	const gas = 1 << 30
+	f := m.frameAt(0)
+	for _, credit := range []int64{maxCredit, 0, -30_000, -maxCredit} {
+		c := newCode(b)
+		c.runs.Store(coldRuns)
+		m.compileCredit = credit
+		f.setup(c, &common.Address{1}, &common.Address{2}, new(uint256.Int), nil, gas, false)
+		if err := f.run(); err != nil {
+			t.Fatalf("credit %d: %v", credit, err)
+		}
+		if used := uint64(gas) - f.gas; used != 5_000_007 {
+			t.Errorf("credit %d: %d gas", credit, used)
+		}
+		compiled := false
+		for pc := range c.table() {
+			compiled = compiled || c.table()[pc].Load() != nil
+		}
+		if want := credit > -5_000_000; compiled != want {
+			t.Errorf("credit %d: compiled %t", credit, compiled)
+		}
+	}
 }
 
 // TestCompiledCodeIsBounded compiles every block of a code whose JUMPDESTs all begin
@@ -240,7 +276,8 @@ func TestCompiledCodeIsBounded(t *testing.T) {
 	table := c.table()
 	steps := 0
 	for pc := range uint64(len(b)) {
-		if compiled := table.at(c, pc); compiled != nil {
+		if c.canJump(pc) {
+			compiled, _ := c.fill(&table[pc], pc)
 			steps += len(compiled.steps)
 		}
 	}

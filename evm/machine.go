@@ -24,12 +24,13 @@ type Machine struct {
 	table       *[256]instruction
 	precompiles vm.PrecompiledContracts
 
-	frames      []*frame // by depth
-	largeMemory bool     // a frame holds more than keepMemory
-	localCodes  localCodes
-	hashes      *hashMemory // nil until the first
-	scratch     [85]byte    // of address derivations
-	stopped     atomic.Bool // ends the execution with ErrCancelled
+	frames        []*frame // by depth
+	largeMemory   bool     // a frame holds more than keepMemory
+	localCodes    localCodes
+	compileCredit int64       // gas used that may be spent on compiling; may fall below zero
+	hashes        *hashMemory // nil until the first
+	scratch       [85]byte    // of address derivations
+	stopped       atomic.Bool // ends the execution with ErrCancelled
 
 	msg message // of the present transaction
 
@@ -80,7 +81,7 @@ func (w *environment) of(op byte) *uint256.Int {
 
 // NewMachine returns a machine for the chain of cfg, which must not change.
 func NewMachine(cfg *chain.Config) *Machine {
-	m := &Machine{cfg: cfg, journal: state.NewJournal(nil)}
+	m := &Machine{cfg: cfg, journal: state.NewJournal(nil), compileCredit: maxCredit}
 	m.setFork(osaka)
 	m.words.chainID.SetUint64(cfg.ChainID)
 	return m

@@ -265,7 +265,8 @@ func (f *frame) interpret() error {
 			pc = target[0]
 			if gas < f.coldFloor {
 				f.pc, f.height, f.gas = pc, height, gas
-				return f.runCompiled()
+				m.earn(coldGas)
+				return errCompiled
 			}
 			continue
 		case opPC:

@@ -2,24 +2,75 @@ package evm
 
 import (
 	"encoding/binary"
+	"errors"
 	"math/bits"
+	"sync/atomic"
 	"unsafe"
 
 	"github.com/ethereum/go-ethereum/common"
 	"github.com/holiman/uint256"
 )
 
+// errPlain and errCompiled are how one engine hands a frame to the other, at f.pc with
+// f.height words on the stack and f.gas left.
+var (
+	errPlain    = errors.New("goes on in the plain interpreter")
+	errCompiled = errors.New("goes on in the compiled engine")
+)
+
 // run executes the frame to its end. See runPlain for the errors.
 func (f *frame) run() error {
-	switch {
-	case f.m.tracer != nil || f.m.fork != osaka:
+	if f.m.tracer != nil || f.m.fork != osaka {
 		f.coldFloor = 0
 		return f.runPlain()
-	case f.code.warm():
-		return f.runCompiled()
 	}
-	f.coldFloor = max(f.gas, coldGas) - coldGas
-	return f.runPlain()
+	if f.code.warm() {
+		return f.runFrom(f.runCompiled())
+	}
+	f.cool(f.gas)
+	return f.runFrom(f.runPlain())
+}
+
+// runFrom goes on where an engine stopped.
+func (f *frame) runFrom(err error) error {
+	for {
+		switch err {
+		case errPlain:
+			err = f.runPlain()
+		case errCompiled:
+			err = f.runCompiled()
+		default:
+			return err
+		}
+	}
+}
+
+// cool lets the plain interpreter work for a while.
+func (f *frame) cool(gas uint64) { f.coldFloor = max(gas, coldGas) - coldGas }
+
+// Compiling is paid with gas that was used, so that nobody can make a machine compile
+// more than it executes: what a step costs to make is a few times what a gas costs to
+// execute. A machine without credit interprets.
+const (
+	gasCompiledStep = 20
+	maxCredit       = 10_000_000
+)
+
+// earn gives credit for gas that was used.
+func (m *Machine) earn(gas uint64) {
+	m.compileCredit = min(m.compileCredit+int64(min(gas, maxCredit)), maxCredit)
+}
+
+// compiled returns the block that belongs into p and begins at pc, or nil if there is no
+// credit to make it.
+func (f *frame) compiled(p *atomic.Pointer[block], pc uint64) *block {
+	b := p.Load()
+	if b == nil && f.m.compileCredit > 0 {
+		var effort int
+		b, effort = f.code.fill(p, pc)
+		f.m.compileCredit -= gasCompiledStep * int64(effort)
+	}
+	return b
 }
 
 // load returns the 32 bytes at p as a word.
@@ -95,13 +146,9 @@ func (f *frame) copyOut(to, size *uint256.Int, source []byte, from *uint256.Int)
 func (f *frame) runCompiled() error {
 	code := f.code
 	table := code.table()
-	b := code.start.Load()
-	if f.pc != 0 {
-		b = table.at(code, f.pc)
-	} else if b == nil {
-		b = code.compileInto(&code.start, 0)
-	}
 	var (
+		b   *block
+		to  = f.pc // where a block is missing
 		at  bases
 		gas = f.gas
 		ip  unsafe.Pointer
@@ -111,10 +158,18 @@ func (f *frame) runCompiled() error {
 	at[baseSpare] = unsafe.Add(unsafe.Pointer(&f.stack[stackLimit]), -baseSpare)
 	at[baseWords] = unsafe.Add(unsafe.Pointer(&f.words), -baseWords)
 
+	if to != 0 {
+		goto missing
+	}
+	if b = f.compiled(&code.start, 0); b == nil {
+		f.cool(gas)
+		return errPlain
+	}
+
 enter:
 	if height := int(uintptr(at[baseStack]) - bottom); gas < b.gas || height < b.need || height+b.room > stackLimit*wordBytes {
 		f.gas, f.pc, f.height, f.coldFloor = gas, b.entry, height/wordBytes, 0
-		return f.runPlain()
+		return errPlain // and stays there
 	}
 	if f.m.stopped.Load() {
 		return ErrCancelled
@@ -555,39 +610,44 @@ enter:
 			goto passed
 		case irJump:
 			at[baseStack] = unsafe.Add(at[baseStack], int(s.e))
-			b = table.at(code, s.imm)
+			if b = table.at(s.imm); b == nil {
+				to = s.imm
+				goto missing
+			}
 			goto enter
 		case irJumpCold:
 			at[baseStack] = unsafe.Add(at[baseStack], int(s.e))
-			b = code.elsewhere(s.imm)
+			to = s.imm
+			if b = f.compiled(code.place(to), to); b == nil {
+				goto plain
+			}
 			goto enter
 		case irJumpTo:
 			x := at.at(s.a)
 			if x[1]|x[2]|x[3] != 0 {
 				return errInvalidJump
 			}
-			to := x[0]
+			to = x[0]
 			at[baseStack] = unsafe.Add(at[baseStack], int(s.e))
-			if b = table.at(code, to); b == nil {
-				return errInvalidJump
+			if b = table.at(to); b == nil {
+				goto missing
 			}
 			goto enter
 		case irNext:
 			at[baseStack] = unsafe.Add(at[baseStack], int(s.e))
-			b = code.follow(b)
-			goto enter
+			goto next
 		case irBranchTo:
-			x, to := at.at(s.a), at.at(s.b)
+			x, y := at.at(s.a), at.at(s.b)
 			at[baseStack] = unsafe.Add(at[baseStack], int(s.e))
 			if x.IsZero() {
-				b = code.follow(b)
-				goto enter
+				goto next
 			}
-			if !to.IsUint64() {
+			if !y.IsUint64() {
 				return errInvalidJump
 			}
-			if b = table.at(code, to[0]); b == nil {
-				return errInvalidJump
+			to = y[0]
+			if b = table.at(to); b == nil {
+				goto missing
 			}
 			goto enter
 
@@ -633,11 +693,35 @@ enter:
 	taken:
 		if s.flag == branchDirect {
 			at[baseStack] = unsafe.Add(at[baseStack], int(s.e))
-			b = table.at(code, s.imm)
+			if b = table.at(s.imm); b == nil {
+				to = s.imm
+				goto missing
+			}
 			goto enter
 		}
 		ip = unsafe.Add(b.first, uintptr(s.n)*stepBytes)
+		continue
+
+	next:
+		to = b.continuation
+		if b = f.compiled(&b.next, to); b == nil {
+			goto plain
+		}
+		goto enter
 	}
+
+missing:
+	if !code.canJump(to) {
+		return errInvalidJump
+	}
+	if b = f.compiled(&table[to], to); b != nil {
+		goto enter
+	}
+
+plain:
+	f.gas, f.pc, f.height = gas, to, int(uintptr(at[baseStack])-bottom)/wordBytes
+	f.cool(gas)
+	return errPlain
 }
 
 // moveWord copies limb by limb: words were mostly just written so, and a wider load

@@ -51,6 +51,7 @@ func (m *Machine) transition(msg *message) (executed, error) {
 	}
 	m.warmFirst(msg)
 	out, left := m.run(msg, msg.gas-intrinsic)
+	m.earn(msg.gas - left)
 	out.peakUsed = max(msg.gas-left, floor)
 	refund := min(m.journal.Refund(), (msg.gas-left)/refundQuotient)
 	out.gasUsed = max(msg.gas-left-refund, floor)
