@@ -9,7 +9,9 @@ import (
 // TestPeersAgree executes workloads once on every peer: receipts and roots are equal,
 // and the results are what they must be.
 func TestPeersAgree(t *testing.T) {
-	list, notes, err := workloads(Options{Root: "../.."})
+	s := newSuite()
+	s.txs, s.bystanders = 100, 500
+	list, notes, err := s.workloads(Options{Root: "../.."})
 	if err != nil {
 		t.Fatal(err)
 	}

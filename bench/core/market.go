@@ -12,12 +12,8 @@ import (
 	"github.com/talaria-l2/talaria/chain"
 )
 
-// Sizes of the workloads that a chain sees most.
-const (
-	marketTxs  = 2_000  // transactions of one block
-	bystanders = 50_000 // further accounts, and as many token holders
-	pools      = 64     // pairs, two tokens each
-)
+// pools is the number of pairs, with two tokens each, where there are several.
+const pools = 64
 
 // Where contracts stand in these workloads.
 var (
@@ -42,12 +38,12 @@ func units(n uint64) *uint256.Int {
 func mapped(key, slot common.Hash) common.Hash { return crypto.Keccak256Hash(key[:], slot[:]) }
 
 // funded gives every sender ether, and the state its bystanders.
-func funded(senders []account) types.GenesisAlloc {
-	alloc := make(types.GenesisAlloc, len(senders)+bystanders)
+func (s *suite) funded(senders []account) types.GenesisAlloc {
+	alloc := make(types.GenesisAlloc, len(senders)+s.bystanders)
 	for i := range senders {
 		alloc[senders[i].address] = types.Account{Balance: ether}
 	}
-	for i := range bystanders {
+	for i := range s.bystanders {
 		alloc[bystander(i)] = types.Account{Balance: big.NewInt(int64(i + 1))}
 	}
 	return alloc
@@ -75,21 +71,21 @@ func addresses(list []account) []common.Address {
 
 // transfers moves ether between accounts that have some already.
 func (s *suite) transfers(rounds int) *Workload {
-	senders := accounts(marketTxs)
-	w := &Workload{Name: "transfer", Group: Transfers, Config: s.cfg, Alloc: funded(senders), Check: succeed}
+	senders := accounts(s.txs)
+	w := &Workload{Name: "transfer", Group: Transfers, Config: s.cfg, Alloc: s.funded(senders), Check: succeed}
 	w.Blocks = s.blocks(rounds, func(i int) *chain.Tx {
-		to := bystander(i * 37 % bystanders)
+		to := bystander(i * 37 % s.bystanders)
 		return s.transaction(&senders[i], &to, 21_000, 1_000, nil)
 	})
 	return w
 }
 
-// blocks is a block a round with the transactions that make returns for 0 to marketTxs.
+// blocks is a block a round with the transactions that make returns for 0 to txs.
 func (s *suite) blocks(rounds int, make func(i int) *chain.Tx) []Block {
 	list := []Block{}
 	for range rounds {
 		b := Block{Env: s.env()}
-		for i := range marketTxs {
+		for i := range s.txs {
 			b.Txs = append(b.Txs, make(i))
 		}
 		list = append(list, b)
@@ -99,10 +95,10 @@ func (s *suite) blocks(rounds int, make func(i int) *chain.Tx) []Block {
 
 // newTransfers moves ether to accounts that did not exist.
 func (s *suite) newTransfers() *Workload {
-	senders := accounts(marketTxs)
-	w := &Workload{Name: "transfer to a new account", Group: Transfers, Config: s.cfg, Alloc: funded(senders), Check: succeed}
+	senders := accounts(s.txs)
+	w := &Workload{Name: "transfer to a new account", Group: Transfers, Config: s.cfg, Alloc: s.funded(senders), Check: succeed}
 	w.Blocks = s.blocks(1, func(i int) *chain.Tx {
-		to := bystander(bystanders + i)
+		to := bystander(s.bystanders + i)
 		return s.transaction(&senders[i], &to, 21_000, 1_000, nil)
 	})
 	return w
@@ -110,16 +106,16 @@ func (s *suite) newTransfers() *Workload {
 
 // tokenTransfers are independent transfers of one OpenZeppelin ERC-20.
 func (s *suite) tokenTransfers(rounds int) *Workload {
-	senders := accounts(marketTxs)
-	w := &Workload{Name: "ERC-20 transfer", Group: Tokens, Config: s.cfg, Alloc: funded(senders), Check: succeed}
+	senders := accounts(s.txs)
+	w := &Workload{Name: "ERC-20 transfer", Group: Tokens, Config: s.cfg, Alloc: s.funded(senders), Check: succeed}
 	holders := addresses(senders)
-	for i := range bystanders {
+	for i := range s.bystanders {
 		holders = append(holders, bystander(i))
 	}
 	w.Alloc[coinAddr(0)] = coin(holders...)
 	to := coinAddr(0)
 	w.Blocks = s.blocks(rounds, func(i int) *chain.Tx {
-		data := calldata(selector("transfer(address,uint256)"), addressWord(bystander(i*37%bystanders)), word(uint64(i+1)))
+		data := calldata(selector("transfer(address,uint256)"), addressWord(bystander(i*37%s.bystanders)), word(uint64(i+1)))
 		return s.transaction(&senders[i], &to, 100_000, 0, data)
 	})
 	return w
@@ -128,8 +124,8 @@ func (s *suite) tokenTransfers(rounds int) *Workload {
 // swaps sell tokens through a router, every second time in the other direction; the
 // i-th goes to pair i modulo n.
 func (s *suite) swaps(name string, n, rounds int) *Workload {
-	senders := accounts(marketTxs)
-	w := &Workload{Name: name, Group: Tokens, Config: s.cfg, Alloc: funded(senders), Check: succeed}
+	senders := accounts(s.txs)
+	w := &Workload{Name: name, Group: Tokens, Config: s.cfg, Alloc: s.funded(senders), Check: succeed}
 	w.Alloc[routerAddr] = types.Account{Code: program("Router").Runtime, Nonce: 1}
 	for p := range n {
 		holders := []common.Address{pairAddr(p)}
@@ -164,8 +160,8 @@ func pair(token0, token1 common.Address) types.Account {
 
 // mints are mints of one OpenZeppelin ERC-721, which all bump one counter.
 func (s *suite) mints() *Workload {
-	senders := accounts(marketTxs)
-	w := &Workload{Name: "ERC-721 mint", Group: Tokens, Config: s.cfg, Alloc: funded(senders), Check: succeed}
+	senders := accounts(s.txs)
+	w := &Workload{Name: "ERC-721 mint", Group: Tokens, Config: s.cfg, Alloc: s.funded(senders), Check: succeed}
 	w.Alloc[badgeAddr] = types.Account{Code: program("Badge").Runtime, Nonce: 1}
 	w.Blocks = s.blocks(1, func(i int) *chain.Tx {
 		return s.transaction(&senders[i], &badgeAddr, 200_000, 0, selector("mint()"))
@@ -176,7 +172,7 @@ func (s *suite) mints() *Workload {
 // deployments create a contract each.
 func (s *suite) deployments(name, contract string, n int) *Workload {
 	senders := accounts(n)
-	w := &Workload{Name: name, Group: Deployments, Config: s.cfg, Alloc: funded(senders), Check: succeed}
+	w := &Workload{Name: name, Group: Deployments, Config: s.cfg, Alloc: s.funded(senders), Check: succeed}
 	txs := make([]*chain.Tx, n)
 	for i := range txs {
 		txs[i] = s.transaction(&senders[i], nil, 3_000_000, 0, program(contract).Create)
@@ -194,8 +190,8 @@ func (s *suite) largeCall() *Workload {
 // largeCalls are calls of a small function of a contract of the largest size, where
 // what counts is how the code is found and analysed.
 func (s *suite) largeCalls() *Workload {
-	senders := accounts(marketTxs)
-	w := &Workload{Name: "small calls of 512 KB", Group: Large, Config: s.cfg, Alloc: funded(senders), Check: succeed}
+	senders := accounts(s.txs)
+	w := &Workload{Name: "small calls of 512 KB", Group: Large, Config: s.cfg, Alloc: s.funded(senders), Check: succeed}
 	code := new(assembler).push(0).op(vm.SLOAD).push(1).op(vm.ADD).push(0).op(vm.SSTORE, vm.STOP).code
 	w.Alloc[programAddr] = types.Account{Code: append(code, largeCode(int(s.cfg.MaxCodeSize)-len(code))...), Nonce: 1}
 	w.Blocks = s.blocks(1, func(i int) *chain.Tx { return s.transaction(&senders[i], &programAddr, 100_000, 0, nil) })
@@ -219,7 +215,7 @@ func largeCode(size int) []byte {
 // blobs create n contracts of size bytes each, by initcode that only copies.
 func (s *suite) blobs(name string, size, n int) *Workload {
 	senders := accounts(n)
-	w := &Workload{Name: name, Group: Deployments, Config: s.cfg, Alloc: funded(senders), Check: succeed}
+	w := &Workload{Name: name, Group: Deployments, Config: s.cfg, Alloc: s.funded(senders), Check: succeed}
 	txs := make([]*chain.Tx, n)
 	for i := range txs {
 		txs[i] = s.transaction(&senders[i], nil, 200_000_000, 0, initcode(largeCode(size)))

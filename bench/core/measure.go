@@ -10,6 +10,14 @@ import (
 // leastRun is how long one timed run lasts at least; short work is repeated.
 const leastRun = 20 * time.Millisecond
 
+// When a workload has had enough rounds, see enough.
+const (
+	leastRounds   = 3
+	patience      = 3 * time.Second // processor time
+	settledRounds = 5
+	settledSpread = 0.02
+)
+
 // Measured is one workload by one peer.
 type Measured struct {
 	Peer   string  `json:"peer"`
@@ -70,7 +78,8 @@ func measure(w *Workload, peers []Peer, remote *anvil, rounds int) (Row, error) 
 	}
 	times := make([][]float64, len(peers)) // microseconds, by peer and round
 	var near, away []float64               // elapsed, of the first and of the remote peer
-	for round := range rounds {
+	start := processorTime()
+	for round := 0; round < rounds && !enough(processorTime()-start, times); round++ {
 		for turn := range peers {
 			i := (round + turn) % len(peers) // nobody always goes first
 			runtime.GC()
@@ -105,12 +114,31 @@ func measure(w *Workload, peers []Peer, remote *anvil, rounds int) (Row, error) 
 }
 
 // ratio is the median of the rounds' ratios.
-func ratio(a, b []float64) float64 {
+func ratio(a, b []float64) float64 { return median(ratios(a, b)) }
+
+func ratios(a, b []float64) []float64 {
 	list := make([]float64, len(a))
 	for i := range list {
 		list[i] = a[i] / b[i]
 	}
-	return median(list)
+	return list
+}
+
+// enough reports whether further rounds would hardly move the medians, or take too long.
+// Rounds move them little if the middle half of each peer's ratios lies close together.
+func enough(spent time.Duration, times [][]float64) bool {
+	n := len(times[0])
+	if n < settledRounds {
+		return n >= leastRounds && spent > patience
+	}
+	for _, t := range times[1:] {
+		list := ratios(t, times[0])
+		slices.Sort(list)
+		if list[n-1-n/4]-list[n/4] > settledSpread*median(list) {
+			return spent > patience
+		}
+	}
+	return true
 }
 
 // verify executes the workload once on every peer, compares, and returns the outcomes.

@@ -40,7 +40,7 @@ func (r *Row) mgas(i int) float64 { return float64(r.Gas) / r.Peers[i].Micros }
 // WriteTable prints the report as Markdown tables, one per group, and the means.
 func (r *Report) WriteTable(out io.Writer) error {
 	w := tabwriter.NewWriter(out, 0, 0, 1, ' ', 0)
-	fmt.Fprintf(w, "%s, %s, commit %s, %s; median of %d rounds, one core\n", r.Date, r.Machine, r.Commit, r.Go, r.Rounds)
+	fmt.Fprintf(w, "%s, %s, commit %s, %s; median of up to %d rounds, one core\n", r.Date, r.Machine, r.Commit, r.Go, r.Rounds)
 	fmt.Fprintf(w, "× is how many times longer the peer took than %s in the same round.\n", r.Peers[0])
 	for _, g := range Groups() {
 		r.writeGroup(w, g)
@@ -61,19 +61,19 @@ func (r *Report) WriteTable(out io.Writer) error {
 }
 
 func (r *Report) writeMeans(w io.Writer) {
-	fmt.Fprintf(w, "\n| group")
+	fmt.Fprintf(w, "\n| group, geometric mean")
 	for _, p := range r.Peers[1:] {
-		fmt.Fprintf(w, "\t| %s\t| lowest", p)
+		fmt.Fprintf(w, "\t| %s\t| median\t| lowest", p)
 	}
-	fmt.Fprintf(w, "\t|\n|---%s\t|\n", strings.Repeat("\t|---:", 2*len(r.Peers)-2))
+	fmt.Fprintf(w, "\t|\n|---%s\t|\n", strings.Repeat("\t|---:", 3*len(r.Peers)-3))
 	for _, m := range r.Means {
 		fmt.Fprintf(w, "| %s", m.Group)
 		for _, p := range m.Peers[1:] {
 			if p.Workloads == 0 {
-				fmt.Fprint(w, "\t|\t|")
+				fmt.Fprint(w, "\t|\t|\t|")
 				continue
 			}
-			fmt.Fprintf(w, "\t| %.2f×\t| %.2f×", p.Times, p.Lowest)
+			fmt.Fprintf(w, "\t| %.2f×\t| %.2f×\t| %.2f×", p.Times, p.Median, p.Lowest)
 		}
 		fmt.Fprintln(w, "\t|")
 	}

@@ -5,6 +5,7 @@ import (
 	"io"
 	"math"
 	"runtime"
+	"slices"
 	"strings"
 	"time"
 )
@@ -12,7 +13,9 @@ import (
 // Options say what to measure.
 type Options struct {
 	Filter string // only workloads whose group or name contains it, in any case; empty is all
-	Rounds int    // 1.. [10]
+	// Rounds is the most that a workload gets; one whose ratios agree gets fewer, and so
+	// does one that takes long. 1.. [10]
+	Rounds int
 	// Fixtures is the directory of the archive eest-gas-benchmarks.tar.gz; empty is the one
 	// that TALARIA_FIXTURES names, or ../shared/fixtures beside Root. When the archive is
 	// not there its group is left out and the report says so.
@@ -52,10 +55,13 @@ type Mean struct {
 
 // MeanOf is a group by one peer.
 type MeanOf struct {
-	Peer      string  `json:"peer"`
-	Workloads int     `json:"workloads"` // that this peer did
-	Times     float64 `json:"times"`     // geometric mean of Measured.Times
-	Lowest    float64 `json:"lowest"`    // smallest Measured.Times
+	Peer      string `json:"peer"`
+	Workloads int    `json:"workloads"` // that this peer did
+	// Times is the geometric mean of Measured.Times, which a few extreme workloads can
+	// move far; Median is their median and Lowest the smallest.
+	Times  float64 `json:"times"`
+	Median float64 `json:"median"`
+	Lowest float64 `json:"lowest"`
 }
 
 // Run measures all that is selected: workloads side by side, parallel execution, tries.
@@ -91,7 +97,7 @@ func runWorkloads(o Options) (*Report, error) {
 	for _, p := range peers {
 		r.Peers = append(r.Peers, p.Name())
 	}
-	list, notes, err := workloads(o)
+	list, notes, err := newSuite().workloads(o)
 	if err != nil {
 		return nil, err
 	}
@@ -106,7 +112,7 @@ func runWorkloads(o Options) (*Report, error) {
 	} else {
 		r.Notes = append(r.Notes, "no revm: Anvil is not installed (npm ci in e2e/)")
 	}
-	for _, l := range list {
+	for i, l := range list {
 		w, err := l.make()
 		if err != nil {
 			return nil, fmt.Errorf("%s: %w", l.name, err)
@@ -116,7 +122,7 @@ func runWorkloads(o Options) (*Report, error) {
 			return nil, err
 		}
 		r.Rows = append(r.Rows, row)
-		fmt.Fprintln(o.Log, row.line())
+		fmt.Fprintf(o.Log, "%3d of %d  %s\n", i+1, len(list), row.line())
 	}
 	r.Means = means(r.Rows, r.Peers)
 	return r, nil
@@ -135,8 +141,7 @@ func (l *lazy) selected(filter string) bool {
 }
 
 // workloads lists what o selects, and what is to be noted about it.
-func workloads(o Options) (list []lazy, notes []string, err error) {
-	s := newSuite()
+func (s *suite) workloads(o Options) (list []lazy, notes []string, err error) {
 	add := func(name string, group Group, make func() *Workload) {
 		list = append(list, lazy{name, group, func() (*Workload, error) { return make(), nil }})
 	}
@@ -197,20 +202,16 @@ func means(rows []Row, peers []string) []Mean {
 
 func mean(rows []Row, g Group, peer string) MeanOf {
 	m := MeanOf{Peer: peer}
+	var list []float64
 	sum := 0.0
 	for i := range rows {
-		p := rows[i].peer(peer)
-		if rows[i].Group != g || p == nil {
-			continue
+		if p := rows[i].peer(peer); rows[i].Group == g && p != nil {
+			list = append(list, p.Times)
+			sum += math.Log(p.Times)
 		}
-		if m.Workloads == 0 || p.Times < m.Lowest {
-			m.Lowest = p.Times
-		}
-		m.Workloads++
-		sum += math.Log(p.Times)
 	}
-	if m.Workloads > 0 {
-		m.Times = math.Exp(sum / float64(m.Workloads))
+	if m.Workloads = len(list); m.Workloads > 0 {
+		m.Times, m.Median, m.Lowest = math.Exp(sum/float64(len(list))), median(list), slices.Min(list)
 	}
 	return m
 }

@@ -75,8 +75,9 @@ func measureTrie(size, rounds int) ([]TrieRow, error) {
 	version := uint64(1)
 	var rows []TrieRow
 	for _, batch := range []int{1_000, 10_000, 50_000} {
-		var own, other []float64
-		for range rounds {
+		times := make([][]float64, 2) // ours, theirs
+		start := processorTime()
+		for round := 0; round < rounds && !enough(processorTime()-start, times); round++ {
 			version++
 			leaves := make([]int, batch)
 			for i := range leaves { // one of each part of equal size
@@ -85,14 +86,14 @@ func measureTrie(size, rounds int) ([]TrieRow, error) {
 			d := leafDiff(leaves, version)
 			var a, b common.Hash
 			runtime.GC()
-			own = append(own, micros(batch, func() { ours.Apply(d); a = ours.Root() }))
+			times[0] = append(times[0], micros(batch, func() { ours.Apply(d); a = ours.Root() }))
 			runtime.GC()
-			other = append(other, micros(batch, func() { theirs.apply(d); b = theirs.root() }))
+			times[1] = append(times[1], micros(batch, func() { theirs.apply(d); b = theirs.root() }))
 			if a != b {
 				return nil, fmt.Errorf("the roots differ")
 			}
 		}
-		row := TrieRow{Accounts: size, Batch: batch, Micros: median(own), Geth: median(other), Times: ratio(other, own)}
+		row := TrieRow{Accounts: size, Batch: batch, Micros: median(times[0]), Geth: median(times[1]), Times: ratio(times[1], times[0])}
 		row.Core = row.Micros * trieLeaves / 1e6
 		rows = append(rows, row)
 	}

@@ -125,11 +125,14 @@ func compare(a, b []Outcome) error {
 // suite makes workloads on the chain of one configuration.
 type suite struct {
 	cfg *chain.Config
+	// Of the workloads that a chain sees most:
+	txs        int // transactions of one block
+	bystanders int // further accounts, and as many token holders
 }
 
 func newSuite() *suite {
 	cfg := chain.DefaultConfig()
-	return &suite{cfg: &cfg}
+	return &suite{cfg: &cfg, txs: 2_000, bystanders: 50_000}
 }
 
 // env is the environment of every block of the suite: fees are paid to a coinbase,
