@@ -58,10 +58,3 @@ func (m *Machine) CreateAccessList(view state.View, msg *CallMsg, env *Env) (typ
 	}
 	return nil, nil, errAccessListUnstable
 }
-
-// CreateAccessList is Machine.CreateAccessList with a machine made for this one call.
-func CreateAccessList(view state.View, msg *CallMsg, env *Env) (types.AccessList, *CallResult, error) {
-	m := NewMachine(env.Config)
-	defer m.Close()
-	return m.CreateAccessList(view, msg, env)
-}

@@ -165,10 +165,3 @@ func (m *Machine) Call(view state.View, msg *CallMsg, env *Env) (*CallResult, er
 		Err: out.err, Diff: m.journal.Diff(),
 	}, nil
 }
-
-// Call is Machine.Call with a machine made for this one call.
-func Call(view state.View, msg *CallMsg, env *Env) (*CallResult, error) {
-	m := NewMachine(env.Config)
-	defer m.Close()
-	return m.Call(view, msg, env)
-}

@@ -107,16 +107,16 @@ func TestCallErrors(t *testing.T) {
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
-			if r, err := Call(view, &test.msg, testEnv()); err == nil || err.Error() != test.text {
+			if r, err := NewMachine(testEnv().Config).Call(view, &test.msg, testEnv()); err == nil || err.Error() != test.text {
 				t.Errorf("result %+v, error %v, want %s", r, err, test.text)
 			}
 		})
 	}
-	r, err := Call(view, &CallMsg{To: &callee}, testEnv())
+	r, err := NewMachine(testEnv().Config).Call(view, &CallMsg{To: &callee}, testEnv())
 	if err != nil || !errors.Is(r.Err, ErrReverted) {
 		t.Errorf("revert: %+v, %v", r, err)
 	}
-	if r, err = Call(view, &CallMsg{To: &callee, Gas: 22_000}, testEnv()); err != nil || !errors.Is(r.Err, ErrOutOfGas) {
+	if r, err = NewMachine(testEnv().Config).Call(view, &CallMsg{To: &callee, Gas: 22_000}, testEnv()); err != nil || !errors.Is(r.Err, ErrOutOfGas) {
 		t.Errorf("out of gas: %+v, %v", r, err)
 	}
 }
@@ -175,7 +175,7 @@ func TestACallIsCancelledWhileItRuns(t *testing.T) {
 	view := &cancelAt{memory: newMemoryFrom(types.GenesisAlloc{callee: {Code: p.code, Nonce: 1}}), addr: callee, done: make(chan struct{})}
 	env := testEnv()
 	env.GasLimit = 1 << 62
-	if _, err := Call(view, &CallMsg{To: &callee, Done: view.done}, env); !errors.Is(err, ErrCancelled) {
+	if _, err := NewMachine(testEnv().Config).Call(view, &CallMsg{To: &callee, Done: view.done}, env); !errors.Is(err, ErrCancelled) {
 		t.Fatal(err)
 	}
 }
@@ -266,7 +266,7 @@ func TestCreateAccessList(t *testing.T) {
 	p.push(5).op(vm.SLOAD).op(vm.POP).pushBytes(other[:]).op(vm.BALANCE).op(vm.POP).push(3).op(vm.SLOAD).op(vm.POP)
 	p.pushBytes([]byte{2}).op(vm.EXTCODESIZE) // a precompile
 	view := newMemoryFrom(types.GenesisAlloc{callee: {Code: p.code, Nonce: 1}})
-	list, r, err := CreateAccessList(view, &CallMsg{From: caller, To: &callee}, testEnv())
+	list, r, err := NewMachine(testEnv().Config).CreateAccessList(view, &CallMsg{From: caller, To: &callee}, testEnv())
 	if err != nil || r.Err != nil {
 		t.Fatal(r, err)
 	}
@@ -277,7 +277,7 @@ func TestCreateAccessList(t *testing.T) {
 	if rlpHash(t, list) != rlpHash(t, want) {
 		t.Errorf("access list %v", list)
 	}
-	again, err := Call(view, &CallMsg{From: caller, To: &callee, AccessList: list}, testEnv())
+	again, err := NewMachine(testEnv().Config).Call(view, &CallMsg{From: caller, To: &callee, AccessList: list}, testEnv())
 	if err != nil || again.GasUsed != r.GasUsed {
 		t.Errorf("gas used %d with the list, %d told", again.GasUsed, r.GasUsed)
 	}
@@ -292,17 +292,17 @@ func TestSystemCall(t *testing.T) {
 		HistoryAddr:     {Code: storer(vm.INVALID), Nonce: 1},
 	})
 	env := testEnv()
-	d, err := SystemCall(view, env, BeaconRootsAddr, common.Hash{1, 2}.Bytes())
+	d, err := NewMachine(testEnv().Config).SystemCall(view, env, BeaconRootsAddr, common.Hash{1, 2}.Bytes())
 	if err != nil || len(d) != 1 || d[0].Address != BeaconRootsAddr || len(d[0].Storage) != 1 {
 		t.Fatalf("diff %+v, error %v", d, err)
 	}
 	if got := d[0].Storage[0]; got.Slot != common.BytesToHash(system[:]) || got.Value != (common.Hash{1, 2}) {
 		t.Errorf("stored %+v", got)
 	}
-	if d, err := SystemCall(view, env, HistoryAddr, nil); err == nil || d != nil || !strings.Contains(err.Error(), "system call") {
+	if d, err := NewMachine(testEnv().Config).SystemCall(view, env, HistoryAddr, nil); err == nil || d != nil || !strings.Contains(err.Error(), "system call") {
 		t.Errorf("failing: diff %+v, error %v", d, err)
 	}
-	if d, err := SystemCall(view, env, callee, nil); err != nil || d != nil {
+	if d, err := NewMachine(testEnv().Config).SystemCall(view, env, callee, nil); err != nil || d != nil {
 		t.Errorf("no code: diff %+v, error %v", d, err)
 	}
 }

@@ -24,13 +24,15 @@
 // # How the parts meet
 //
 // A Machine owns the memory that executions reuse: a state.Journal, frames, analysed
-// codes. The one goroutine that executes a chain keeps one Machine; SystemCall, Call,
-// EstimateGas and CreateAccessList as package functions make a Machine for one use.
+// codes. It belongs to one goroutine at a time; codes, analysed and compiled, are shared
+// by all machines of the process.
 //
 // transition takes a message from validation to fees; invocation is a call or a
 // creation on any level; frame is a code that runs, with its stack, memory and gas. The
 // plain interpreter (plain.go, meter.go) goes from instruction to instruction and tells
-// a tracer about them. What an instruction does beyond stack and memory is in host.go
-// and invoke.go, for every way to execute. Precompiled contracts are go-ethereum's;
-// tracers are too, and errors that callers tell apart are declared here.
+// a tracer about them. The compiled engine (ir.go, compile*.go, run*.go) executes traces
+// of code that runs often, in a register form (docs/adr/0009). What an instruction does
+// beyond stack and memory is in host.go and invoke.go, for every way to execute.
+// Precompiled contracts are go-ethereum's; tracers are too, and errors that callers tell
+// apart are declared here.
 package evm

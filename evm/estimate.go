@@ -50,13 +50,6 @@ func (m *Machine) EstimateGas(view state.View, msg *CallMsg, env *Env) (uint64, 
 	return e.search(out, most)
 }
 
-// EstimateGas is Machine.EstimateGas with a machine made for this one call.
-func EstimateGas(view state.View, msg *CallMsg, env *Env) (uint64, error) {
-	m := NewMachine(env.Config)
-	defer m.Close()
-	return m.EstimateGas(view, msg, env)
-}
-
 type estimator struct {
 	m    *Machine
 	view state.View

@@ -40,10 +40,3 @@ func (m *Machine) SystemCall(view state.View, env *Env, to common.Address, data 
 	}
 	return m.journal.Diff(), nil
 }
-
-// SystemCall is Machine.SystemCall with a machine made for this one call.
-func SystemCall(view state.View, env *Env, to common.Address, data []byte) (state.Diff, error) {
-	m := NewMachine(env.Config)
-	defer m.Close()
-	return m.SystemCall(view, env, to, data)
-}

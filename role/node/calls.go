@@ -18,8 +18,8 @@ import (
 // Call implements rpc.Backend.
 func (n *Node) Call(ctx context.Context, req *rpc.CallRequest) (*rpc.CallResult, error) {
 	var out *rpc.CallResult
-	err := n.simulate(ctx, req, func(v state.View, msg *evm.CallMsg, env *evm.Env) error {
-		res, err := evm.Call(v, msg, env)
+	err := n.simulate(ctx, req, func(m *evm.Machine, v state.View, msg *evm.CallMsg, env *evm.Env) error {
+		res, err := m.Call(v, msg, env)
 		if err != nil {
 			return err
 		}
@@ -37,8 +37,8 @@ func (n *Node) Call(ctx context.Context, req *rpc.CallRequest) (*rpc.CallResult,
 
 // EstimateGas implements rpc.Backend.
 func (n *Node) EstimateGas(ctx context.Context, req *rpc.CallRequest) (gas chain.Gas, err error) {
-	err = n.simulate(ctx, req, func(v state.View, msg *evm.CallMsg, env *evm.Env) error {
-		gas, err = evm.EstimateGas(v, msg, env)
+	err = n.simulate(ctx, req, func(m *evm.Machine, v state.View, msg *evm.CallMsg, env *evm.Env) error {
+		gas, err = m.EstimateGas(v, msg, env)
 		var revert *evm.RevertError
 		if errors.As(err, &revert) {
 			return rpc.RevertError(revert.Data)
@@ -51,8 +51,8 @@ func (n *Node) EstimateGas(ctx context.Context, req *rpc.CallRequest) (gas chain
 // CreateAccessList implements rpc.Backend.
 func (n *Node) CreateAccessList(ctx context.Context, req *rpc.CallRequest) (*rpc.AccessListResult, error) {
 	var out *rpc.AccessListResult
-	err := n.simulate(ctx, req, func(v state.View, msg *evm.CallMsg, env *evm.Env) error {
-		list, res, err := evm.CreateAccessList(v, msg, env)
+	err := n.simulate(ctx, req, func(m *evm.Machine, v state.View, msg *evm.CallMsg, env *evm.Env) error {
+		list, res, err := m.CreateAccessList(v, msg, env)
 		if err != nil {
 			return err
 		}
@@ -66,7 +66,7 @@ func (n *Node) CreateAccessList(ctx context.Context, req *rpc.CallRequest) (*rpc
 }
 
 // simulate runs f on the state that the request names and ends it with ctx.
-func (n *Node) simulate(ctx context.Context, req *rpc.CallRequest, f func(state.View, *evm.CallMsg, *evm.Env) error) error {
+func (n *Node) simulate(ctx context.Context, req *rpc.CallRequest, f func(*evm.Machine, state.View, *evm.CallMsg, *evm.Env) error) error {
 	return n.read(req.State, func(v state.View, header *types.Header) error {
 		msg, err := callMsg(req)
 		if err != nil {
@@ -76,7 +76,12 @@ func (n *Node) simulate(ctx context.Context, req *rpc.CallRequest, f func(state.
 			msg.GasCap = n.opts.GasCap
 		}
 		msg.Done = ctx.Done()
-		err = f(v, msg, n.envOf(header))
+		m, ok := n.machines.Get().(*evm.Machine)
+		if !ok {
+			m = evm.NewMachine(n.cfg)
+		}
+		defer n.machines.Put(m)
+		err = f(m, v, msg, n.envOf(header))
 		if errors.Is(err, evm.ErrCancelled) && ctx.Err() != nil {
 			return ctx.Err()
 		}

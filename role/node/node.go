@@ -41,6 +41,8 @@ type Node struct {
 	exec  *exec.Chain
 	feed  rpc.Feed
 
+	machines sync.Pool // *evm.Machine, for calls
+
 	mu     sync.RWMutex
 	pub    head
 	blocks blockCache
