@@ -4,6 +4,7 @@ import (
 	"runtime"
 	"strings"
 	"testing"
+	"time"
 )
 
 // TestPeersAgree executes workloads once on every peer: receipts and roots are equal,
@@ -60,6 +61,54 @@ func TestWrongWorkIsSeen(t *testing.T) {
 	}
 }
 
+// TestCreditsAreLeftToTheCommit: Talaria's machine runs as in production.
+func TestCreditsAreLeftToTheCommit(t *testing.T) {
+	s := newSuite()
+	s.txs, s.bystanders = 1, 1
+	w, p := s.transfers(1), Ours().(*flat)
+	defer p.Close()
+	if err := p.Load(w); err != nil {
+		t.Fatal(err)
+	}
+	if err := p.Reset(); err != nil {
+		t.Fatal(err)
+	}
+	env := w.Blocks[0].Env
+	p.Begin(env)
+	if err := p.Execute(w.Blocks[0].Txs[0]); err != nil {
+		t.Fatal(err)
+	}
+	if len(p.result.Credits) == 0 {
+		t.Error("the fee is in the diff")
+	}
+	p.Settle()
+	if a, _ := p.overlay.Account(env.Coinbase); a.Balance.Uint64() != 21_000*1_000 {
+		t.Errorf("the coinbase has %v wei", &a.Balance)
+	}
+}
+
+// TestRoundsEnd when ratios agree, or time is up.
+func TestRoundsEnd(t *testing.T) {
+	own := []float64{1, 1, 1, 1, 1}
+	for name, c := range map[string]struct {
+		spent time.Duration
+		peer  []float64
+		want  bool
+	}{
+		"too few rounds":                   {time.Hour, []float64{2, 2}, false},
+		"few rounds, in time":              {0, []float64{2, 2, 2}, false},
+		"few rounds, late":                 {time.Hour, []float64{2, 2, 2}, true},
+		"ratios that agree":                {0, []float64{2, 2.01, 2, 1.99, 2}, true},
+		"ratios that agree, with outliers": {0, []float64{2, 9, 2, 1, 2}, true},
+		"ratios that do not":               {0, []float64{2, 2.2, 2, 1.8, 1.9}, false},
+		"ratios that do not, late":         {time.Hour, []float64{2, 2.2, 2, 1.8, 1.9}, true},
+	} {
+		if enough(c.spent, [][]float64{own[:len(c.peer)], c.peer}) != c.want {
+			t.Errorf("%s: enough is %v", name, !c.want)
+		}
+	}
+}
+
 // liar changes what a peer answers.
 type liar struct {
 	Peer
@@ -96,7 +145,7 @@ func TestReport(t *testing.T) {
 	if err := r.WriteTable(&out); err != nil {
 		t.Fatal(err)
 	}
-	for _, want := range []string{"| fibonacci loop", "| compute ", "geth StateDB"} {
+	for _, want := range []string{"| fibonacci loop", "| compute ", "geth StateDB | median"} {
 		if !strings.Contains(out.String(), want) {
 			t.Errorf("no %q in:\n%s", want, out.String())
 		}

@@ -9,10 +9,12 @@
 // nothing.
 //
 // It measures on one core, in turns: each round runs every peer once, the ratio is
-// taken within the round, and the median of the rounds is reported. Machines whose
-// speed drifts from minute to minute therefore do not matter much. Times are of the
-// execution and of making its changes visible to the next transaction, in processor
-// time; signatures, block building and state roots are not in them. Parallel execution
+// taken within the round, and the median of the rounds is reported. Rounds end early
+// when the ratios agree. Machines whose speed drifts from minute to minute therefore do
+// not matter much. Times are of the execution and of making its changes visible to the
+// next transaction, in processor time; signatures, block building and state roots are
+// not in them. Talaria's machine leaves fees and credits to the commit, as the sequencer
+// has it; their addition is in the time. Parallel execution
 // is measured on a chain of its own for every number of workers, in elapsed time, and
 // the trie beside go-ethereum's.
 package core
