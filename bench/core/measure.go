@@ -26,7 +26,8 @@ type Measured struct {
 	// the ratios of each round.
 	Times float64 `json:"times"`
 	// Allocs is how many heap objects one transaction allocated on average, execution
-	// alone, after a first pass; not known of another process.
+	// alone, after a first pass; with go-ethereum's own state that includes finalising it.
+	// Not known of another process.
 	Allocs float64 `json:"allocs,omitempty"`
 }
 
