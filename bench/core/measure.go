@@ -10,6 +10,10 @@ import (
 // leastRun is how long one timed run lasts at least; short work is repeated.
 const leastRun = 20 * time.Millisecond
 
+// warmGas is how much gas every peer uses before it is timed: a machine may compile what
+// has used enough. The figures are those of code that is used often.
+const warmGas = 200_000_000
+
 // When a workload has had enough rounds, see enough.
 const (
 	leastRounds   = 3
@@ -70,6 +74,9 @@ func measure(w *Workload, peers []Peer, remote *anvil, rounds int) (Row, error) 
 	}
 	repeat := make([]int, len(peers))
 	for i, p := range peers {
+		if _, err := pass(w, p, int(warmGas/max(row.Gas, 1))+1); err != nil {
+			return row, fmt.Errorf("%s: %s: %w", w.Name, p.Name(), err)
+		}
 		spent, err := pass(w, p, 1)
 		if err != nil {
 			return row, fmt.Errorf("%s: %s: %w", w.Name, p.Name(), err)
