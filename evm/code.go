@@ -21,6 +21,8 @@ type code struct {
 	blocks atomic.Pointer[blocks]
 	cold   sync.Map     // *atomic.Pointer[block] by program counter, for ways seldom taken
 	spent  atomic.Int64 // steps compiled so far
+	kept   bool         // in the cache; initcode is not
+	grown  int          // bytes that blocks take; guarded by the cache's lock
 	runs   atomic.Int32 // executions so far, as far as they matter
 }
 
@@ -30,8 +32,10 @@ type blocks []atomic.Pointer[block]
 const (
 	// coldRuns is how often a code is interpreted before it is worth compiling.
 	coldRuns = 2
-	// coldGas is what one execution uses before it is.
-	coldGas = 20_000
+	// coldCode is how many bytes of code one execution goes through before it is, and
+	// coldInitcode for initcode, which runs once.
+	coldCode     = 4_096
+	coldInitcode = 256 * 1024
 )
 
 // warm reports whether the code has run often enough to be compiled.
@@ -45,7 +49,7 @@ func (c *code) table() blocks {
 		return *t
 	}
 	t := make(blocks, c.size)
-	codes.grow(8 * c.size)
+	codes.grow(c, 8*c.size)
 	c.blocks.CompareAndSwap(nil, &t)
 	return *c.blocks.Load()
 }
@@ -101,6 +105,7 @@ type codeCache struct {
 	mu         sync.Mutex
 	young, old map[common.Hash]*code
 	youngBytes int
+	generation atomic.Uint64 // how often the young one became old
 }
 
 var codes = &codeCache{young: make(map[common.Hash]*code)}
@@ -139,10 +144,30 @@ func (c *codeCache) add(hash common.Hash, made *code) *code {
 
 func (c *codeCache) insert(hash common.Hash, made *code) {
 	const overhead = 256
+	if !made.kept { // nobody else has it yet
+		made.kept = true
+	}
 	c.young[hash] = made
-	c.youngBytes += 2*made.size + overhead
+	c.count(2*made.size + made.grown + overhead)
+}
+
+// grow counts memory that blocks of a code take.
+func (c *codeCache) grow(grown *code, bytes int) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if grown.kept {
+		grown.grown += bytes
+		c.count(bytes)
+	}
+}
+
+// count adds to what the young generation takes, and makes it the old one if that is
+// too much.
+func (c *codeCache) count(bytes int) {
+	c.youngBytes += bytes
 	if c.youngBytes > codeCacheBytes {
-		c.old, c.young, c.youngBytes = c.young, map[common.Hash]*code{hash: made}, 0
+		c.old, c.young, c.youngBytes = c.young, make(map[common.Hash]*code), 0
+		c.generation.Add(1)
 	}
 }
 
@@ -155,24 +180,34 @@ func (c *code) place(pc uint64) *atomic.Pointer[block] {
 	return p.(*atomic.Pointer[block])
 }
 
-// grow counts memory that a code in the cache has come to use.
-func (c *codeCache) grow(bytes int) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.youngBytes += bytes
+// localCodes is the part of a machine's codes that it used last, found without a lock. It
+// is forgotten with every generation, so that it does not hold what the cache dropped.
+type localCodes struct {
+	generation uint64
+	entries    [256]struct {
+		hash common.Hash
+		code *code
+	}
 }
 
-// localCodes is the part of a machine's codes that it used last, found without a lock.
-type localCodes [256]struct {
-	hash common.Hash
-	code *code
+// find returns the code with the hash if the machine used it lately.
+func (l *localCodes) find(hash common.Hash) *code {
+	if now := codes.generation.Load(); now != l.generation {
+		clear(l.entries[:])
+		l.generation = now
+	}
+	if e := &l.entries[hash[0]]; e.hash == hash {
+		return e.code
+	}
+	return nil
 }
 
 // get returns the analysed form of the code with the hash.
 func (l *localCodes) get(hash common.Hash, b []byte) *code {
-	e := &l[hash[0]]
-	if e.code == nil || e.hash != hash {
-		e.hash, e.code = hash, codes.get(hash, b)
+	if found := l.find(hash); found != nil {
+		return found
 	}
+	e := &l.entries[hash[0]]
+	e.hash, e.code = hash, codes.get(hash, b)
 	return e.code
 }

@@ -1,6 +1,7 @@
 package evm
 
 import (
+	"math"
 	"unsafe"
 
 	"github.com/holiman/uint256"
@@ -20,6 +21,9 @@ const (
 	// traceBudget bounds the steps that a code may have, in multiples of its size,
 	// before traces stop to run through JUMPDESTs and jumps.
 	traceBudget = 4
+
+	// nearConstants is how many of the last constants are looked through for an equal.
+	nearConstants = 16
 
 	lowestPosition = -stackLimit
 )
@@ -62,7 +66,9 @@ type compiler struct {
 
 	instructions int // of the trace so far
 	carried      int // words that exits move
-	searching    int // comparisons made to order moves
+	looked       int // words and instructions looked at for exits
+
+	writer [2*stackLimit + 2*maxTrace]int32 // by position - lowestPosition: see emitMoves
 
 	gas      uint64 // of the open segment
 	gasOwner int    // branch that the segment follows, -1 for the entry
@@ -99,9 +105,12 @@ func compile(c *code, pc uint64) (b *block, effort int) {
 	k := compiler{code: c, entry: pc, tight: first.tight, hints: first.found}
 	k.translate()
 	c.spent.Add(int64(len(k.steps)))
-	codes.grow(wordBytes * (len(k.steps) + len(k.consts))) // as large as a word is a step
+	codes.grow(c, wordBytes*(len(k.steps)+len(k.consts))) // as large as a word is a step
 	for len(k.consts) < 2 {
 		k.consts = append(k.consts, uint256.Int{})
+	}
+	if len(k.steps) > math.MaxUint16 {
+		panic("evm: trace too long for its exits") // maxTrace and maxCarried prevent it
 	}
 	k.emit(step{}) // the next instruction of the last step must be inside, too
 	b = &block{
@@ -111,7 +120,7 @@ func compile(c *code, pc uint64) (b *block, effort int) {
 	b.first = unsafe.Pointer(&b.steps[0])
 	// Constant 0 is not used: the base is set back by one byte and must stay inside.
 	b.consts = unsafe.Add(unsafe.Pointer(&b.pool[1]), -baseConst)
-	return b, len(k.steps) + k.instructions + k.searching/64
+	return b, len(k.steps) + k.instructions + k.looked/8
 }
 
 func (k *compiler) emit(s step) int {
@@ -124,7 +133,7 @@ func (k *compiler) constant(v *uint256.Int) value {
 	if len(k.consts) == 0 {
 		k.consts = append(k.consts, uint256.Int{})
 	}
-	for i := 1; i < len(k.consts); i++ {
+	for i := max(1, len(k.consts)-nearConstants); i < len(k.consts); i++ {
 		if k.consts[i] == *v {
 			return value{constPlace(i - 1), -1}
 		}
@@ -272,6 +281,7 @@ func (k *compiler) remember() {
 // touched.
 func (k *compiler) moves() []move {
 	var list []move
+	k.looked += len(k.stack)
 	for i, v := range k.stack {
 		k.use(v)
 		if to := stackPlace(k.low + i); v.at != to {
@@ -281,10 +291,9 @@ func (k *compiler) moves() []move {
 	return list
 }
 
-// emitMoves makes the moves as if all at once.
+// emitMoves makes the moves as if all at once. It takes time in proportion to them.
 func (k *compiler) emitMoves(list []move) {
-	list = append([]move(nil), list...)
-	k.searching += len(list) * len(list)
+	k.looked += 4 * len(list)
 	open := step{op: irMove, d: noPlace} // a single move, to be paired
 	flush := func() {
 		if open.d != noPlace {
@@ -292,62 +301,77 @@ func (k *compiler) emitMoves(list []move) {
 			open = step{op: irMove, d: noPlace}
 		}
 	}
-	put := func(m move) {
+	put := func(to, from place) {
 		if open.d == noPlace {
-			open.d, open.a = m.to, m.from
+			open.d, open.a = to, from
 			return
 		}
-		open.op, open.c, open.b = irMove2, m.to, m.from
+		open.op, open.c, open.b = irMove2, to, from
 		flush()
 	}
-	for len(list) > 0 {
-		moved := false
-		for i := 0; i < len(list); i++ {
-			if !readsPlace(list, list[i].to, i) {
-				put(list[i])
-				list = append(list[:i], list[i+1:]...)
-				moved = true
-				i--
+
+	for i, m := range list {
+		*k.writerOf(m.to) = int32(i + 1)
+	}
+	// A move may be made when no other has yet to read what it writes.
+	readers := make([]int32, len(list))
+	for _, m := range list {
+		if w := k.writerOf(m.from); w != nil && *w > 0 {
+			readers[*w-1]++
+		}
+	}
+	ready := make([]int32, 0, len(list))
+	for i := range list {
+		if readers[i] == 0 {
+			ready = append(ready, int32(i))
+		}
+	}
+	made := make([]bool, len(list))
+	for len(ready) > 0 {
+		i := ready[len(ready)-1]
+		ready, made[i] = ready[:len(ready)-1], true
+		put(list[i].to, list[i].from)
+		if w := k.writerOf(list[i].from); w != nil && *w > 0 {
+			if readers[*w-1]--; readers[*w-1] == 0 {
+				ready = append(ready, *w-1)
 			}
 		}
-		if moved {
+	}
+	// What is left are cycles, of which each place is read once.
+	for i, m := range list {
+		if made[i] {
 			continue
 		}
-		// Only cycles are left.
-		first := list[0]
-		if j := moveTo(list, first.from); j >= 0 && list[j].from == first.to && countReads(list, first.to) == 1 && countReads(list, first.from) == 1 {
+		if next := *k.writerOf(m.from) - 1; list[next].from == m.to {
 			flush()
-			k.emit(step{op: irSwap, a: first.to, b: first.from})
-			list = append(list[:j], list[j+1:]...)[1:]
+			k.emit(step{op: irSwap, a: m.to, b: m.from})
+			made[i], made[next] = true, true
 			continue
 		}
-		put(move{sparePlace(scratch), first.to})
-		for i := range list {
-			if list[i].from == first.to {
-				list[i].from = sparePlace(scratch)
+		put(sparePlace(scratch), m.to)
+		for at := int32(i); !made[at]; at = *k.writerOf(list[at].from) - 1 {
+			made[at] = true
+			from := list[at].from
+			if from == m.to {
+				put(list[at].to, sparePlace(scratch))
+				break
 			}
+			put(list[at].to, from)
 		}
 	}
 	flush()
-}
-
-// readsPlace reports whether a move other than the one at index not reads p.
-func readsPlace(list []move, p place, not int) bool {
-	for i, m := range list {
-		if i != not && m.from == p {
-			return true
-		}
-	}
-	return false
-}
-
-func countReads(list []move, p place) (n int) {
 	for _, m := range list {
-		if m.from == p {
-			n++
-		}
+		*k.writerOf(m.to) = 0
 	}
-	return n
+}
+
+// writerOf is where emitMoves keeps the number of the move that writes a place of the
+// stack, nil for other places, which moves only read.
+func (k *compiler) writerOf(p place) *int32 {
+	if p&3 != baseStack {
+		return nil
+	}
+	return &k.writer[int(p)/wordBytes-lowestPosition]
 }
 
 // moveTo returns the index of the move that writes p, or -1.

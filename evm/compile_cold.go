@@ -6,7 +6,9 @@ const coldSteps = 64
 // fails reports whether all there is to come at pc is a REVERT or an exceptional halt:
 // what compilers put beside a check. It follows jumps to constants; a look that does not
 // come to an end finds no failure.
-func (c *code) fails(pc uint64) bool {
+func (k *compiler) fails(pc uint64) bool {
+	c := k.code
+	k.looked += coldSteps
 	var known []int64 // words pushed since pc, -1 for those not known
 	pop := func() int64 {
 		if len(known) == 0 {

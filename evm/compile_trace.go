@@ -376,7 +376,7 @@ func (k *compiler) branch(pc uint64) (next uint64, more bool) {
 	switch {
 	case !valid:
 		exit.way = irBadJump
-	case k.mayFollow(exit.target) && k.code.fails(next):
+	case k.mayFollow(exit.target) && k.fails(next):
 		s.op = opposite(s.op)
 		exit.way, exit.target, next = irJumpCold, next, exit.target
 	case exit.target <= pc:

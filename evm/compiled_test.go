@@ -211,8 +211,8 @@ type ending struct {
 }
 
 func (e ending) equal(o ending) bool {
-	if e.err != nil || o.err != nil {
-		return (e.err == nil) == (o.err == nil) && (e.err == errReverted) == (o.err == errReverted)
+	if (e.err == nil) != (o.err == nil) || (e.err == errReverted) != (o.err == errReverted) {
+		return false
 	}
 	return e.gas == o.gas && bytes.Equal(e.output, o.output)
 }
@@ -221,13 +221,13 @@ func runBoth(m *Machine, c *code, input []byte, gas uint64) (plain, compiled end
 	f := m.frameAt(0)
 	run := func(engine func() error) ending {
 		f.setup(c, &common.Address{1}, &common.Address{2}, uint256.NewInt(7), input, gas, false)
-		f.coldFloor = 0
+		f.coldLeft = 0
 		defer m.journal.Revert(m.journal.Snapshot())
 		err := engine()
-		if err != nil {
+		if err != nil && err != errReverted {
 			return ending{err: err}
 		}
-		return ending{gas: f.gas, output: bytes.Clone(f.output)}
+		return ending{err: err, gas: f.gas, output: bytes.Clone(f.output)}
 	}
 	m.compileCredit = maxCredit
 	return run(f.runPlain), run(func() error { return f.runFrom(f.runCompiled()) })
@@ -283,5 +283,65 @@ func TestCompiledCodeIsBounded(t *testing.T) {
 	}
 	if limit := (traceBudget + 2) * len(b); steps > limit {
 		t.Errorf("%d steps for %d bytes of code, limit %d", steps, len(b), limit)
+	}
+}
+
+// exitStorm is a trace with many values that each of many exits has to put on the stack.
+// Every exit returns its number.
+func exitStorm(values, exits int) []byte {
+	b := bytes.Repeat([]byte{opCALLER}, values)
+	b = append(b, bytes.Repeat([]byte{opPUSH0}, exits-1)...)
+	var open []int
+	for range exits {
+		b = append(b, opPUSH1+1)
+		open = append(open, len(b))
+		b = append(b, 0, 0, opJUMPI)
+	}
+	b = append(b, opINVALID)
+	for i, at := range open {
+		b[at], b[at+1] = byte(len(b)>>8), byte(len(b))
+		b = append(b, opJUMPDEST, opPUSH0, opMSTORE, opPUSH1+1, byte(i>>8), byte(i), opPUSH1, 32, opMSTORE, opPUSH1, 64, opPUSH0, opRETURN)
+	}
+	return b
+}
+
+// TestManyExits has more to move at exits than a trace may hold.
+func TestManyExits(t *testing.T) {
+	cfg := chain.DefaultConfig()
+	m := NewMachine(&cfg)
+	defer m.Close()
+	m.begin(state.NewDB().Head(), testEnv(), false)
+	for _, e := range [][2]int{{100, 50}, {480, 200}, {480, 240}, {490, 245}, {600, 200}} {
+		c := newCode(exitStorm(e[0], e[1]))
+		b, _ := compile(c, 0)
+		if limit := 2*maxTrace + 2*maxCarried; len(b.steps) > limit {
+			t.Errorf("%v: %d steps, limit %d", e, len(b.steps), limit)
+		}
+		if plain, compiled := runBoth(m, c, nil, 100_000); plain.err != nil || !plain.equal(compiled) {
+			t.Errorf("%v: plain %+v, compiled %+v", e, plain, compiled)
+		}
+	}
+}
+
+// TestCodesAreBounded fills the cache with compiled codes: what it counts is what they take.
+func TestCodesAreBounded(t *testing.T) {
+	c := &codeCache{young: make(map[common.Hash]*code)}
+	for i := range 300 {
+		made := newCode(exitStorm(400, 20))
+		hash := common.Hash{byte(i), byte(i >> 8)}
+		c.add(hash, made)
+		c.grow(made, 1<<20)
+		if i%3 == 0 {
+			c.find(common.Hash{byte(i / 2), byte(i / 2 >> 8)}) // old ones move back with all they have
+		}
+	}
+	total := 0
+	for _, generation := range []map[common.Hash]*code{c.young, c.old} {
+		for _, made := range generation {
+			total += made.grown
+		}
+	}
+	if total > 2*codeCacheBytes+2<<20 || c.generation.Load() == 0 {
+		t.Errorf("%d MB of blocks after %d generations, limit %d", total>>20, c.generation.Load(), 2*codeCacheBytes>>20)
 	}
 }

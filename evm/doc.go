@@ -30,7 +30,7 @@
 // transition takes a message from validation to fees; invocation is a call or a
 // creation on any level; frame is a code that runs, with its stack, memory and gas. The
 // plain interpreter (plain.go, meter.go) goes from instruction to instruction and tells
-// a tracer about them. The compiled engine (ir.go, compile*.go, run*.go) executes traces
+// a tracer about them. The compiled engine (engine.go, ir.go, compile*.go, run*.go) executes traces
 // of code that runs often, in a register form (docs/adr/0009). What an instruction does
 // beyond stack and memory is in host.go and invoke.go, for every way to execute.
 // Precompiled contracts are go-ethereum's; tracers are too, and errors that callers tell

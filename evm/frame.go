@@ -13,8 +13,10 @@ const (
 	// maxMemory is the largest memory whose gas can be computed in 64 bits; no block
 	// has the gas for it.
 	maxMemory = 0x1FFFFFFFE0
-	// keepMemory bounds the memory that a frame keeps from one transaction to the next.
-	keepMemory = 1 << 20
+	// keepMemory bounds the memory that all frames keep from one transaction to the next.
+	keepMemory = 8 << 20
+	// mostRoom bounds the room that a memory gets beyond what it needs.
+	mostRoom = 1 << 20
 )
 
 // Indexes of frame.words.
@@ -39,10 +41,11 @@ type frame struct {
 	height int          // words on the stack; slot 0 is the bottom
 	stack  *stackRegion // never cleared
 	depth  int          // 0 is the transaction's
-	// coldFloor is the gas left below which the compiled engine takes over from the plain
-	// one at the next jump; at 0 it never does.
-	coldFloor uint64
-	static    bool // changes of state are forbidden
+	// coldLeft is how many more bytes of code the plain interpreter goes through before the
+	// compiled engine takes over at a jump; at 0 it never does. coldGas was left at first.
+	coldLeft int
+	coldGas  uint64
+	static   bool // changes of state are forbidden
 
 	// mem is the active memory, a multiple of 32 bytes. What lies beyond its length is
 	// not zero: grow clears it.
@@ -146,19 +149,17 @@ func (f *frame) grow(end uint64) {
 
 // moveMemory gives the memory room for size bytes and some more.
 func (f *frame) moveMemory(size int) {
-	room := max(4096, size, min(2*cap(f.mem), size+keepMemory))
+	room := max(4096, size, min(2*cap(f.mem), size+mostRoom))
+	f.m.frameMemory += room - cap(f.mem)
 	larger := make([]byte, len(f.mem), room)
 	copy(larger, f.mem)
 	f.mem = larger
-	f.m.largeMemory = f.m.largeMemory || room > keepMemory
 }
 
-// dropLargeMemory gives back what a transaction with much memory left in the frames.
-func (m *Machine) dropLargeMemory() {
+// dropMemory gives back what a transaction with much memory left in the frames.
+func (m *Machine) dropMemory() {
 	for _, f := range m.frames {
-		if cap(f.mem) > keepMemory {
-			f.mem, f.returned, f.output = nil, nil, nil
-		}
+		f.mem, f.returned, f.output = nil, nil, nil
 	}
-	m.largeMemory = false
+	m.frameMemory = 0
 }

@@ -226,14 +226,6 @@ func (f *frame) selfdestruct(beneficiary *uint256.Int) {
 	}
 }
 
-// find returns the code with the hash if the machine used it lately.
-func (l *localCodes) find(hash common.Hash) *code {
-	if e := &l[hash[0]]; e.hash == hash {
-		return e.code
-	}
-	return nil
-}
-
 // codeBytes is the code of an account, without its analysis.
 func (m *Machine) codeBytes(addr common.Address) []byte {
 	hash := m.journal.CodeHash(addr)

@@ -25,8 +25,9 @@ type Machine struct {
 	precompiles vm.PrecompiledContracts
 
 	frames        []*frame // by depth
-	largeMemory   bool     // a frame holds more than keepMemory
+	frameMemory   int      // bytes that the frames hold
 	localCodes    localCodes
+	earned        uint64      // by the present transaction, early
 	compileCredit int64       // gas used that may be spent on compiling; may fall below zero
 	hashes        *hashMemory // nil until the first
 	scratch       [85]byte    // of address derivations
@@ -81,7 +82,7 @@ func (w *environment) of(op byte) *uint256.Int {
 
 // NewMachine returns a machine for the chain of cfg, which must not change.
 func NewMachine(cfg *chain.Config) *Machine {
-	m := &Machine{cfg: cfg, journal: state.NewJournal(nil), compileCredit: maxCredit}
+	m := &Machine{cfg: cfg, journal: state.NewJournal(nil), compileCredit: firstCredit}
 	m.setFork(osaka)
 	m.words.chainID.SetUint64(cfg.ChainID)
 	return m
@@ -98,8 +99,8 @@ func (m *Machine) SetTracer(hooks *tracing.Hooks) { m.tracer = hooks }
 // simulation sees a base fee of zero.
 func (m *Machine) begin(view state.View, env *Env, noBaseFee bool) {
 	m.journal.Reset(view)
-	if m.largeMemory {
-		m.dropLargeMemory()
+	if m.frameMemory > keepMemory {
+		m.dropMemory()
 	}
 	m.number, m.blockHash = env.Number, env.BlockHash
 	m.coinbase, m.baseFeeRecipient = env.Coinbase, env.BaseFeeRecipient

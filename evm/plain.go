@@ -26,6 +26,7 @@ type tracedStep struct {
 func (f *frame) interpret() error {
 	m, table, code, stack := f.m, f.m.table, f.code.bytes, f.stack
 	pc, gas, height, traced := f.pc, f.gas, f.height, f.m.tracer != nil
+	landed := pc   // of the last jump
 	var end uint64 // of the memory that an instruction needs
 	for {
 		op := code[pc]
@@ -262,11 +263,15 @@ func (f *frame) interpret() error {
 				f.height = height
 				return errInvalidJump
 			}
+			from := pc + 1
 			pc = target[0]
-			if gas < f.coldFloor {
-				f.pc, f.height, f.gas = pc, height, gas
-				m.earn(coldGas)
-				return errCompiled
+			if f.coldLeft > 0 {
+				if f.coldLeft -= int(from - landed); f.coldLeft <= 0 {
+					f.pc, f.height, f.gas = pc, height, gas
+					m.earnEarly(f.coldGas - gas)
+					return errCompiled
+				}
+				landed = pc
 			}
 			continue
 		case opPC:

@@ -2,76 +2,12 @@ package evm
 
 import (
 	"encoding/binary"
-	"errors"
 	"math/bits"
-	"sync/atomic"
 	"unsafe"
 
 	"github.com/ethereum/go-ethereum/common"
 	"github.com/holiman/uint256"
 )
-
-// errPlain and errCompiled are how one engine hands a frame to the other, at f.pc with
-// f.height words on the stack and f.gas left.
-var (
-	errPlain    = errors.New("goes on in the plain interpreter")
-	errCompiled = errors.New("goes on in the compiled engine")
-)
-
-// run executes the frame to its end. See runPlain for the errors.
-func (f *frame) run() error {
-	if f.m.tracer != nil || f.m.fork != osaka {
-		f.coldFloor = 0
-		return f.runPlain()
-	}
-	if f.code.warm() {
-		return f.runFrom(f.runCompiled())
-	}
-	f.cool(f.gas)
-	return f.runFrom(f.runPlain())
-}
-
-// runFrom goes on where an engine stopped.
-func (f *frame) runFrom(err error) error {
-	for {
-		switch err {
-		case errPlain:
-			err = f.runPlain()
-		case errCompiled:
-			err = f.runCompiled()
-		default:
-			return err
-		}
-	}
-}
-
-// cool lets the plain interpreter work for a while.
-func (f *frame) cool(gas uint64) { f.coldFloor = max(gas, coldGas) - coldGas }
-
-// Compiling is paid with gas that was used, so that nobody can make a machine compile
-// more than it executes: what a step costs to make is a few times what a gas costs to
-// execute. A machine without credit interprets.
-const (
-	gasCompiledStep = 20
-	maxCredit       = 10_000_000
-)
-
-// earn gives credit for gas that was used.
-func (m *Machine) earn(gas uint64) {
-	m.compileCredit = min(m.compileCredit+int64(min(gas, maxCredit)), maxCredit)
-}
-
-// compiled returns the block that belongs into p and begins at pc, or nil if there is no
-// credit to make it.
-func (f *frame) compiled(p *atomic.Pointer[block], pc uint64) *block {
-	b := p.Load()
-	if b == nil && f.m.compileCredit > 0 {
-		var effort int
-		b, effort = f.code.fill(p, pc)
-		f.m.compileCredit -= gasCompiledStep * int64(effort)
-	}
-	return b
-}
 
 // load returns the 32 bytes at p as a word.
 func load(d *uint256.Int, p unsafe.Pointer) {
@@ -168,7 +104,7 @@ func (f *frame) runCompiled() error {
 
 enter:
 	if height := int(uintptr(at[baseStack]) - bottom); gas < b.gas || height < b.need || height+b.room > stackLimit*wordBytes {
-		f.gas, f.pc, f.height, f.coldFloor = gas, b.entry, height/wordBytes, 0
+		f.gas, f.pc, f.height, f.coldLeft = gas, b.entry, height/wordBytes, 0
 		return errPlain // and stays there
 	}
 	if f.m.stopped.Load() {
