@@ -155,10 +155,18 @@ func (b *batch) isExecuted(at int64) bool { return b.task(at).done.Load() == at+
 func (w *worker) claim(next int64) bool {
 	b := w.b
 	limit := min(b.end.Load(), next+ringSize)
-	if b.claimed.Load() >= limit || !b.claim.tryLock() {
+	if b.claimed.Load() >= limit {
+		return false
+	}
+	b.pass(claiming)
+	if !b.claim.tryLock() {
 		return false
 	}
 	from := b.claimed.Load()
+	if from >= limit { // others have committed and claimed since next was read
+		b.claim.unlock()
+		return false
+	}
 	// Small shares at the end of the batch, so that all workers end together.
 	share := max(1, (limit-from)/int64(2*len(b.workers)))
 	to := min(limit, from+min(maxClaim, share))
@@ -419,7 +427,8 @@ func (b *batch) measure(i int, k *work) {
 type event int
 
 const (
-	executing event = iota
+	claiming  event = iota
+	executing       // of one transaction, from here on
 	performed
 	published // its writes are visible
 	committing

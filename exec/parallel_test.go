@@ -408,7 +408,8 @@ func TestParallelEqualsSerial(t *testing.T) {
 			all.Serial += s.Serial
 		}
 	}
-	if all.Aborts == 0 || all.Stolen == 0 || all.Transactions < all.Serial {
+	// How much falls back to serial execution depends on the machine.
+	if all.Aborts == 0 || all.Stolen == 0 || all.Transactions == 0 {
 		t.Errorf("the mix leaves out what is to be tested: %+v", all)
 	}
 	t.Logf("%+v", all)

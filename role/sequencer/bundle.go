@@ -36,7 +36,7 @@ func (l *loop) takeAll(a admitted) error {
 		l.s.queued.Add(-int64(len(b.tx.Raw())))
 		bytes += len(b.tx.Raw())
 		gas += b.tx.Gas()
-		if bytes > batch.MaxBlockTxBytes {
+		if bytes > batch.MaxBlockTxBytes || gas > maxBundleGas {
 			rest = append(rest, b)
 			break
 		}
