@@ -3,8 +3,9 @@ package state
 import (
 	"github.com/ethereum/go-ethereum/common"
 	"github.com/ethereum/go-ethereum/core/types"
-	"github.com/ethereum/go-ethereum/crypto"
 	"github.com/holiman/uint256"
+
+	"github.com/talaria-l2/talaria/keccak"
 )
 
 // Journal is the working state of one transaction over a View: what was read, what
@@ -312,7 +313,7 @@ func (j *Journal) SetCode(addr common.Address, code []byte) []byte {
 	a.code, a.codeKnown = code, true
 	a.current.CodeHash = types.EmptyCodeHash
 	if len(code) > 0 {
-		a.current.CodeHash = crypto.Keccak256Hash(code)
+		a.current.CodeHash = keccak.Sum256(code)
 	}
 	return before
 }
