@@ -64,7 +64,10 @@ func Open(path string, opts Options) (*DB, error) {
 	o := &pebble.Options{
 		// Pebble would try again for ever: better stop at the first sign, while all
 		// that was acknowledged is in the log.
-		EventListener:              &pebble.EventListener{BackgroundError: func(err error) { log.Fatalf("%v", err) }},
+		EventListener: &pebble.EventListener{
+			BackgroundError: func(err error) { log.Fatalf("%v", err) },
+			DataCorruption:  func(info pebble.DataCorruptionInfo) { log.Fatalf("%s is damaged: %v", info.Path, info.Details) },
+		},
 		Cache:                      cache,
 		FormatMajorVersion:         pebble.FormatValueSeparation,
 		MemTableSize:               dbMemTableBytes,

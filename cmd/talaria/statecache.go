@@ -1,13 +1,13 @@
 package main
 
-import (
-	"github.com/urfave/cli/v3"
+import "github.com/urfave/cli/v3"
 
-	"github.com/talaria-l2/talaria/role/node"
+// Limits of --state-cache. Less than the first makes a node read all the time; more
+// than the second no machine has.
+const (
+	minStateCache = 16 << 20
+	maxStateCache = 1 << 44
 )
-
-// maxStateCache keeps a slip of the keyboard from asking for memory that no machine has.
-const maxStateCache = 1 << 44
 
 func stateCacheFlag() cli.Flag {
 	return &cli.Uint64Flag{
@@ -20,8 +20,8 @@ func stateCacheFlag() cli.Flag {
 // stateCache reads the flag.
 func stateCache(c *cli.Command) (uint64, error) {
 	size := c.Uint64("state-cache")
-	if size != 0 && size < node.MinStateCache || size > maxStateCache {
-		return 0, usagef("--state-cache %d: allowed are 0 and %d..%d", size, node.MinStateCache, uint64(maxStateCache))
+	if size != 0 && size < minStateCache || size > maxStateCache {
+		return 0, usagef("--state-cache %d: allowed are 0 and %d..%d", size, minStateCache, uint64(maxStateCache))
 	}
 	return size, nil
 }

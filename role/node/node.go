@@ -26,8 +26,8 @@ type Options struct {
 	// GasCap bounds eth_call and eth_estimateGas [the chain's transaction gas cap].
 	GasCap chain.Gas
 	// StateCache bounds the memory in bytes for accounts and slots that the store has,
-	// too, of which a quarter is the store's cache; MinStateCache or more. 0: accounts
-	// and slots are all in memory.
+	// too, of which a quarter is the store's cache. 0: accounts and slots are all in
+	// memory.
 	StateCache uint64
 	Log        *slog.Logger // [slog.Default()]
 }
@@ -65,9 +65,6 @@ type Node struct {
 	closeErr   error
 }
 
-// MinStateCache is the least Options.StateCache but 0.
-const MinStateCache = 16 << 20
-
 // maxUnwritten bounds the sealed blocks that wait in memory for the store.
 const maxUnwritten = 8
 
@@ -103,10 +100,7 @@ func (n *Node) load() error {
 	if n.opts.GasCap == 0 {
 		n.opts.GasCap = n.cfg.TxGasCap
 	}
-	if size := n.opts.StateCache; size != 0 && size < MinStateCache {
-		return fmt.Errorf("state cache of %d bytes: at least %d, or 0", size, MinStateCache)
-	}
-	storeCache := int64(n.opts.StateCache / 4)
+	storeCache := int64((n.opts.StateCache + 3) / 4) // 0: as the store likes
 	if n.store, err = store.Open(n.dir.DBPath(), store.Options{Log: n.log, CacheBytes: storeCache}); err != nil {
 		return err
 	}

@@ -1,0 +1,162 @@
+package store
+
+import (
+	"errors"
+	"math/rand/v2"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/ethereum/go-ethereum/common"
+
+	"github.com/talaria-l2/talaria/state"
+)
+
+// coldView reads a DB as a state.Cold.
+type coldView struct {
+	t  *testing.T
+	db *DB
+	state.View
+}
+
+func (v coldView) Account(addr common.Address) (state.Account, bool) {
+	a, err := v.db.Account(addr)
+	if err != nil {
+		v.t.Fatal(err)
+	}
+	return a, !a.IsEmpty()
+}
+
+func (v coldView) Storage(addr common.Address, slot common.Hash) common.Hash {
+	value, err := v.db.Slot(addr, slot)
+	if err != nil {
+		v.t.Fatal(err)
+	}
+	return value
+}
+
+// TestDBIsAColdState: after each block Account and Slot are the newest state; a state
+// with almost no cache over the database answers like one in memory, at once and after
+// the next start, and has the same root.
+func TestDBIsAColdState(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "db")
+	db := openDB(t, path)
+	c, r := newTestChain(7), rand.New(rand.NewPCG(7, 7))
+	model, tree := state.NewDB(), state.NewTrie()
+	load := func() (*state.DB, *state.Trie) {
+		l := state.NewLoader(state.Tier{Cold: db, Cache: 1})
+		if err := db.LoadState(l); err != nil {
+			t.Fatal(err)
+		}
+		return l.Finish()
+	}
+	flat, _ := load()
+	for n := range 60 {
+		b := c.next()
+		write(t, db, b)
+		model.Apply(b.diff)
+		tree.Apply(b.diff)
+		version := flat.Apply(b.diff)
+		equalViews(t, "database", coldView{t, db, model.Head()}, model.Head())
+		equalViews(t, "not told", flat.Head(), model.Head())
+		if r.IntN(2) == 0 {
+			flat.Written(version)
+			flat.Apply(nil)
+			model.Apply(nil)
+			equalViews(t, "told", flat.Head(), model.Head())
+		}
+		if n%10 != 9 {
+			continue
+		}
+		closeDB(t, db)
+		db = openDB(t, path)
+		var root *state.Trie
+		flat, root = load()
+		equalViews(t, "opened", flat.Head(), model.Head())
+		if got, want := root.Root(), tree.Root(); got != want {
+			t.Fatalf("block %d: root after start is %s, want %s", n, got, want)
+		}
+		accounts, slots := flat.Counts()
+		if a, s := model.Counts(); a != accounts || s != slots {
+			t.Fatalf("%d accounts and %d slots after start, want %d and %d", accounts, slots, a, s)
+		}
+	}
+}
+
+// TestDBReportsADamagedColdState: what the disk destroyed is not an absent account.
+// Pebble itself goes to Options.Fatal where a checksum is wrong.
+func TestDBReportsADamagedColdState(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "db")
+	db := openDB(t, path)
+	c := newTestChain(8)
+	for range 50 {
+		write(t, db, c.next())
+	}
+	addr, slot := common.Address{9}, common.Hash{9}
+	for _, key := range [][]byte{accountKey(addr), slotKey(addr, slot)} {
+		if err := db.db.Set(key, make([]byte, 99), nil); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if _, err := db.Account(addr); err == nil {
+		t.Error("a malformed account was read")
+	}
+	if _, err := db.Slot(addr, slot); err == nil {
+		t.Error("a malformed slot was read")
+	}
+	if err := db.db.Flush(); err != nil {
+		t.Fatal(err)
+	}
+	closeDB(t, db)
+	tables, err := filepath.Glob(filepath.Join(path, "*.sst"))
+	if err != nil || len(tables) == 0 {
+		t.Fatal("no tables", err)
+	}
+	for _, name := range tables {
+		raw, err := os.ReadFile(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for i := range len(raw) * 3 / 4 { // the index stays
+			raw[i] ^= 0x55
+		}
+		if err := os.WriteFile(name, raw, 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	stopped := errors.New("stopped")
+	var why error
+	defer func() {
+		if v := recover(); v != stopped || why == nil {
+			t.Errorf("a damaged database ends in %v (%v)", v, why)
+		}
+	}()
+	db, err = Open(path, Options{Fatal: func(err error) {
+		why = err
+		panic(stopped)
+	}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i := range testKeys {
+		_, err = db.Account(testAddr(i))
+		t.Error("an account was read", err)
+	}
+}
+
+// TestDBFailTellsWhy: Fail hands the error to Options.Fatal.
+func TestDBFailTellsWhy(t *testing.T) {
+	why := errors.New("cannot be read back")
+	defer func() {
+		if err, ok := recover().(error); !ok || !strings.Contains(err.Error(), why.Error()) {
+			t.Errorf("Fatal was told %v", err)
+		}
+	}()
+	db, err := Open(filepath.Join(t.TempDir(), "db"), Options{Fatal: func(err error) { panic(err) }})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer closeDB(t, db)
+	db.Fail(why)
+}
