@@ -11,8 +11,8 @@ import (
 // ErrCold is wrapped by what Tier.Fail is told.
 var ErrCold = errors.New("state cannot be read back")
 
-// Cold is the state after the newest block that was written to a disk. Its methods
-// are safe for concurrent use.
+// Cold is the state after the newest block that was written to a disk, which the DB
+// over it has applied before. Its methods are safe for concurrent use.
 type Cold interface {
 	// Account returns the account, or EmptyAccount.
 	Account(common.Address) (Account, error)

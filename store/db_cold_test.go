@@ -54,10 +54,10 @@ func TestDBIsAColdState(t *testing.T) {
 	flat, _ := load()
 	for n := range 60 {
 		b := c.next()
-		write(t, db, b)
 		model.Apply(b.diff)
 		tree.Apply(b.diff)
 		version := flat.Apply(b.diff)
+		write(t, db, b)
 		equalViews(t, "database", coldView{t, db, model.Head()}, model.Head())
 		equalViews(t, "not told", flat.Head(), model.Head())
 		if r.IntN(2) == 0 {
