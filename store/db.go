@@ -62,12 +62,7 @@ func Open(path string, opts Options) (*DB, error) {
 	defer cache.Unref() // Pebble holds its own reference
 	log := pebbleLog{log: opts.Log, fatal: opts.Fatal}
 	o := &pebble.Options{
-		// Pebble would try again for ever: better stop at the first sign, while all
-		// that was acknowledged is in the log.
-		EventListener: &pebble.EventListener{
-			BackgroundError: func(err error) { log.Fatalf("%v", err) },
-			DataCorruption:  func(info pebble.DataCorruptionInfo) { log.Fatalf("%s is damaged: %v", info.Path, info.Details) },
-		},
+		EventListener:              log.events(),
 		Cache:                      cache,
 		FormatMajorVersion:         pebble.FormatValueSeparation,
 		MemTableSize:               dbMemTableBytes,

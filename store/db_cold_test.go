@@ -3,11 +3,11 @@ package store
 import (
 	"errors"
 	"math/rand/v2"
-	"os"
 	"path/filepath"
 	"strings"
 	"testing"
 
+	"github.com/cockroachdb/pebble/v2"
 	"github.com/ethereum/go-ethereum/common"
 
 	"github.com/talaria-l2/talaria/state"
@@ -84,15 +84,10 @@ func TestDBIsAColdState(t *testing.T) {
 	}
 }
 
-// TestDBReportsADamagedColdState: what the disk destroyed is not an absent account.
-// Pebble itself goes to Options.Fatal where a checksum is wrong.
-func TestDBReportsADamagedColdState(t *testing.T) {
-	path := filepath.Join(t.TempDir(), "db")
-	db := openDB(t, path)
-	c := newTestChain(8)
-	for range 50 {
-		write(t, db, c.next())
-	}
+// TestDBReportsMalformedState: a value that cannot be read is not an absent one.
+func TestDBReportsMalformedState(t *testing.T) {
+	db := openDB(t, filepath.Join(t.TempDir(), "db"))
+	defer closeDB(t, db)
 	addr, slot := common.Address{9}, common.Hash{9}
 	for _, key := range [][]byte{accountKey(addr), slotKey(addr, slot)} {
 		if err := db.db.Set(key, make([]byte, 99), nil); err != nil {
@@ -105,58 +100,32 @@ func TestDBReportsADamagedColdState(t *testing.T) {
 	if _, err := db.Slot(addr, slot); err == nil {
 		t.Error("a malformed slot was read")
 	}
-	if err := db.db.Flush(); err != nil {
-		t.Fatal(err)
-	}
-	closeDB(t, db)
-	tables, err := filepath.Glob(filepath.Join(path, "*.sst"))
-	if err != nil || len(tables) == 0 {
-		t.Fatal("no tables", err)
-	}
-	for _, name := range tables {
-		raw, err := os.ReadFile(name)
-		if err != nil {
-			t.Fatal(err)
-		}
-		for i := range len(raw) * 3 / 4 { // the index stays
-			raw[i] ^= 0x55
-		}
-		if err := os.WriteFile(name, raw, 0o600); err != nil {
-			t.Fatal(err)
-		}
-	}
-	stopped := errors.New("stopped")
-	var why error
-	defer func() {
-		if v := recover(); v != stopped || why == nil {
-			t.Errorf("a damaged database ends in %v (%v)", v, why)
-		}
-	}()
-	db, err = Open(path, Options{Fatal: func(err error) {
-		why = err
-		panic(stopped)
-	}})
-	if err != nil {
-		t.Fatal(err)
-	}
-	for i := range testKeys {
-		_, err = db.Account(testAddr(i))
-		t.Error("an account was read", err)
-	}
 }
 
-// TestDBFailTellsWhy: Fail hands the error to Options.Fatal.
+// TestDBFailTellsWhy: Options.Fatal is told what Fail is, and of every damage that Pebble
+// comes upon.
 func TestDBFailTellsWhy(t *testing.T) {
 	why := errors.New("cannot be read back")
-	defer func() {
-		if err, ok := recover().(error); !ok || !strings.Contains(err.Error(), why.Error()) {
-			t.Errorf("Fatal was told %v", err)
-		}
-	}()
-	db, err := Open(filepath.Join(t.TempDir(), "db"), Options{Fatal: func(err error) { panic(err) }})
+	fatal := func(err error) { panic(err) }
+	db, err := Open(filepath.Join(t.TempDir(), "db"), Options{Fatal: fatal})
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer closeDB(t, db)
-	db.Fail(why)
+	events := pebbleLog{fatal: fatal}.events()
+	for name, f := range map[string]func(){
+		"read":       func() { db.Fail(why) },
+		"damage":     func() { events.DataCorruption(pebble.DataCorruptionInfo{Path: "000006.sst", Details: why}) },
+		"background": func() { events.BackgroundError(why) },
+	} {
+		func() {
+			defer func() {
+				if err, ok := recover().(error); !ok || !strings.Contains(err.Error(), why.Error()) {
+					t.Errorf("%s: Fatal was told %v", name, err)
+				}
+			}()
+			f()
+			t.Errorf("%s: it went on", name)
+		}()
+	}
 }
