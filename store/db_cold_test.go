@@ -4,6 +4,7 @@ import (
 	"errors"
 	"math/rand/v2"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"testing"
 
@@ -42,6 +43,7 @@ func (v coldView) Storage(addr common.Address, slot common.Hash) common.Hash {
 func TestDBIsAColdState(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "db")
 	db := openDB(t, path)
+	defer func() { closeDB(t, db) }()
 	c, r := newTestChain(7), rand.New(rand.NewPCG(7, 7))
 	model, tree := state.NewDB(), state.NewTrie()
 	load := func() (*state.DB, *state.Trie) {
@@ -128,4 +130,81 @@ func TestDBFailTellsWhy(t *testing.T) {
 			t.Errorf("%s: it went on", name)
 		}()
 	}
+}
+
+// BenchmarkCold measures a state of a million accounts over the database: the memory
+// that the flat part of it takes after a start, besides trie and database, and what a read
+// takes that is in memory, in the cache, and in the database. Every third account has a
+// slot.
+func BenchmarkCold(b *testing.B) {
+	const n = 1_000_000
+	db := openDB(b, filepath.Join(b.TempDir(), "db"))
+	defer func() { closeDB(b, db) }()
+	r := rand.New(rand.NewPCG(1, 1))
+	addrs := make([]common.Address, n)
+	batch := db.db.NewBatch()
+	for i := range addrs {
+		for j := range addrs[i] {
+			addrs[i][j] = byte(r.Uint32())
+		}
+		a := state.EmptyAccount
+		a.Nonce = uint64(i)
+		a.Balance.SetUint64(r.Uint64() | 1)
+		err := batch.Set(accountKey(addrs[i]), encodeAccount(&a), nil)
+		if err == nil && i%3 == 0 {
+			err = batch.Set(slotKey(addrs[i], common.Hash{}), []byte{1}, nil)
+		}
+		if err == nil && i%10_000 == 9_999 {
+			err = batch.Commit(pebble.NoSync)
+			batch = db.db.NewBatch()
+		}
+		if err != nil {
+			b.Fatal(err)
+		}
+	}
+	if err := errors.Join(batch.Close(), db.db.Flush()); err != nil {
+		b.Fatal(err)
+	}
+	for _, c := range []struct {
+		name  string
+		cache uint64
+		among int
+	}{{"memory", 0, n}, {"cached", 16 << 20, 10_000}, {"database", 1, n}} {
+		b.Run(c.name, func(b *testing.B) {
+			before := heapBytes()
+			var flat *state.DB
+			if c.cache == 0 {
+				flat = state.NewDB()
+				if err := db.LoadState(flat); err != nil {
+					b.Fatal(err)
+				}
+			} else {
+				l := state.NewLoader(state.Tier{Cold: db, Cache: c.cache})
+				if err := db.LoadState(l); err != nil {
+					b.Fatal(err)
+				}
+				flat, _ = l.Finish()
+			}
+			held := heapBytes() - before
+			head, r := flat.Head(), rand.New(rand.NewPCG(1, 2))
+			for _, addr := range addrs[:c.among] {
+				head.Account(addr)
+			}
+			for b.Loop() {
+				if a, ok := head.Account(addrs[r.IntN(c.among)]); !ok || a.Balance.IsZero() {
+					b.Fatal("an account is missing")
+				}
+			}
+			b.ReportMetric(float64(held)/n, "B/account")
+			runtime.KeepAlive(flat)
+		})
+	}
+}
+
+func heapBytes() int64 {
+	runtime.GC()
+	runtime.GC()
+	var m runtime.MemStats
+	runtime.ReadMemStats(&m)
+	return int64(m.HeapAlloc)
 }
