@@ -167,34 +167,35 @@ func (c *coldShard) slot(key *SlotKey) (common.Hash, bool) {
 }
 
 // newestAccount returns the newest account without the shard's lock: for the writer.
-func (db *DB) newestAccount(s *shard, addr *common.Address) Account {
-	a, ok := s.cold.account(addr)
+// Keys come by value, so that those who do without a tier keep theirs on the stack.
+func (db *DB) newestAccount(s *shard, addr common.Address) Account {
+	a, ok := s.cold.account(&addr)
 	if !ok {
 		a = db.tier.readAccount(addr)
-		s.cold.cachedAccounts.put(addr, &a)
+		s.cold.cachedAccounts.put(&addr, &a)
 	}
 	return a
 }
 
 // newestSlot is newestAccount for a slot.
-func (db *DB) newestSlot(s *shard, key *SlotKey) common.Hash {
-	v, ok := s.cold.slot(key)
+func (db *DB) newestSlot(s *shard, key SlotKey) common.Hash {
+	v, ok := s.cold.slot(&key)
 	if !ok {
 		v = db.tier.readSlot(key)
-		s.cold.cachedSlots.put(key, &v)
+		s.cold.cachedSlots.put(&key, &v)
 	}
 	return v
 }
 
-func (t *tier) readAccount(addr *common.Address) Account {
-	a, err := t.Cold.Account(*addr)
+func (t *tier) readAccount(addr common.Address) Account {
+	a, err := t.Cold.Account(addr)
 	if err != nil {
 		t.fail(fmt.Errorf("%w: account %s: %w", ErrCold, addr, err))
 	}
 	return a
 }
 
-func (t *tier) readSlot(key *SlotKey) common.Hash {
+func (t *tier) readSlot(key SlotKey) common.Hash {
 	v, err := t.Cold.Slot(key.Address, key.Slot)
 	if err != nil {
 		t.fail(fmt.Errorf("%w: slot %s of %s: %w", ErrCold, key.Slot, key.Address, err))
@@ -213,57 +214,57 @@ func (t *tier) fail(err error) {
 // the account and Cold may get to know. But then the history has the account as the
 // snapshot sees it, so that it is asked again. If it has nothing, then no version
 // after the snapshot's changed the account: what was read is also the newest.
-func (s *Snapshot) coldRecord(shard *shard, addr *common.Address) accountRecord {
+func (s *Snapshot) coldRecord(shard *shard, addr common.Address) accountRecord {
 	if r, ok := s.warmRecord(shard, addr); ok {
 		return r
 	}
 	a := s.db.tier.readAccount(addr)
 	shard.mu.RLock()
 	defer shard.mu.RUnlock()
-	if r := shard.pastAccounts.at(*addr, s.version); r != nil {
+	if r := shard.pastAccounts.at(addr, s.version); r != nil {
 		return *r
 	}
-	shard.cold.cachedAccounts.put(addr, &a)
-	return accountRecord{a, shard.cold.count(addr)}
+	shard.cold.cachedAccounts.put(&addr, &a)
+	return accountRecord{a, shard.cold.count(&addr)}
 }
 
 // warmRecord returns the record if it is in memory.
-func (s *Snapshot) warmRecord(shard *shard, addr *common.Address) (accountRecord, bool) {
+func (s *Snapshot) warmRecord(shard *shard, addr common.Address) (accountRecord, bool) {
 	shard.mu.RLock()
 	defer shard.mu.RUnlock()
-	if r := shard.pastAccounts.at(*addr, s.version); r != nil {
+	if r := shard.pastAccounts.at(addr, s.version); r != nil {
 		return *r, true
 	}
-	a, ok := shard.cold.account(addr)
-	return accountRecord{a, shard.cold.count(addr)}, ok
+	a, ok := shard.cold.account(&addr)
+	return accountRecord{a, shard.cold.count(&addr)}, ok
 }
 
 // coldCount is the slotCount of a snapshot with a Tier. It does not read from the disk.
-func (s *Snapshot) coldCount(shard *shard, addr *common.Address) uint64 {
+func (s *Snapshot) coldCount(shard *shard, addr common.Address) uint64 {
 	r, _ := s.warmRecord(shard, addr)
 	return r.slots
 }
 
 // coldSlot is coldRecord for a slot.
-func (s *Snapshot) coldSlot(shard *shard, key *SlotKey) common.Hash {
+func (s *Snapshot) coldSlot(shard *shard, key SlotKey) common.Hash {
 	if v, ok := s.warmSlot(shard, key); ok {
 		return v
 	}
 	value := s.db.tier.readSlot(key)
 	shard.mu.RLock()
 	defer shard.mu.RUnlock()
-	if v := shard.pastSlots.at(*key, s.version); v != nil {
+	if v := shard.pastSlots.at(key, s.version); v != nil {
 		return *v
 	}
-	shard.cold.cachedSlots.put(key, &value)
+	shard.cold.cachedSlots.put(&key, &value)
 	return value
 }
 
-func (s *Snapshot) warmSlot(shard *shard, key *SlotKey) (common.Hash, bool) {
+func (s *Snapshot) warmSlot(shard *shard, key SlotKey) (common.Hash, bool) {
 	shard.mu.RLock()
 	defer shard.mu.RUnlock()
-	if v := shard.pastSlots.at(*key, s.version); v != nil {
+	if v := shard.pastSlots.at(key, s.version); v != nil {
 		return *v, true
 	}
-	return shard.cold.slot(key)
+	return shard.cold.slot(&key)
 }

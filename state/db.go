@@ -325,7 +325,7 @@ func (db *DB) recordOf(addr common.Address) accountRecord {
 		return *r
 	}
 	if s.cold != nil {
-		return accountRecord{db.newestAccount(s, &addr), s.cold.count(&addr)}
+		return accountRecord{db.newestAccount(s, addr), s.cold.count(&addr)}
 	}
 	return absentRecord
 }
@@ -359,7 +359,7 @@ func (db *DB) slotOf(key *SlotKey) common.Hash {
 		return *v
 	}
 	if s.cold != nil {
-		return db.newestSlot(s, key)
+		return db.newestSlot(s, *key)
 	}
 	return common.Hash{}
 }

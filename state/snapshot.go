@@ -64,7 +64,7 @@ func (s *Snapshot) record(addr common.Address) accountRecord {
 	s.check()
 	shard := s.db.shardOf(&addr)
 	if shard.cold != nil {
-		return s.coldRecord(shard, &addr)
+		return s.coldRecord(shard, addr)
 	}
 	shard.mu.RLock()
 	defer shard.mu.RUnlock()
@@ -100,7 +100,7 @@ func (s *Snapshot) Storage(addr common.Address, slot common.Hash) common.Hash {
 	key := SlotKey{addr, slot}
 	shard := s.db.shardOfSlot(&key)
 	if shard.cold != nil {
-		return s.coldSlot(shard, &key)
+		return s.coldSlot(shard, key)
 	}
 	shard.mu.RLock()
 	defer shard.mu.RUnlock()
@@ -126,7 +126,7 @@ func (s *Snapshot) HasStorage(addr common.Address) bool { return s.slotCount(add
 func (s *Snapshot) slotCount(addr common.Address) uint64 {
 	if shard := s.db.shardOf(&addr); shard.cold != nil {
 		s.check()
-		return s.coldCount(shard, &addr)
+		return s.coldCount(shard, addr)
 	}
 	return s.record(addr).slots
 }
@@ -143,7 +143,7 @@ func (h head) Account(addr common.Address) (Account, bool) {
 		return r.Account, !r.IsEmpty()
 	}
 	if s.cold != nil {
-		a := h.db.newestAccount(s, &addr)
+		a := h.db.newestAccount(s, addr)
 		return a, !a.IsEmpty()
 	}
 	return EmptyAccount, false
