@@ -236,13 +236,13 @@ type follower struct {
 }
 
 // startReplica starts an L1-only follower on a free port.
-func startReplica(t *testing.T, datadir, l1URL, beaconURL, genesis string) *follower {
+func startReplica(t *testing.T, datadir, l1URL, beaconURL, genesis string, args ...string) *follower {
 	t.Helper()
 	var info struct {
 		L2 L2Info `json:"l2"`
 	}
-	p := startRole(t, &info, "replica", "--l1-url", l1URL, "--l1-beacon-url", beaconURL, "--genesis", genesis,
-		"--datadir", datadir, "--port", "0")
+	p := startRole(t, &info, append([]string{"replica", "--l1-url", l1URL, "--l1-beacon-url", beaconURL, "--genesis", genesis,
+		"--datadir", datadir, "--port", "0"}, args...)...)
 	if info.L2.HTTPURL == "" {
 		t.Fatal("replica does not say where it serves")
 	}

@@ -13,7 +13,8 @@ import (
 
 // TestL1Reorganises: L1 takes three blocks back, with the batches in them, and forgets
 // their transactions. The chain goes on, what was lost is posted again, and a follower
-// that had derived it goes back and reaches the same hashes.
+// that had derived it, with a bounded cache of the state, goes back and reaches the same
+// hashes.
 func TestL1Reorganises(t *testing.T) {
 	if os.Getenv("TALARIA_E2E_L1") == "talaria" {
 		t.Skip("needs anvil_reorg")
@@ -21,7 +22,7 @@ func TestL1Reorganises(t *testing.T) {
 	const depth = 3 // less than the four confirmations that deposits wait for
 	l1 := startL1(t)
 	d := startDevnet(t, t.TempDir(), "--l1-url", l1.url, "--l1-beacon-url", l1.beacon, "--batch-ms", "1000")
-	f := startReplica(t, t.TempDir(), l1.url, l1.beacon, d.Genesis)
+	f := startReplica(t, t.TempDir(), l1.url, l1.beacon, d.Genesis, "--state-cache", minStateCache)
 	follower, sequencer := dialEth(t, f.HTTPURL), dialEth(t, d.L2.HTTPURL)
 	reach := func(n uint64) {
 		t.Helper()

@@ -85,12 +85,17 @@ func TestRestart(t *testing.T) {
 	}
 }
 
+// minStateCache is the least that --state-cache allows besides 0.
+const minStateCache = "16777216"
+
 // TestKill: kill -9 at any moment under load loses nothing that was acknowledged.
-// TALARIA_CRASH_ROUNDS sets how often, TALARIA_CRASH_SEED when.
+// TALARIA_CRASH_ROUNDS sets how often, TALARIA_CRASH_SEED when. Every other time the
+// node has a bounded cache of the state.
 func TestKill(t *testing.T) {
 	rounds, seed := number(t, "TALARIA_CRASH_ROUNDS", 8), number(t, "TALARIA_CRASH_SEED", uint64(time.Now().UnixNano()))
 	t.Logf("TALARIA_CRASH_SEED=%d", seed)
 	moments := rand.New(rand.NewPCG(seed, 0))
+	caches := []string{minStateCache, "0"}
 	dir := t.TempDir()
 	d := startDevnet(t, dir)
 	load := newMixedLoad(t, d, 8)
@@ -112,7 +117,7 @@ func TestKill(t *testing.T) {
 		if err := <-ended; err != nil {
 			t.Fatalf("round %d: %v", round, err)
 		}
-		d = startDevnet(t, dir)
+		d = startDevnet(t, dir, "--state-cache", caches[round%2])
 		load.check(t, d.L2.HTTPURL)
 		t.Logf("round %d: %d acknowledged so far, all there; ready again after %s", round, load.acked.Load(), d.readyAfter)
 	}

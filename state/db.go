@@ -23,7 +23,7 @@ type SlotKey struct {
 // Load methods and reads through Head; any number of others read through
 // Snapshots, each of which sees exactly one version for as long as it is open.
 //
-// The newest values live in pointer-free tables. Each Apply also keeps the values
+// The newest values live in pointer-free tables, or with a Tier in part. Each Apply also keeps the values
 // that it replaced, its undo layer: a Snapshot takes a key's value from the oldest
 // layer newer than itself that changed the key, and from the table if there is
 // none. Trim drops the layers that nobody needs.
@@ -47,6 +47,8 @@ type DB struct {
 	pins    map[uint64]int // open snapshots by version
 
 	trimming sync.Mutex // taken before all others
+
+	tier *tier // nil: everything is in memory
 }
 
 const dbShards = 64 // a power of two
@@ -59,6 +61,7 @@ type shard struct {
 	slots        table[SlotKey, common.Hash] // no zero values
 	pastAccounts history[common.Address, accountRecord]
 	pastSlots    history[SlotKey, common.Hash]
+	cold         *coldShard // nil without a tier; with one the tables are empty
 }
 
 // shardOf returns where the account is. Chosen addresses may meet in one shard: that
@@ -103,6 +106,10 @@ func (db *DB) Apply(d Diff) uint64 {
 	for i := range d {
 		db.applyAccount(&d[i], version, &layer)
 	}
+	if t := db.tier; t != nil {
+		t.queue = append(t.queue, coldLayer{version, layer})
+		t.settle(db, 1024+2*(len(layer.accounts)+len(layer.slots)))
+	}
 	db.mu.Lock()
 	defer db.mu.Unlock()
 	db.version = version
@@ -138,17 +145,14 @@ func (db *DB) applyAccount(a *AccountDiff, version uint64, layer *undoLayer) {
 	if s.pastAccounts.record(a.Address, version, before) {
 		layer.accounts = append(layer.accounts, a.Address)
 	}
-	db.setRecord(s, &a.Address, &before, &after)
+	db.setRecord(s, &a.Address, &before, &after, version)
 }
 
 // setSlot stores the value, counts it in the record, and reports whether the version
 // has an undo entry for the slot that it had not. Version 0 has none.
 func (db *DB) setSlot(key *SlotKey, value *common.Hash, version uint64, r *accountRecord) bool {
 	s := db.shardOfSlot(key)
-	var old common.Hash
-	if v := s.slots.at(key); v != nil {
-		old = *v
-	}
+	old := db.slotOf(key)
 	if *value == old {
 		return false
 	}
@@ -160,20 +164,28 @@ func (db *DB) setSlot(key *SlotKey, value *common.Hash, version uint64, r *accou
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if *value == zero {
-		s.slots.remove(key)
 		r.slots--
 		db.nonZero.Add(-1)
-	} else {
+	}
+	switch {
+	case s.cold != nil:
+		s.cold.slots.put(key, &unwritten[common.Hash]{*value, version})
+	case *value == zero:
+		s.slots.remove(key)
+	default:
 		s.slots.put(key, value)
 	}
 	return version > 0 && s.pastSlots.record(*key, version, old)
 }
 
 // setRecord changes the account in its shard, which is locked.
-func (db *DB) setRecord(s *shard, addr *common.Address, before, after *accountRecord) {
-	if *after == absentRecord {
+func (db *DB) setRecord(s *shard, addr *common.Address, before, after *accountRecord, version uint64) {
+	switch {
+	case s.cold != nil:
+		s.cold.set(addr, before, after, version)
+	case *after == absentRecord:
 		s.accounts.remove(addr)
-	} else {
+	default:
 		s.accounts.put(addr, after)
 	}
 	if !before.IsEmpty() {
@@ -294,32 +306,47 @@ func (db *DB) mustLoad() {
 	if version := db.Version(); version != 0 {
 		panic(fmt.Sprintf("state: load into version %d", version))
 	}
+	if db.tier != nil {
+		panic("state: load into a tier without its Loader")
+	}
 }
 
 func (db *DB) loadRecord(addr *common.Address, before, after *accountRecord) {
 	s := db.shardOf(addr)
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	db.setRecord(s, addr, before, after)
+	db.setRecord(s, addr, before, after, 0)
 }
 
 // recordOf returns the newest record without a lock: for the writer.
 func (db *DB) recordOf(addr common.Address) accountRecord {
-	if r := db.shardOf(&addr).accounts.at(&addr); r != nil {
+	s := db.shardOf(&addr)
+	if r := s.accounts.at(&addr); r != nil {
 		return *r
+	}
+	if s.cold != nil {
+		return accountRecord{db.newestAccount(s, addr), s.cold.count(&addr)}
 	}
 	return absentRecord
 }
 
 // eachAccount and eachSlot call f for everything, in an order that differs from run
-// to run. They are for the writer.
+// to run. They are for the writer of a DB without a tier.
 func (db *DB) eachAccount(f func(*common.Address, *accountRecord)) {
+	db.mustHoldAll()
 	for i := range db.shards {
 		db.shards[i].accounts.each(f)
 	}
 }
 
+func (db *DB) mustHoldAll() {
+	if db.tier != nil {
+		panic("state: not everything is in memory")
+	}
+}
+
 func (db *DB) eachSlot(f func(*SlotKey, *common.Hash)) {
+	db.mustHoldAll()
 	for i := range db.shards {
 		db.shards[i].slots.each(f)
 	}
@@ -327,8 +354,12 @@ func (db *DB) eachSlot(f func(*SlotKey, *common.Hash)) {
 
 // slotOf returns the newest value without a lock: for the writer.
 func (db *DB) slotOf(key *SlotKey) common.Hash {
-	if v := db.shardOfSlot(key).slots.at(key); v != nil {
+	s := db.shardOfSlot(key)
+	if v := s.slots.at(key); v != nil {
 		return *v
+	}
+	if s.cold != nil {
+		return db.newestSlot(s, *key)
 	}
 	return common.Hash{}
 }

@@ -16,5 +16,6 @@
 // nothing else, so that the goroutine which computes the roots need not be the one
 // that executes. Recorder notes what is read through it, for witnesses.
 //
-// The package never touches a disk: store keeps what must survive.
+// The package never touches a disk: store keeps what must survive. With a Tier a DB
+// reads back from there what it does not hold.
 package state

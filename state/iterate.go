@@ -9,7 +9,8 @@ import (
 )
 
 // Accounts returns the accounts of the newest version, ascending by address. Like
-// Head it is for the writer only, which must not call Apply meanwhile.
+// Head it is for the writer only, which must not call Apply meanwhile. A DB with a
+// Tier does not hold them: it panics.
 func (db *DB) Accounts() iter.Seq2[common.Address, Account] {
 	return func(yield func(common.Address, Account) bool) {
 		keys := make([]common.Address, 0, db.existing.Load())

@@ -63,6 +63,9 @@ func (s *Snapshot) Close() {
 func (s *Snapshot) record(addr common.Address) accountRecord {
 	s.check()
 	shard := s.db.shardOf(&addr)
+	if shard.cold != nil {
+		return s.coldRecord(shard, addr)
+	}
 	shard.mu.RLock()
 	defer shard.mu.RUnlock()
 	if r := shard.pastAccounts.at(addr, s.version); r != nil {
@@ -96,6 +99,9 @@ func (s *Snapshot) Storage(addr common.Address, slot common.Hash) common.Hash {
 	s.check()
 	key := SlotKey{addr, slot}
 	shard := s.db.shardOfSlot(&key)
+	if shard.cold != nil {
+		return s.coldSlot(shard, key)
+	}
 	shard.mu.RLock()
 	defer shard.mu.RUnlock()
 	if v := shard.pastSlots.at(key, s.version); v != nil {
@@ -117,7 +123,13 @@ func (s *Snapshot) Code(hash common.Hash) []byte {
 // HasStorage implements View.
 func (s *Snapshot) HasStorage(addr common.Address) bool { return s.slotCount(addr) > 0 }
 
-func (s *Snapshot) slotCount(addr common.Address) uint64 { return s.record(addr).slots }
+func (s *Snapshot) slotCount(addr common.Address) uint64 {
+	if shard := s.db.shardOf(&addr); shard.cold != nil {
+		s.check()
+		return s.coldCount(shard, addr)
+	}
+	return s.record(addr).slots
+}
 
 // Head returns a view of whatever is newest. It takes no lock: only the writer, and
 // goroutines that it starts and waits for between two calls of Apply, may use it.
@@ -126,8 +138,13 @@ func (db *DB) Head() View { return head{db} }
 type head struct{ db *DB }
 
 func (h head) Account(addr common.Address) (Account, bool) {
-	if r := h.db.shardOf(&addr).accounts.at(&addr); r != nil {
+	s := h.db.shardOf(&addr)
+	if r := s.accounts.at(&addr); r != nil {
 		return r.Account, !r.IsEmpty()
+	}
+	if s.cold != nil {
+		a := h.db.newestAccount(s, addr)
+		return a, !a.IsEmpty()
 	}
 	return EmptyAccount, false
 }
@@ -140,4 +157,9 @@ func (h head) Code(hash common.Hash) []byte { return h.db.codes[hash] }
 
 func (h head) HasStorage(addr common.Address) bool { return h.slotCount(addr) > 0 }
 
-func (h head) slotCount(addr common.Address) uint64 { return h.db.recordOf(addr).slots }
+func (h head) slotCount(addr common.Address) uint64 {
+	if s := h.db.shardOf(&addr); s.cold != nil {
+		return s.cold.count(&addr)
+	}
+	return h.db.recordOf(addr).slots
+}

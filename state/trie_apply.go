@@ -290,8 +290,8 @@ func sumTrie[V any](workers []*trieWorker, of func(*trieWorker) *hashing[V], id 
 	main.sum(0)
 }
 
-// BuildTrie returns the trie of the newest state of the DB. Only the DB's writer
-// may call it.
+// BuildTrie returns the trie of the newest state of the DB, which must have no Tier.
+// Only the DB's writer may call it.
 func BuildTrie(db *DB) *Trie {
 	t := NewTrie()
 	const partSize = 1 << 19 // accounts and slots: bounds the memory for a part

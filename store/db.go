@@ -34,6 +34,8 @@ type Options struct {
 	// Fatal is called when Pebble cannot go on, for example because the disk is
 	// full, and must not return [log the error and exit with code 1].
 	Fatal func(error)
+	// CacheBytes bounds the blocks of the database kept in memory [64 MiB].
+	CacheBytes int64
 }
 
 // DB holds sealed blocks with their receipts and indexes, the state after the
@@ -43,7 +45,8 @@ type Options struct {
 // and each sees only whole blocks. Nothing written is sure to survive a power cut
 // before Sync returns, but what survives is always a prefix of what was written.
 type DB struct {
-	db *pebble.DB
+	db  *pebble.DB
+	log pebbleLog
 
 	mu      sync.Mutex
 	head    uint64
@@ -52,13 +55,14 @@ type DB struct {
 
 // Open opens the database in the directory path, or creates it.
 func Open(path string, opts Options) (*DB, error) {
-	cache := pebble.NewCache(dbCacheBytes)
+	if opts.CacheBytes == 0 {
+		opts.CacheBytes = dbCacheBytes
+	}
+	cache := pebble.NewCache(opts.CacheBytes)
 	defer cache.Unref() // Pebble holds its own reference
 	log := pebbleLog{log: opts.Log, fatal: opts.Fatal}
 	o := &pebble.Options{
-		// Pebble would try again for ever: better stop at the first sign, while all
-		// that was acknowledged is in the log.
-		EventListener:              &pebble.EventListener{BackgroundError: func(err error) { log.Fatalf("%v", err) }},
+		EventListener:              log.events(),
 		Cache:                      cache,
 		FormatMajorVersion:         pebble.FormatValueSeparation,
 		MemTableSize:               dbMemTableBytes,
@@ -73,7 +77,7 @@ func Open(path string, opts Options) (*DB, error) {
 	if err != nil {
 		return nil, fmt.Errorf("open database %s: %w", path, err)
 	}
-	db := &DB{db: p}
+	db := &DB{db: p, log: log}
 	if err := db.start(); err != nil {
 		return nil, errors.Join(fmt.Errorf("open database %s: %w", path, err), p.Close())
 	}

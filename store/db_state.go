@@ -13,7 +13,7 @@ import (
 	"github.com/talaria-l2/talaria/state"
 )
 
-// StateLoader takes the flat state at start-up; *state.DB is one.
+// StateLoader takes the flat state at start-up; *state.DB and *state.Loader are.
 type StateLoader interface {
 	LoadAccount(common.Address, state.Account)
 	LoadSlot(addr common.Address, slot, value common.Hash)

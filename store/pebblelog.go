@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"log/slog"
 	"os"
+
+	"github.com/cockroachdb/pebble/v2"
 )
 
 // pebbleLog hands Pebble's messages on; its chatter is debug output.
@@ -41,6 +43,15 @@ func (p pebbleLog) Fatalf(format string, args ...any) {
 	}
 	p.logger().Error("database failed; nothing acknowledged is lost (hint: check the disk's space and health, then start again)", "err", err)
 	os.Exit(1)
+}
+
+// events are what ends the process. Pebble would try again for ever: better stop at the
+// first sign, while all that was acknowledged is in the log.
+func (p pebbleLog) events() *pebble.EventListener {
+	return &pebble.EventListener{
+		BackgroundError: func(err error) { p.Fatalf("%v", err) },
+		DataCorruption:  func(info pebble.DataCorruptionInfo) { p.Fatalf("%s is damaged: %v", info.Path, info.Details) },
+	}
 }
 
 // Eventf implements pebble.LoggerAndTracer.

@@ -32,6 +32,7 @@ func devnetCommand() *cli.Command {
 			&cli.Uint64Flag{Name: "miniblock-min-ms", Value: 1, Usage: "and not before so long, 1..miniblock-ms", Sources: env("MINIBLOCK_MIN_MS")},
 			&cli.Uint64Flag{Name: "batch-ms", Value: 4000, Usage: "how often a quiet chain posts to L1, 100..3600000", Sources: env("BATCH_MS")},
 			&cli.StringFlag{Name: "durability", Value: "disk", Usage: "disk: acknowledge after fdatasync; none: after write (survives a crash of the process only)", Sources: env("DURABILITY")},
+			stateCacheFlag(),
 			&cli.BoolFlag{Name: "json", Usage: "print one line of JSON when ready", Sources: env("JSON")},
 			logFlag(),
 		},
@@ -79,6 +80,9 @@ func runDevnet(ctx context.Context, c *cli.Command) error {
 		return usagef("--durability %q: allowed are disk and none", c.String("durability"))
 	}
 	var err error
+	if opts.StateCache, err = stateCache(c); err != nil {
+		return err
+	}
 	if opts.Log, err = logger(c); err != nil {
 		return err
 	}

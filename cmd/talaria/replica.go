@@ -34,6 +34,7 @@ func replicaCommand() *cli.Command {
 			&cli.Uint64Flag{Name: "l1-confirmations", Value: 0, Usage: "how deep an L1 block must be", Sources: env("L1_CONFIRMATIONS")},
 			&cli.StringFlag{Name: "host", Value: "127.0.0.1", Usage: "address to listen on", Sources: env("HOST")},
 			&cli.IntFlag{Name: "port", Value: 8745, Usage: "JSON-RPC over HTTP and WebSocket; 0: any free port", Sources: env("PORT")},
+			stateCacheFlag(),
 			&cli.BoolFlag{Name: "json", Usage: "print one line of JSON when serving", Sources: env("JSON")},
 			logFlag(),
 		},
@@ -48,6 +49,10 @@ func runReplica(ctx context.Context, c *cli.Command) (err error) {
 		}
 	}
 	number, err := port(c, "port")
+	if err != nil {
+		return err
+	}
+	cache, err := stateCache(c)
 	if err != nil {
 		return err
 	}
@@ -75,7 +80,7 @@ func runReplica(ctx context.Context, c *cli.Command) (err error) {
 	if err != nil {
 		return err
 	}
-	n, err := node.Open(dir, node.Options{Genesis: genesis, Log: log})
+	n, err := node.Open(dir, node.Options{Genesis: genesis, StateCache: cache, Log: log})
 	if err != nil {
 		return err
 	}

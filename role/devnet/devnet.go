@@ -45,6 +45,7 @@ type Options struct {
 	Block, MiniBlock, MiniBlockMin chain.Millis
 	Batch                          chain.Millis
 	NoSync                         bool
+	StateCache                     uint64 // bytes; see node.Options
 	Version                        string
 	Log                            *slog.Logger
 }
@@ -95,7 +96,7 @@ func (d *Devnet) start(ctx context.Context) error {
 		return err
 	}
 	owned = nil
-	n, err := node.Open(dir, node.Options{Genesis: genesis, Log: d.log})
+	n, err := node.Open(dir, node.Options{Genesis: genesis, StateCache: d.opts.StateCache, Log: d.log})
 	if err != nil {
 		return err
 	}

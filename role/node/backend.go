@@ -316,6 +316,8 @@ func (n *Node) Storage(ctx context.Context, addr common.Address, slot common.Has
 // read calls f with the state at ref and the header of the block that a call at ref
 // runs in: the open block for the newest state, else the block itself.
 func (n *Node) read(ref rpc.StateRef, f func(state.View, *types.Header) error) error {
+	n.reading.RLock()
+	defer n.reading.RUnlock()
 	n.mu.RLock()
 	if ref.Newest {
 		snapshot, err := n.state.View(n.pub.version)

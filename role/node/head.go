@@ -212,6 +212,7 @@ func (n *Node) write(r *recentBlock) error {
 	if err := n.store.WriteBlock(r.block, sigs, r.diff); err != nil {
 		return fmt.Errorf("write block %d: %w", r.block.Number(), err)
 	}
+	n.state.Written(r.state.Version())
 	n.blocks.add(r.block)
 	n.mu.Lock()
 	n.pub.recent = n.pub.recent[1:]

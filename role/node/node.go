@@ -25,7 +25,11 @@ type Options struct {
 	Genesis *chain.Genesis
 	// GasCap bounds eth_call and eth_estimateGas [the chain's transaction gas cap].
 	GasCap chain.Gas
-	Log    *slog.Logger // [slog.Default()]
+	// StateCache bounds the memory in bytes for accounts and slots that the store has,
+	// too, of which a quarter is the store's cache. 0: accounts and slots are all in
+	// memory.
+	StateCache uint64
+	Log        *slog.Logger // [slog.Default()]
 }
 
 // Node holds the chain. See the package comment.
@@ -46,6 +50,10 @@ type Node struct {
 	mu     sync.RWMutex
 	pub    head
 	blocks blockCache
+
+	// reading is held by those who read state, for as long as they do, and by Rewind
+	// against them. It comes before mu.
+	reading sync.RWMutex
 
 	writes     chan write
 	wg         sync.WaitGroup
@@ -92,7 +100,8 @@ func (n *Node) load() error {
 	if n.opts.GasCap == 0 {
 		n.opts.GasCap = n.cfg.TxGasCap
 	}
-	if n.store, err = store.Open(n.dir.DBPath(), store.Options{Log: n.log}); err != nil {
+	storeCache := int64((n.opts.StateCache + 3) / 4) // 0: as the store likes
+	if n.store, err = store.Open(n.dir.DBPath(), store.Options{Log: n.log, CacheBytes: storeCache}); err != nil {
 		return err
 	}
 	if err := n.store.SetGenesis(encodeGenesis(n.Genesis)); err != nil {
@@ -110,17 +119,33 @@ func (n *Node) load() error {
 	return n.loadHead()
 }
 
-// loadHead makes the newest block in the store the head, with its state in memory.
+// loadState reads the state of the newest block in the store.
+func (n *Node) loadState() (*state.DB, *state.Trie, error) {
+	if n.opts.StateCache == 0 {
+		flat := state.NewDB()
+		if err := n.store.LoadState(flat); err != nil {
+			return nil, nil, err
+		}
+		return flat, state.BuildTrie(flat), nil
+	}
+	loader := state.NewLoader(state.Tier{Cold: n.store, Cache: n.opts.StateCache / 4 * 3, Fail: n.store.Fail})
+	if err := n.store.LoadState(loader); err != nil {
+		return nil, nil, err
+	}
+	flat, tree := loader.Finish()
+	return flat, tree, nil
+}
+
+// loadHead makes the newest block in the store the head, with its state.
 func (n *Node) loadHead() error {
 	number, _, err := n.store.Head()
 	if err != nil {
 		return err
 	}
-	flat := state.NewDB()
-	if err := n.store.LoadState(flat); err != nil {
+	flat, tree, err := n.loadState()
+	if err != nil {
 		return err
 	}
-	tree := state.BuildTrie(flat)
 	block, err := n.store.Block(number)
 	if err != nil {
 		return err
@@ -224,10 +249,12 @@ func encodeGenesis(g *chain.Genesis) []byte {
 	return append(out, '\n')
 }
 
-// Rewind makes block number the head again and forgets every later block. Readers
-// that are at work see either the old chain or the new one.
+// Rewind makes block number the head again and forgets every later block. It waits
+// for readers of the old chain, which may read from the store.
 func (n *Node) Rewind(number uint64) error {
 	return n.AfterWrites(func() error {
+		n.reading.Lock()
+		defer n.reading.Unlock()
 		if err := n.store.Rewind(number); err != nil {
 			return fmt.Errorf("go back to block %d: %w", number, err)
 		}

@@ -70,13 +70,15 @@ type rig struct {
 	seq   *Sequencer
 	l1    *fakeL1
 	// oldOrigin gives the chain an L1 origin of 1970.
-	oldOrigin bool
+	oldOrigin  bool
+	stateCache uint64
 }
 
-func newRig(t *testing.T) *rig { return newRigOn(t, false) }
+func newRig(t *testing.T) *rig { return newRigWith(t, func(*rig) {}) }
 
-func newRigOn(t *testing.T, oldOrigin bool) *rig {
-	r := &rig{t: t, dir: t.TempDir(), key: key(t, 100), l1: new(fakeL1), oldOrigin: oldOrigin}
+// newRigWith lets change change the rig before the node starts.
+func newRigWith(t *testing.T, change func(*rig)) *rig {
+	r := &rig{t: t, dir: t.TempDir(), key: key(t, 100), l1: new(fakeL1)}
 	r.g = &chain.Genesis{Config: chain.DefaultConfig(), Timestamp: uint64(time.Now().Unix()) - 2, Alloc: predeploys.Alloc()}
 	r.g.Config.Sequencer = crypto.PubkeyToAddress(r.key.PublicKey)
 	for i := range 3 {
@@ -84,6 +86,7 @@ func newRigOn(t *testing.T, oldOrigin bool) *rig {
 		r.users = append(r.users, u)
 		r.g.Alloc[crypto.PubkeyToAddress(u.PublicKey)] = types.Account{Balance: big.NewInt(params.Ether)}
 	}
+	change(r)
 	r.start()
 	t.Cleanup(func() { r.stop() })
 	return r
@@ -104,7 +107,7 @@ func (r *rig) start() {
 	if err != nil {
 		r.t.Fatal(err)
 	}
-	if r.node, err = node.Open(dir, node.Options{Genesis: r.g}); err != nil {
+	if r.node, err = node.Open(dir, node.Options{Genesis: r.g, StateCache: r.stateCache}); err != nil {
 		r.t.Fatal(err)
 	}
 	origin := &derive.L1Block{BaseFee: big.NewInt(1), BlobBaseFee: big.NewInt(1)}
@@ -134,7 +137,11 @@ func (r *rig) stop() {
 
 func (r *rig) transfer(user int, nonce uint64, value int64) *chain.Tx {
 	r.t.Helper()
-	to := common.Address{0xaa}
+	return r.transferTo(common.Address{0xaa}, user, nonce, value)
+}
+
+func (r *rig) transferTo(to common.Address, user int, nonce uint64, value int64) *chain.Tx {
+	r.t.Helper()
 	id := new(big.Int).SetUint64(r.g.Config.ChainID)
 	raw, err := types.MustSignNewTx(r.users[user], types.LatestSignerForChainID(id), &types.DynamicFeeTx{
 		ChainID: id, Nonce: nonce, Gas: 21_000, To: &to, Value: big.NewInt(value), GasFeeCap: big.NewInt(10_000_000), GasTipCap: big.NewInt(1),
@@ -298,7 +305,7 @@ func TestAStrangersKeyIsRefused(t *testing.T) {
 // A block on an origin that is too old could never be derived: none is opened until
 // L1 tells what came after it, and nothing is taken meanwhile.
 func TestNoBlockIsOpenedOnAnOriginThatIsTooOld(t *testing.T) {
-	r := newRigOn(t, true)
+	r := newRigWith(t, func(r *rig) { r.oldOrigin = true })
 	for r.seq.Ready() == nil {
 		runtime.Gosched()
 	}
