@@ -13,9 +13,9 @@ const codePadding = 64
 
 // code is a code that can run: its bytes and where its jumps may go.
 type code struct {
-	bytes []byte   // with codePadding zero bytes behind the code
-	size  int      // of the code itself
-	jumps []uint64 // bit n: byte n is a JUMPDEST instruction, not data of a PUSH
+	bytes []byte // with codePadding zero bytes behind the code
+	size  int    // of the code itself
+	jumps atomic.Pointer[jumps]
 
 	start  atomic.Pointer[block] // compiled at 0
 	blocks atomic.Pointer[blocks]
@@ -75,24 +75,39 @@ func (c *code) fill(p *atomic.Pointer[block], pc uint64) (b *block, effort int) 
 	return p.Load(), effort
 }
 
-// newCode analyses a code, which it copies.
+// newCode makes a code of bytes, which it copies.
 func newCode(b []byte) *code {
-	c := &code{bytes: make([]byte, len(b)+codePadding), size: len(b), jumps: make([]uint64, len(b)/64+1)}
+	c := &code{bytes: make([]byte, len(b)+codePadding), size: len(b)}
 	copy(c.bytes, b)
+	return c
+}
+
+// jumps says where a code has JUMPDESTs: bit n, that byte n is one and not data of a PUSH.
+type jumps []uint64
+
+// canJump reports whether pc is the place of a JUMPDEST. The first question analyses the
+// code.
+func (c *code) canJump(pc uint64) bool {
+	known := c.jumps.Load()
+	if known == nil {
+		found := findJumps(c.bytes[:c.size])
+		known = &found
+		c.jumps.Store(known)
+	}
+	return pc < uint64(c.size) && (*known)[pc/64]&(1<<(pc%64)) != 0
+}
+
+func findJumps(b []byte) jumps {
+	found := make(jumps, len(b)/64+1)
 	for pc := 0; pc < len(b); pc++ {
 		switch op := b[pc]; {
 		case op == opJUMPDEST:
-			c.jumps[pc/64] |= 1 << (pc % 64)
+			found[pc/64] |= 1 << (pc % 64)
 		case op >= opPUSH1 && op <= opPUSH32:
 			pc += int(op - opPUSH1 + 1)
 		}
 	}
-	return c
-}
-
-// canJump reports whether pc is the place of a JUMPDEST.
-func (c *code) canJump(pc uint64) bool {
-	return pc < uint64(c.size) && c.jumps[pc/64]&(1<<(pc%64)) != 0
+	return found
 }
 
 // codeCacheBytes bounds each of the two generations of a codeCache.

@@ -172,6 +172,7 @@ func (f *frame) log(topics []common.Hash, data []byte) error {
 		return errWriteProtection
 	}
 	l := f.m.journal.AppendLog(f.address, topics, data)
+	l.TxHash, l.BlockNumber = f.m.txHash, f.m.number
 	if l.Topics == nil {
 		l.Topics = []common.Hash{} // JSON must not say null
 	}

@@ -33,7 +33,8 @@ type Machine struct {
 	scratch       [85]byte    // of address derivations
 	stopped       atomic.Bool // ends the execution with ErrCancelled
 
-	msg message // of the present transaction
+	msg    message     // of the present transaction
+	txHash common.Hash // of the present transaction, zero for a call
 
 	// Of the present block.
 	number           uint64
@@ -102,7 +103,7 @@ func (m *Machine) begin(view state.View, env *Env, noBaseFee bool) {
 	if m.frameMemory > keepMemory {
 		m.dropMemory()
 	}
-	m.number, m.blockHash = env.Number, env.BlockHash
+	m.number, m.blockHash, m.txHash = env.Number, env.BlockHash, common.Hash{}
 	m.coinbase, m.baseFeeRecipient = env.Coinbase, env.BaseFeeRecipient
 	m.baseFee.Clear()
 	if !noBaseFee && env.BaseFee != nil {
@@ -136,6 +137,7 @@ func (m *Machine) cancelled() bool { return m.stopped.Load() }
 // view does not see the changes: they are the result's Diff and Credits.
 func (m *Machine) Execute(view state.View, tx *chain.Tx, env *Env, r *Result) error {
 	m.begin(view, env, false)
+	m.txHash = tx.Hash()
 	if tx.IsDeposit() {
 		m.executeDeposit(tx, env, r)
 		return nil
@@ -175,10 +177,6 @@ func (m *Machine) result(tx *chain.Tx, env *Env, out *executed, r *Result) {
 	r.Logs = m.journal.LogsInto(&r.buffer)
 	if out.err == nil {
 		r.Status = 1
-	}
-	hash := tx.Hash()
-	for _, l := range r.Logs {
-		l.TxHash, l.BlockNumber = hash, m.number
 	}
 	if m.tracer != nil {
 		m.traceEnd(out, r.Logs, nil)

@@ -38,7 +38,7 @@ type logCell struct {
 	data   [64]byte
 }
 
-const logCells = 16
+const logCells = 32
 
 func (j *Journal) newLog() *types.Log {
 	if len(j.cells) == 0 {
@@ -88,10 +88,13 @@ func (j *Journal) popLog() {
 // reusable empties logs. Beyond the end lies the memory of logs to use again, within
 // bounds.
 func reusable(logs []*types.Log) []*types.Log {
+	if cap(logs) > 2*keepLogs {
+		return nil
+	}
 	for i, l := range logs {
 		if cap(l.Data) > keepLogBytes {
 			logs[i] = nil
 		}
 	}
-	return emptied(logs, keepLogs)
+	return logs[:0]
 }
