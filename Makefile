@@ -28,7 +28,7 @@ ROOMS   := bench bridge chain cmd batch derive evm exec invariant keccak l1 role
 SOURCES := $(shell find $(wildcard $(ROOMS)) -type f -not -name '*_test.go' -not -path '*/testdata/*' 2>/dev/null)
 
 # Rooms that start goroutines: their tests run a second time under the race detector.
-RACY := $(addprefix ./,$(addsuffix /...,$(wildcard bench l1 role rpc state store)))
+RACY := $(addprefix ./,$(addsuffix /...,$(wildcard bench evm exec keccak l1 role rpc state store)))
 
 .PHONY: help
 help: ## list the targets
