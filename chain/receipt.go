@@ -71,7 +71,9 @@ func UnmarshalReceipt(raw []byte) (*Receipt, error) {
 	}
 	typ := byte(types.LegacyTxType)
 	if raw[0] < 0x80 {
-		typ, raw = raw[0], raw[1:]
+		if typ, raw = raw[0], raw[1:]; typ == types.LegacyTxType {
+			return nil, errors.New("receipt: a legacy receipt has no type byte")
+		}
 	}
 	r := &Receipt{Type: typ}
 	switch typ {

@@ -240,6 +240,7 @@ func FuzzUnmarshalReceipt(f *testing.F) {
 	for _, typ := range []byte{0, 1, 2, 4, DepositTxType} {
 		f.Add((&Receipt{Type: typ, Status: 1, CumulativeGasUsed: 5, Logs: []*types.Log{log}, DepositNonce: 3}).MarshalBinary())
 	}
+	f.Add(append([]byte{0}, (&Receipt{Status: 1, Logs: []*types.Log{log}}).MarshalBinary()...))
 	f.Fuzz(func(t *testing.T, raw []byte) {
 		r, err := UnmarshalReceipt(raw)
 		if err == nil && !bytes.Equal(r.MarshalBinary(), raw) {
