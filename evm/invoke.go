@@ -265,23 +265,6 @@ func (f *frame) create(dst, value, offset, size, salt *uint256.Int) {
 	}
 }
 
-// createChecked is all of CREATE, or CREATE2 with a salt: it charges, makes the memory
-// and leaves the new address, or zero, in f.result.
-func (f *frame) createChecked(op byte, value, offset, size, salt *uint256.Int) error {
-	cost, end, err := f.createCost(op, offset, size)
-	if err != nil {
-		return err
-	}
-	cost += uint64(instructions[op].gas)
-	if cost > f.gas {
-		return ErrOutOfGas
-	}
-	f.gas -= cost
-	f.grow(end)
-	f.create(&f.result, value, offset, size, salt)
-	return nil
-}
-
 // create makes a contract: c.input is its initcode and c.address its place. The result
 // is that of call; the output of a success is the code.
 func (m *Machine) create(c *invocation) (ret []byte, left uint64, err error) {

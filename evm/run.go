@@ -68,11 +68,7 @@ func (f *frame) copyOut(to, size *uint256.Int, source []byte, from *uint256.Int)
 	if n == 0 {
 		return true
 	}
-	target := f.mem[off : off+n]
-	if from.IsUint64() && from.Uint64() < uint64(len(source)) {
-		target = target[copy(target, source[from.Uint64():]):]
-	}
-	clear(target)
+	copyPadded(f.mem[off:off+n], source, from)
 	return true
 }
 
@@ -107,7 +103,7 @@ enter:
 		f.gas, f.pc, f.height, f.coldLeft = gas, b.entry, height/wordBytes, 0
 		return errPlain // and stays there
 	}
-	if f.m.stopped.Load() {
+	if f.m.cancelled() {
 		return ErrCancelled
 	}
 	gas -= b.gas
