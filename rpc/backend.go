@@ -68,16 +68,25 @@ type Backend interface {
 	// CreateAccessList is the EIP-2930 list the call touches.
 	CreateAccessList(ctx context.Context, req *CallRequest) (*AccessListResult, error)
 
-	// SubmitTx hands a signed transaction over for sequencing. It returns at once:
-	// ctx covers the hand-over only, and raw may be kept. Transactions are ordered as
-	// the calls of one goroutine return. The result is resolved when the
-	// transaction's mini-block is durable and published, or with the reason for its
-	// refusal. NonceGapError and NotReadyError are the typed
-	// refusals of EIP-7966.
-	SubmitTx(ctx context.Context, raw []byte) *Submission
+	// SubmitTxs hands signed transactions over for sequencing, in this order, and returns
+	// a submission for each. It returns at once: ctx covers the hand-over only, and the
+	// raw transactions may be kept. Transactions are ordered as the calls of one
+	// goroutine return. A submission is resolved when its transaction's mini-block is
+	// durable and published, or with the reason for its refusal. NonceGapError and
+	// NotReadyError are the typed refusals of EIP-7966.
+	SubmitTxs(ctx context.Context, sends []Send) []*Submission
 
 	// Subscribe starts a stream of what is published from now on.
 	Subscribe(buffer int) *FeedReader
+}
+
+// Send is a signed transaction as a client handed it over.
+type Send struct {
+	Raw []byte // EIP-2718 encoding
+	// Sender is who the client says signed it; zero: not said. It is never trusted.
+	Sender common.Address
+	// Caller names who sent it, for what only the sender may see; empty: nobody.
+	Caller string
 }
 
 // StateRef selects a state: after a sealed block, or the newest mini-block.

@@ -8,14 +8,6 @@ import (
 	"time"
 )
 
-// method is one entry of the dispatch table: a read answers at once, a send starts
-// something and answers later.
-type method struct {
-	maxArgs int
-	read    func(c *call, a *args) (rawJSON, error)
-	send    func(c *call, a *args) *future
-}
-
 // call is what handlers know of the message they serve.
 type call struct {
 	ctx  context.Context // ends with the request or its time limit
@@ -26,6 +18,7 @@ type call struct {
 // future is the answer to a send: settled when its submission is, or when the time
 // is up.
 type future struct {
+	raw      []byte // to be handed over
 	sub      *Submission
 	err      error // refused before submission
 	sync     bool  // answer with the receipt, else with the hash
@@ -53,18 +46,32 @@ func (s *Server) begin(c *call, body []byte) *message {
 	return m
 }
 
-// startSends starts the consecutive sends from request i on.
+// startSends hands the consecutive sends from request i on over, all at once.
 func (s *Server) startSends(c *call, m *message, i int) {
+	var sends []Send
+	first := i
 	for ; i < len(m.reqs); i++ {
 		r := &m.reqs[i]
 		if r.bad != nil {
-			return
+			break
 		}
 		mt, ok := s.methods[r.method]
 		if !ok || mt.send == nil {
-			return
+			break
 		}
-		m.futures[i] = s.start(c, r, mt)
+		f := s.start(c, r, mt)
+		if m.futures[i] = f; f.err == nil {
+			sends = append(sends, Send{Raw: f.raw})
+		}
+	}
+	if len(sends) == 0 {
+		return
+	}
+	subs := s.backend.SubmitTxs(c.ctx, sends)
+	for _, f := range m.futures[first:i] {
+		if f.err == nil {
+			f.sub, subs = subs[0], subs[1:]
+		}
 	}
 }
 
@@ -150,7 +157,7 @@ func (s *Server) guard(r *request, fail *error) {
 	}
 }
 
-// start runs a send up to its submission.
+// start reads the arguments of a send.
 func (s *Server) start(c *call, r *request, mt *method) (f *future) {
 	var crash error
 	defer func() {

@@ -122,7 +122,15 @@ func (b *fakeBackend) add(tx *chain.Tx) (*TxInfo, *MiniBlock) {
 	return &info, m
 }
 
-func (b *fakeBackend) SubmitTx(_ context.Context, raw []byte) *Submission {
+func (b *fakeBackend) SubmitTxs(_ context.Context, sends []Send) []*Submission {
+	subs := make([]*Submission, len(sends))
+	for i := range sends {
+		subs[i] = b.submit(sends[i].Raw)
+	}
+	return subs
+}
+
+func (b *fakeBackend) submit(raw []byte) *Submission {
 	tx, err := chain.DecodeTx(raw, &b.cfg)
 	if err != nil {
 		return FailedSubmission(zeroHash, err)

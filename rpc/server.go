@@ -20,7 +20,7 @@ import (
 type Server struct {
 	backend Backend
 	opts    Options
-	methods map[string]*method
+	methods methodTable
 	hub     *hub
 	calls   *callPool
 	http    *http.Server

@@ -70,20 +70,20 @@ func (s *Server) finality(c *call, a *args) (rawJSON, error) {
 	return w.b, nil
 }
 
-// submit hands the first argument over; the caller has checked nothing yet.
-func (s *Server) submit(c *call, a *args, sync bool, wait time.Duration) *future {
+// submission is the future of the first argument, which has yet to be handed over.
+func (s *Server) submission(c *call, a *args, sync bool, wait time.Duration) *future {
 	raw := a.bytes(0)
 	if a.err != nil {
 		return nil
 	}
 	return &future{
-		sub: s.backend.SubmitTx(c.ctx, raw), sync: sync,
+		raw: raw, sync: sync,
 		deadline: time.Now().Add(wait), millis: wait.Milliseconds(),
 	}
 }
 
 func (s *Server) sendRaw(c *call, a *args) *future {
-	return s.submit(c, a, false, s.opts.SendTimeout)
+	return s.submission(c, a, false, s.opts.SendTimeout)
 }
 
 // sendRawSync is EIP-7966: the answer is the receipt. A timeout of zero is the
@@ -99,5 +99,5 @@ func (s *Server) sendRawSync(c *call, a *args) *future {
 	if a.err != nil {
 		return nil
 	}
-	return s.submit(c, a, true, wait)
+	return s.submission(c, a, true, wait)
 }

@@ -110,7 +110,7 @@ func (b *fakeBackend) send(t testing.TB) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := b.SubmitTx(context.Background(), enc).Result(); err != nil {
+	if _, err := b.submit(enc).Result(); err != nil {
 		t.Fatal(err)
 	}
 }

@@ -72,8 +72,16 @@ func (b *Backend) Ready() error {
 	return b.ReadyHook()
 }
 
-// SubmitTx implements rpc.Backend.
-func (b *Backend) SubmitTx(_ context.Context, raw []byte) *rpc.Submission {
+// SubmitTxs implements rpc.Backend.
+func (b *Backend) SubmitTxs(_ context.Context, sends []rpc.Send) []*rpc.Submission {
+	subs := make([]*rpc.Submission, len(sends))
+	for i := range sends {
+		subs[i] = b.submit(sends[i].Raw)
+	}
+	return subs
+}
+
+func (b *Backend) submit(raw []byte) *rpc.Submission {
 	tx, err := chain.DecodeTx(raw, b.cfg)
 	if err != nil {
 		return rpc.FailedSubmission(common.Hash{}, err)
