@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"math/big"
+	"sync/atomic"
 
 	"github.com/ethereum/go-ethereum/common"
 	"github.com/ethereum/go-ethereum/core/types"
@@ -17,15 +18,19 @@ import (
 // Tx is one transaction of the chain, signed or deposited, with its sender known.
 // It is immutable once made and safe to share.
 type Tx struct {
-	Eth     *types.Transaction // nil for a deposit
-	Deposit *Deposit           // nil for a signed transaction
+	Deposit *Deposit // nil for a signed transaction
 
-	from common.Address
-	hash common.Hash
-	raw  []byte
+	eth atomic.Pointer[types.Transaction] // decoded when asked for
+	typ byte
+	// listless is set when there is known to be no access list.
+	listless bool
+	from     common.Address
+	hash     common.Hash
+	raw      []byte
 
 	// What every execution asks for. go-ethereum copies most of it on each call.
 	to           *common.Address
+	recipient    common.Address // what to may point to
 	value        uint256.Int
 	feeCap       uint256.Int
 	tipCap       uint256.Int
@@ -49,14 +54,15 @@ var (
 // ownership of d.
 func NewDepositTx(d *Deposit) *Tx {
 	raw := d.encode()
-	t := &Tx{Deposit: d, from: d.From, hash: crypto.Keccak256Hash(raw), raw: raw, to: d.To, gas: d.Gas, data: d.Data}
+	t := &Tx{Deposit: d, typ: DepositTxType, from: d.From, hash: crypto.Keccak256Hash(raw), raw: raw, to: d.To, gas: d.Gas, data: d.Data}
 	t.valueTooHigh = t.value.SetFromBig(d.Value)
 	return t
 }
 
 // signedBy is the signed transaction eth, whose sender and encoding are known.
 func signedBy(from common.Address, eth *types.Transaction, hash common.Hash, raw []byte) *Tx {
-	t := &Tx{Eth: eth, from: from, hash: hash, raw: raw, to: eth.To(), gas: eth.Gas(), nonce: eth.Nonce(), data: eth.Data()}
+	t := &Tx{typ: eth.Type(), from: from, hash: hash, raw: raw, to: eth.To(), gas: eth.Gas(), nonce: eth.Nonce(), data: eth.Data()}
+	t.eth.Store(eth)
 	t.valueTooHigh = t.value.SetFromBig(eth.Value())
 	feeTooHigh, tipTooHigh := t.feeCap.SetFromBig(eth.GasFeeCap()), t.tipCap.SetFromBig(eth.GasTipCap())
 	t.feesTooHigh = feeTooHigh || tipTooHigh
@@ -131,11 +137,23 @@ func (t *Tx) Raw() []byte { return t.raw }
 func (t *Tx) IsDeposit() bool { return t.Deposit != nil }
 
 // Type is the EIP-2718 type.
-func (t *Tx) Type() byte {
+func (t *Tx) Type() byte { return t.typ }
+
+// Eth is go-ethereum's form of a signed transaction, nil for a deposit. The caller must
+// not change it.
+func (t *Tx) Eth() *types.Transaction {
 	if t.Deposit != nil {
-		return DepositTxType
+		return nil
 	}
-	return t.Eth.Type()
+	if eth := t.eth.Load(); eth != nil {
+		return eth
+	}
+	eth := new(types.Transaction)
+	if err := eth.UnmarshalBinary(t.raw); err != nil {
+		panic(fmt.Sprintf("decode transaction %v again: %v", t.hash, err)) // it was decoded before
+	}
+	t.eth.Store(eth)
+	return eth
 }
 
 // To is the recipient; nil creates a contract. The caller must not change it.
@@ -152,7 +170,7 @@ func (t *Tx) Value() *big.Int {
 	if t.Deposit != nil {
 		return t.Deposit.Value
 	}
-	return t.Eth.Value()
+	return t.Eth().Value()
 }
 
 // Value256 is Value without a copy; ok is false if it does not fit. The caller must
@@ -172,19 +190,19 @@ func (t *Tx) Data() []byte { return t.data }
 
 // AccessList is the list of EIP-2930, nil without one; the caller must not change it.
 func (t *Tx) AccessList() types.AccessList {
-	if t.Deposit != nil {
+	if t.Deposit != nil || t.listless {
 		return nil
 	}
-	return t.Eth.AccessList()
+	return t.Eth().AccessList()
 }
 
 // Authorizations is the list of EIP-7702, nil without one; the caller must not change
 // it.
 func (t *Tx) Authorizations() []types.SetCodeAuthorization {
-	if t.Deposit != nil {
+	if t.typ != types.SetCodeTxType {
 		return nil
 	}
-	return t.Eth.SetCodeAuthorizations()
+	return t.Eth().SetCodeAuthorizations()
 }
 
 // EffectiveGasPrice is the wei per gas the sender pays at baseFee (EIP-1559).
@@ -192,8 +210,8 @@ func (t *Tx) EffectiveGasPrice(baseFee *big.Int) *big.Int {
 	if t.Deposit != nil {
 		return new(big.Int)
 	}
-	price := new(big.Int).Add(t.Eth.GasTipCap(), baseFee)
-	if cap := t.Eth.GasFeeCap(); price.Cmp(cap) > 0 {
+	price := new(big.Int).Add(t.Eth().GasTipCap(), baseFee)
+	if cap := t.Eth().GasFeeCap(); price.Cmp(cap) > 0 {
 		return new(big.Int).Set(cap)
 	}
 	return price

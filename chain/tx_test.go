@@ -2,6 +2,7 @@ package chain
 
 import (
 	"bytes"
+	"crypto/ecdsa"
 	"errors"
 	"math/big"
 	"reflect"
@@ -15,13 +16,18 @@ import (
 	"github.com/holiman/uint256"
 )
 
-func signedTx(t testing.TB, chainID int64, inner types.TxData) []byte {
+func testKey(t testing.TB) *ecdsa.PrivateKey {
 	t.Helper()
 	key, err := crypto.HexToECDSA("ac0974bec39a17e36ba4a6b4d238ff944bacb478cbed5efcae784d7bf4f2ff80")
 	if err != nil {
 		t.Fatal(err)
 	}
-	raw, err := types.MustSignNewTx(key, types.LatestSignerForChainID(big.NewInt(chainID)), inner).MarshalBinary()
+	return key
+}
+
+func signedTx(t testing.TB, chainID int64, inner types.TxData) []byte {
+	t.Helper()
+	raw, err := types.MustSignNewTx(testKey(t), types.LatestSignerForChainID(big.NewInt(chainID)), inner).MarshalBinary()
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -89,15 +95,15 @@ func TestTxAnswersAsItsTransaction(t *testing.T) {
 		}
 		for _, tx := range []*Tx{decoded, restored} {
 			value, ok := tx.Value256()
-			if !ok || value.ToBig().Cmp(tx.Eth.Value()) != 0 {
-				t.Errorf("%s: value %v, want %v", name, value, tx.Eth.Value())
+			if !ok || value.ToBig().Cmp(tx.Eth().Value()) != 0 {
+				t.Errorf("%s: value %v, want %v", name, value, tx.Eth().Value())
 			}
 			feeCap, tipCap, ok := tx.Fees()
-			if !ok || feeCap.ToBig().Cmp(tx.Eth.GasFeeCap()) != 0 || tipCap.ToBig().Cmp(tx.Eth.GasTipCap()) != 0 {
+			if !ok || feeCap.ToBig().Cmp(tx.Eth().GasFeeCap()) != 0 || tipCap.ToBig().Cmp(tx.Eth().GasTipCap()) != 0 {
 				t.Errorf("%s: fees %v and %v", name, feeCap, tipCap)
 			}
-			if tx.Nonce() != tx.Eth.Nonce() || tx.Gas() != tx.Eth.Gas() || !reflect.DeepEqual(tx.To(), tx.Eth.To()) || !bytes.Equal(tx.Data(), tx.Eth.Data()) ||
-				!reflect.DeepEqual(tx.AccessList(), tx.Eth.AccessList()) || !reflect.DeepEqual(tx.Authorizations(), tx.Eth.SetCodeAuthorizations()) {
+			if tx.Nonce() != tx.Eth().Nonce() || tx.Gas() != tx.Eth().Gas() || !reflect.DeepEqual(tx.To(), tx.Eth().To()) || !bytes.Equal(tx.Data(), tx.Eth().Data()) ||
+				(len(tx.AccessList())+len(tx.Eth().AccessList()) > 0 && !reflect.DeepEqual(tx.AccessList(), tx.Eth().AccessList())) || !reflect.DeepEqual(tx.Authorizations(), tx.Eth().SetCodeAuthorizations()) {
 				t.Errorf("%s: %+v", name, tx)
 			}
 			if allocs := testing.AllocsPerRun(10, func() {
@@ -227,7 +233,7 @@ func FuzzDecodeAnyTx(f *testing.F) {
 			t.Fatalf("%x decodes, but encodes as %x", raw, tx.Raw())
 		}
 		if tx.Deposit == nil {
-			again, err := tx.Eth.MarshalBinary()
+			again, err := tx.Eth().MarshalBinary()
 			if err != nil || !bytes.Equal(again, raw) {
 				t.Fatalf("%x decodes, but encodes as %x (%v)", raw, again, err)
 			}
@@ -289,7 +295,7 @@ func TestTxInABodyIsAStringUnlessLegacy(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		theirs, err := rlp.EncodeToBytes(tx.Eth)
+		theirs, err := rlp.EncodeToBytes(tx.Eth())
 		if err != nil || !bytes.Equal(ours, theirs) {
 			t.Errorf("type %d: %x, want %x (%v)", tx.Type(), ours, theirs, err)
 		}

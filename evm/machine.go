@@ -146,7 +146,7 @@ func (m *Machine) Execute(view state.View, tx *chain.Tx, env *Env, r *Result) er
 		return err
 	}
 	if m.tracer != nil {
-		m.traceStart(tx.Eth, m.msg.from)
+		m.traceStart(tx.Eth(), m.msg.from)
 	}
 	out, err := m.transition(&m.msg)
 	if err != nil {

@@ -49,8 +49,8 @@ func (m *message) setSigned(tx *chain.Tx, baseFee *uint256.Int) error {
 	case types.SetCodeTxType:
 		m.setCode = true
 	case types.BlobTxType:
-		m.blobs, m.blobHashes = true, tx.Eth.BlobHashes()
-		if m.blobFeeCap.SetFromBig(tx.Eth.BlobGasFeeCap()) {
+		m.blobs, m.blobHashes = true, tx.Eth().BlobHashes()
+		if m.blobFeeCap.SetFromBig(tx.Eth().BlobGasFeeCap()) {
 			return fmt.Errorf("%w: address %v", ErrBlobFeeCapVeryHigh, m.from.Hex())
 		}
 	default:
@@ -58,7 +58,7 @@ func (m *message) setSigned(tx *chain.Tx, baseFee *uint256.Int) error {
 	}
 	feeCap, tipCap, ok := tx.Fees()
 	if !ok {
-		return m.feesTooHigh(tx.Eth)
+		return m.feesTooHigh(tx.Eth())
 	}
 	value, ok := tx.Value256()
 	if !ok {

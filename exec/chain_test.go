@@ -201,7 +201,7 @@ func TestSameInputsGiveTheSameHashes(t *testing.T) {
 		}
 		var eth types.Transactions
 		for _, tx := range x.Txs[1:] {
-			eth = append(eth, tx.Eth)
+			eth = append(eth, tx.Eth())
 		}
 		if ours, theirs := types.DeriveSha(chain.Txs(x.Txs[1:]), trie.NewStackTrie(nil)), types.DeriveSha(eth, trie.NewStackTrie(nil)); ours != theirs {
 			t.Errorf("transactions root %s, go-ethereum's %s", ours, theirs)

@@ -85,6 +85,8 @@ type Send struct {
 	Raw []byte // EIP-2718 encoding
 	// Sender is who the client says signed it; zero: not said. It is never trusted.
 	Sender common.Address
+	// Group, if set, is told when the submission is settled.
+	Group *Group
 	// Caller names who sent it, for what only the sender may see; empty: nobody.
 	Caller string
 }
@@ -202,39 +204,3 @@ type AccessListResult struct {
 	GasUsed    chain.Gas // with the list
 	Err        string    // failure inside the EVM, else empty
 }
-
-// Submission is a transaction on its way: a future of its TxInfo.
-type Submission struct {
-	done chan struct{}
-	info *TxInfo
-	err  error
-	hash common.Hash
-}
-
-// NewSubmission is an unresolved submission of the transaction with that hash (zero
-// when it could not be decoded).
-func NewSubmission(hash common.Hash) *Submission {
-	return &Submission{done: make(chan struct{}), hash: hash}
-}
-
-// FailedSubmission is a submission refused at once.
-func FailedSubmission(hash common.Hash, err error) *Submission {
-	s := NewSubmission(hash)
-	s.Resolve(nil, err)
-	return s
-}
-
-// Resolve settles the submission; it must be called exactly once, and never blocks.
-func (s *Submission) Resolve(info *TxInfo, err error) {
-	s.info, s.err = info, err
-	close(s.done)
-}
-
-// Hash is the transaction's hash.
-func (s *Submission) Hash() common.Hash { return s.hash }
-
-// Done is closed when the submission is settled.
-func (s *Submission) Done() <-chan struct{} { return s.done }
-
-// Result is valid after Done is closed: the published transaction, or why not.
-func (s *Submission) Result() (*TxInfo, error) { return s.info, s.err }

@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"runtime/debug"
 	"time"
+
+	"github.com/ethereum/go-ethereum/crypto"
 )
 
 // call is what handlers know of the message they serve.
@@ -247,11 +249,12 @@ func (s *Server) await(ctx context.Context, f *future) (rawJSON, *Error) {
 
 // late is the answer of a send whose time is up.
 func (f *future) late() *Error {
+	hash := crypto.Keccak256Hash(f.raw)
 	if f.sync {
-		return timeoutError(f.sub.Hash(), f.millis)
+		return timeoutError(hash, f.millis)
 	}
 	e := Errorf(CodeServer, "transaction is not durable after %d ms: look it up by its hash", f.millis)
-	e.Data = f.sub.Hash()
+	e.Data = hash
 	return e
 }
 

@@ -130,10 +130,17 @@ func (b *fakeBackend) SubmitTxs(_ context.Context, sends []Send) []*Submission {
 	return subs
 }
 
+func failed(hash common.Hash, err error) *Submission {
+	s := NewSubmission()
+	s.Decoded(hash)
+	s.Resolve(nil, err)
+	return s
+}
+
 func (b *fakeBackend) submit(raw []byte) *Submission {
 	tx, err := chain.DecodeTx(raw, &b.cfg)
 	if err != nil {
-		return FailedSubmission(zeroHash, err)
+		return failed(zeroHash, err)
 	}
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -141,12 +148,13 @@ func (b *fakeBackend) submit(raw []byte) *Submission {
 	next := b.nonces[tx.From()]
 	switch {
 	case tx.Nonce() > next:
-		return FailedSubmission(tx.Hash(), NonceGapError(next, tx.Nonce()))
+		return failed(tx.Hash(), NonceGapError(next, tx.Nonce()))
 	case tx.Nonce() < next:
-		return FailedSubmission(tx.Hash(), fmt.Errorf("nonce too low: next nonce %d, tx nonce %d", next, tx.Nonce()))
+		return failed(tx.Hash(), fmt.Errorf("nonce too low: next nonce %d, tx nonce %d", next, tx.Nonce()))
 	}
 	b.nonces[tx.From()]++
-	sub := NewSubmission(tx.Hash())
+	sub := NewSubmission()
+	sub.Decoded(tx.Hash())
 	info, m := b.add(tx)
 	if b.hold {
 		b.held = append(b.held, func() { b.Publish(Event{MiniBlock: m}); sub.Resolve(info, nil) })

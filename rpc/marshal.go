@@ -164,7 +164,7 @@ func (w *writer) tx(t *TxInfo) {
 		w.shut('}')
 		return
 	}
-	w.signedFields(tx.Eth, t.BaseFee)
+	w.signedFields(tx.Eth(), t.BaseFee)
 	w.shut('}')
 }
 

@@ -57,7 +57,7 @@ func Admit(tx *chain.Tx, cfg *chain.Config, baseFee *big.Int) error {
 		if tx.To() == nil {
 			return fmt.Errorf("%w (sender %v)", ErrSetCodeCreate, tx.From())
 		}
-		if len(tx.Eth.SetCodeAuthorizations()) == 0 {
+		if len(tx.Eth().SetCodeAuthorizations()) == 0 {
 			return fmt.Errorf("%w (sender %v)", ErrEmptyAuthList, tx.From())
 		}
 	}
@@ -65,7 +65,7 @@ func Admit(tx *chain.Tx, cfg *chain.Config, baseFee *big.Int) error {
 }
 
 func admitFees(tx *chain.Tx, baseFee *big.Int) error {
-	feeCap, tip := tx.Eth.GasFeeCap(), tx.Eth.GasTipCap()
+	feeCap, tip := tx.Eth().GasFeeCap(), tx.Eth().GasTipCap()
 	switch {
 	case feeCap.BitLen() > 256:
 		return fmt.Errorf("%w: address %v, maxFeePerGas bit length: %d", ErrFeeCapVeryHigh, tx.From(), feeCap.BitLen())

@@ -33,7 +33,7 @@ func (g *gethFlat) Begin(env *evm.Env) {
 }
 
 func (g *gethFlat) Execute(view state.View, tx *chain.Tx, r *evm.Result) error {
-	if err := g.Flat.Execute(view, tx.Eth, &g.result); err != nil {
+	if err := g.Flat.Execute(view, tx.Eth(), &g.result); err != nil {
 		return err
 	}
 	r.Status, r.GasUsed, r.ReturnData = status(&g.result), g.result.GasUsed, g.result.ReturnData
@@ -64,7 +64,7 @@ func (p *geth) Reset() error { return p.peer.Reset() }
 
 func (p *geth) Begin(env *evm.Env) { p.peer.Begin(gethBlock(env)) }
 
-func (p *geth) Execute(tx *chain.Tx) error { return p.peer.Execute(tx.Eth, &p.result) }
+func (p *geth) Execute(tx *chain.Tx) error { return p.peer.Execute(tx.Eth(), &p.result) }
 
 // Settle has nothing to do: Execute has finalised the state.
 func (p *geth) Settle() {}

@@ -35,10 +35,11 @@ var below = []string{
 
 // rooms is the layering table. Keys are directories relative to the module root.
 var rooms = map[string]room{
-	"chain":     {layer: vocabulary},
+	"chain":     {layer: vocabulary, imports: []string{"keccak", "secp256k1"}},
 	"telemetry": {layer: vocabulary},
 	"invariant": {layer: vocabulary},
 	"keccak":    {layer: vocabulary},
+	"secp256k1": {layer: vocabulary},
 
 	"state":             {layer: core, imports: []string{"chain", "invariant", "keccak"}},
 	"evm":               {layer: core, imports: []string{"chain", "invariant", "keccak", "state"}, testImports: []string{"bridge/predeploys", "internal/fixtures", "internal/gethevm"}},

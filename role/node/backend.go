@@ -19,7 +19,7 @@ import (
 // taken, always ready, never behind.
 type Backend struct {
 	*Node
-	Submit     func(tx *chain.Tx) *rpc.Submission
+	Submit     func([]rpc.Send) []*rpc.Submission
 	ReadyHook  func() error
 	SyncStatus func() rpc.SyncStatus
 }
@@ -74,22 +74,14 @@ func (b *Backend) Ready() error {
 
 // SubmitTxs implements rpc.Backend.
 func (b *Backend) SubmitTxs(_ context.Context, sends []rpc.Send) []*rpc.Submission {
-	subs := make([]*rpc.Submission, len(sends))
-	for i := range sends {
-		subs[i] = b.submit(sends[i].Raw)
+	if b.Submit != nil {
+		return b.Submit(sends)
+	}
+	subs := rpc.NewSubmissions(sends)
+	for _, sub := range subs {
+		sub.Resolve(nil, errors.New("this node does not take transactions (send them to the sequencer)"))
 	}
 	return subs
-}
-
-func (b *Backend) submit(raw []byte) *rpc.Submission {
-	tx, err := chain.DecodeTx(raw, b.cfg)
-	if err != nil {
-		return rpc.FailedSubmission(common.Hash{}, err)
-	}
-	if b.Submit == nil {
-		return rpc.FailedSubmission(tx.Hash(), errors.New("this node does not take transactions (send them to the sequencer)"))
-	}
-	return b.Submit(tx)
 }
 
 // Subscribe implements rpc.Backend.

@@ -11,7 +11,7 @@ import (
 )
 
 const (
-	// bundleFrom is the length of the queue from which transactions are executed in
+	// bundleFrom is the number of waiting transactions from which they are executed in
 	// bundles, on several processors; below it each is executed as it comes.
 	bundleFrom = 16
 	// maxBundle, maxBundleGas and maxBundleTime bound a bundle: until it is executed no
@@ -21,82 +21,119 @@ const (
 	maxBundleTime           = 8 * time.Millisecond
 )
 
-// takeAll takes the transaction, and if many wait behind it, a bundle of them. An error
-// is one of step.
-func (l *loop) takeAll(a admitted) error {
-	if len(l.s.queue) < bundleFrom {
-		l.take(a)
-		return nil
+// canTake reports whether transactions may be executed now.
+func (l *loop) canTake() bool { return l.chain.IsOpen() && len(l.next) == 0 }
+
+// drop removes the first n waiting transactions, which are executed or answered.
+func (l *loop) drop(n int) {
+	var bytes int64
+	for i := range l.backlog[:n] {
+		bytes += int64(len(l.backlog[i].tx.Raw()))
 	}
-	bundle, rest := []admitted{a}, []admitted(nil)
-	bytes, gas := l.bytes+len(a.tx.Raw()), a.tx.Gas()
-	room := min(maxBundle, batch.MaxBlockTxs-l.users, chain.MaxMiniBlockTxs-l.chain.MiniTxs())
-	for len(bundle) < room && gas < maxBundleGas && len(l.s.queue) > 0 {
-		b := <-l.s.queue
-		l.s.queued.Add(-int64(len(b.tx.Raw())))
-		bytes += len(b.tx.Raw())
-		gas += b.tx.Gas()
-		if bytes > batch.MaxBlockTxBytes || gas > maxBundleGas {
-			rest = append(rest, b)
-			break
-		}
-		bundle = append(bundle, b)
-	}
-	if len(bundle) < bundleFrom || l.logBytes >= maxBlockLogBytes {
-		rest = append(bundle, rest...)
-	} else {
-		rest = append(l.executeBundle(bundle), rest...)
-	}
-	for i, b := range rest {
-		_, err := l.step() // what fell due meanwhile
-		if err != nil || len(l.next) > 0 || !l.chain.IsOpen() {
-			l.next = append(l.next, rest[i:]...)
-			return err
-		}
-		l.take(b)
-	}
-	return nil
+	clear(l.backlog[:n])
+	l.backlog = l.backlog[n:]
+	l.s.intake.release(n, bytes)
 }
 
-// executeBundle applies transactions to the open block, which has room for them but
-// for their gas and logs. It returns those that have yet to be taken, in order: the
-// first that did not fit and all after it, and before them those that came too early
-// for their nonce. The transactions that waited for the nonces follow at the end.
-func (l *loop) executeBundle(bundle []admitted) []admitted {
-	txs := make([]*chain.Tx, len(bundle))
-	for i := range bundle {
-		txs[i] = bundle[i].tx
+// takeSome takes the first of the waiting transactions, or if there are many, a bundle
+// of them.
+func (l *loop) takeSome() {
+	for more := true; more && len(l.backlog) < maxBundle; {
+		select {
+		case list, ok := <-l.s.ready:
+			l.backlog = append(l.backlog, list...)
+			more = ok
+		default:
+			more = false
+		}
 	}
-	receipts, errs := make([]*chain.Receipt, len(bundle)), make([]error, len(bundle))
-	logBytes := l.logBytes
+	if n := l.bundle(); n > 0 {
+		if l.executeBundle(l.backlog[:n]) == n {
+			return
+		}
+	}
+	// What ended the bundle, or prevented one, is told to this one alone.
+	if len(l.backlog) > 0 && l.canTake() {
+		a := l.backlog[0]
+		l.drop(1)
+		l.take(a)
+	}
+}
+
+// bundle is the number of waiting transactions to execute together; 0 if that does not
+// pay or the block has no room for them.
+func (l *loop) bundle() int {
+	if len(l.backlog) < bundleFrom || l.logBytes >= maxBlockLogBytes {
+		return 0
+	}
+	room := min(maxBundle, len(l.backlog), batch.MaxBlockTxs-l.users, chain.MaxMiniBlockTxs-l.chain.MiniTxs())
+	bytes, gas := l.bytes, chain.Gas(0)
+	n := 0
+	for n < room {
+		tx := l.backlog[n].tx
+		bytes += len(tx.Raw())
+		if gas += tx.Gas(); bytes > batch.MaxBlockTxBytes || gas > maxBundleGas {
+			break
+		}
+		n++
+	}
+	if n < bundleFrom {
+		return 0
+	}
+	return n
+}
+
+// executeBundle applies the first waiting transactions to the open block, which has room
+// for them but for their gas and logs. It returns how many it is done with, which is
+// less when the block is full or time is up. Those that came too early for their nonce,
+// and those that waited for the nonces, follow at the end.
+func (l *loop) executeBundle(bundle []admitted) int {
+	txs := l.txs[:0]
+	for i := range bundle {
+		txs = append(txs, bundle[i].tx)
+	}
+	l.txs = txs
+	var early []admitted
+	logBytes, full := l.logBytes, false
 	index := l.index() + 1
 	start := time.Now()
 	done := l.chain.ApplyBatch(txs, func(i int, r *chain.Receipt, err error) bool {
-		receipts[i], errs[i] = r, err
-		if err != nil {
-			return !errors.Is(err, exec.ErrBlockFull)
-		}
-		logBytes += dataBytes(r)
-		return logBytes < maxBlockLogBytes && time.Since(start) < maxBundleTime
-	})
-	var early []admitted
-	for i, a := range bundle[:done] {
-		switch err := errs[i]; {
+		a := bundle[i]
+		switch {
 		case err == nil:
-			l.enter(a, receipts[i], index)
+			l.enter(a, r, index)
 			index++
+			logBytes += dataBytes(r)
 		case errors.Is(err, exec.ErrBlockFull):
-			done = i // the last
+			full = true
+			return false
 		case errors.Is(err, evm.ErrNonceTooHigh):
 			early = append(early, a)
+			bundle[i].sub = nil
 		default:
 			a.sub.Resolve(nil, err)
+			bundle[i].sub = nil
+		}
+		return logBytes < maxBlockLogBytes && time.Since(start) < maxBundleTime
+	})
+	if full {
+		done-- // the last
+	}
+	if l.s.gaps.Len() > 0 {
+		for _, a := range bundle[:done] {
+			if a.sub != nil { // it entered
+				l.follow(a.tx.From(), a.tx.Nonce()+1)
+			}
 		}
 	}
-	for i, a := range bundle[:done] {
-		if errs[i] == nil {
-			l.follow(a.tx.From(), a.tx.Nonce()+1)
-		}
+	clear(l.txs)
+	all := done == len(bundle)
+	l.drop(done)
+	for _, a := range early {
+		l.take(a)
 	}
-	return append(early, bundle[done:]...)
+	if all {
+		return len(bundle)
+	}
+	return done
 }

@@ -38,7 +38,7 @@ func TestABurstIsExecutedInBundles(t *testing.T) {
 
 	subs := make([]*rpc.Submission, len(burst))
 	for i := range burst {
-		subs[i] = r.seq.Submit(burst[i].tx)
+		subs[i] = r.submit(burst[i].tx)
 	}
 	indexes := make(map[[2]uint64]bool)
 	for i, s := range subs {

@@ -51,7 +51,7 @@ func TestAStateLargerThanTheCacheIsServed(t *testing.T) {
 		check()
 		for range 300 {
 			i := random.IntN(accounts)
-			if _, err := r.await(r.seq.Submit(r.transferTo(address(i), 0, nonce, 7))); err != nil {
+			if _, err := r.await(r.submit(r.transferTo(address(i), 0, nonce, 7))); err != nil {
 				t.Fatal(err)
 			}
 			nonce, received[i] = nonce+1, received[i]+7

@@ -36,8 +36,11 @@ type loop struct {
 
 	held map[common.Hash]*rpc.Submission // in the gap queue
 	// next are transactions that do not fit into the open block: nothing is taken from
-	// the queue before them.
+	// the backlog before them.
 	next []admitted
+	// backlog are transactions to be executed, in order; txs is memory for some of them.
+	backlog []admitted
+	txs     []*chain.Tx
 }
 
 func newLoop(s *Sequencer) (*loop, error) {
@@ -78,19 +81,21 @@ func (l *loop) run() {
 			l.refuse(err)
 			return
 		}
-		queue := s.queue
-		if len(l.next) > 0 || !l.chain.IsOpen() {
-			queue = nil
+		ready := s.ready
+		if !l.canTake() {
+			ready = nil
+		} else if len(l.backlog) > 0 {
+			l.takeSome()
+			continue
 		}
 		timer.Reset(wait)
 		select {
-		case a := <-queue:
-			s.queued.Add(-int64(len(a.tx.Raw())))
-			if err := l.takeAll(a); err != nil {
-				s.node.Fail(err)
-				l.refuse(err)
+		case list, ok := <-ready:
+			if !ok { // nothing comes any more: wait for the stop
+				l.finish()
 				return
 			}
+			l.backlog = append(l.backlog, list...)
 		case <-timer.C:
 		case <-s.stop:
 			l.finish()
@@ -129,7 +134,7 @@ func (l *loop) step() (time.Duration, error) {
 		}
 		d := l.s.cutter.Decide(sequencing.Progress{
 			Now: t, LastCut: l.lastCut, BlockEnd: l.slot.Closes,
-			TxCount: uint64(l.chain.MiniTxs()), Idle: len(l.s.queue) == 0 || len(l.next) > 0,
+			TxCount: uint64(l.chain.MiniTxs()), Idle: len(l.next) > 0 || l.s.intake.waiting() == 0,
 		})
 		if d.Cut {
 			if err := l.cut(t); err != nil {
@@ -407,15 +412,13 @@ func (l *loop) closeBlock(t chain.Micros) error {
 
 // finish executes what was admitted and makes it durable: a clean stop.
 func (l *loop) finish() {
-	for l.chain.IsOpen() && len(l.next) == 0 {
-		select {
-		case a := <-l.s.queue:
-			l.s.queued.Add(-int64(len(a.tx.Raw())))
-			l.take(a)
-			continue
-		default:
-		}
-		break
+	for list := range l.s.ready {
+		l.backlog = append(l.backlog, list...)
+	}
+	for len(l.backlog) > 0 && l.canTake() {
+		a := l.backlog[0]
+		l.drop(1)
+		l.take(a)
 	}
 	if l.chain.IsOpen() && l.chain.MiniTxs() > 0 {
 		if err := l.cut(now()); err != nil {
@@ -425,8 +428,7 @@ func (l *loop) finish() {
 	l.refuse(errors.New("the sequencer is shutting down"))
 }
 
-// refuse answers everybody who still waits for execution. Submit is closed or sees
-// the failure.
+// refuse answers everybody who still waits for execution, and those who are about to.
 func (l *loop) refuse(why error) {
 	err := rpc.NotReadyError(why.Error())
 	_ = l.lose(err)
@@ -438,15 +440,14 @@ func (l *loop) refuse(why error) {
 		a.sub.Resolve(nil, err)
 	}
 	l.next = nil
-	l.s.gate.Lock()
-	l.s.closing = true
-	l.s.gate.Unlock()
-	for {
-		select {
-		case a := <-l.s.queue:
+	for _, a := range l.backlog {
+		a.sub.Resolve(nil, err)
+	}
+	l.backlog = nil
+	l.s.intake.close()
+	for list := range l.s.ready {
+		for _, a := range list {
 			a.sub.Resolve(nil, err)
-		default:
-			return
 		}
 	}
 }

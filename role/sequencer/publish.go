@@ -104,13 +104,15 @@ func (s *Sequencer) publish(e *entry) error {
 	if s.opts.Metrics != nil {
 		s.opts.Metrics.Durable.Observe(time.Since(e.cut).Seconds())
 	}
-	for _, w := range e.waiters {
+	infos := make([]rpc.TxInfo, len(e.waiters))
+	for k, w := range e.waiters {
 		i := w.index - e.mini.Header.FirstTxIndex
-		w.sub.Resolve(&rpc.TxInfo{
+		infos[k] = rpc.TxInfo{
 			Tx: e.mini.Txs[i], Receipt: e.mini.Receipts[i],
 			BlockNumber: e.mini.Header.BlockNumber, BlockTime: e.header.Time, BaseFee: e.header.BaseFee,
 			Index: w.index, FirstLogIndex: w.firstLog, MiniBlock: e.mini.Header.Number,
-		}, nil)
+		}
+		w.sub.Resolve(&infos[k], nil)
 	}
 	return nil
 }

@@ -32,7 +32,7 @@ type Options struct {
 	MiniBlockMin chain.Millis // 0..MiniBlock, not before so long [1]
 	Block        chain.Millis // 100..12000 [1000]
 	NoSync       bool         // do not wait for the disk (durability "none")
-	Queue        int          // admitted transactions that wait for execution, 1.. [16384]
+	Queue        int          // transactions that wait for execution, 1.. [16384]
 
 	Metrics *telemetry.Metrics // nil: not measured
 	Log     *slog.Logger       // [slog.Default()]
@@ -54,10 +54,8 @@ type Sequencer struct {
 	slots  sequencing.Slots
 	gaps   *sequencing.GapQueue
 
-	queue             chan admitted
-	gate              sync.RWMutex           // guards closing against Submit
-	closing           bool                   // nothing is taken any more
-	queued            atomic.Int64           // bytes of raw transactions in queue
+	intake            intake
+	ready             chan []admitted        // decoded, in order; closed when no more come
 	waiting           atomic.Pointer[string] // why no block is opened
 	stopOnce, walOnce sync.Once
 	stop              chan struct{}
@@ -72,6 +70,9 @@ type Sequencer struct {
 	l1   L1
 	loop *loop
 }
+
+// maxReady bounds the lists of decoded transactions that wait for execution.
+const maxReady = 4
 
 // maxInFlight bounds the log entries that are executed but not yet published.
 const maxInFlight = 1024
@@ -89,9 +90,10 @@ func Start(n *node.Node, opts Options) (*Sequencer, error) {
 	}
 	s := &Sequencer{
 		node: n, opts: opts, log: opts.Log, durable: newWatermark(),
-		queue: make(chan admitted, opts.Queue), entries: make(chan entry, maxInFlight),
+		ready: make(chan []admitted, maxReady), entries: make(chan entry, maxInFlight),
 		stop: make(chan struct{}), looped: make(chan struct{}), published: make(chan struct{}),
 	}
+	s.intake = intake{wake: make(chan struct{}, 1), maxTxs: opts.Queue}
 	var err error
 	if s.cutter, err = sequencing.NewCutter(sequencing.Cutter{MaxMicros: opts.MiniBlock.Micros(), MinMicros: opts.MiniBlockMin.Micros()}); err != nil {
 		return nil, err
@@ -116,6 +118,7 @@ func Start(n *node.Node, opts Options) (*Sequencer, error) {
 		return nil, errors.Join(err, s.wal.Close())
 	}
 	s.log.Info("sequencing", "block", n.PublishedHead().Number, "nextMiniBlock", n.Exec().NextMini(), "recoveredIn", time.Since(started).Round(time.Millisecond))
+	go s.decoder()
 	go s.publisher()
 	go s.loop.run()
 	return s, nil
@@ -133,9 +136,7 @@ func (s *Sequencer) connect() error {
 // Close stops taking transactions, finishes what was taken, and waits until it is
 // durable and published.
 func (s *Sequencer) Close(ctx context.Context) error {
-	s.gate.Lock()
-	s.closing = true
-	s.gate.Unlock()
+	s.intake.close()
 	s.stopOnce.Do(func() { close(s.stop) })
 	for _, done := range []chan struct{}{s.looped, s.published} {
 		select {

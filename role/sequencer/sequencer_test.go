@@ -156,6 +156,11 @@ func (r *rig) transferTo(to common.Address, user int, nonce uint64, value int64)
 	return tx
 }
 
+// submit hands one transaction over.
+func (r *rig) submit(tx *chain.Tx) *rpc.Submission {
+	return r.seq.Submit([]rpc.Send{{Raw: tx.Raw()}})[0]
+}
+
 func (r *rig) await(s *rpc.Submission) (*rpc.TxInfo, error) {
 	r.t.Helper()
 	select {
@@ -170,7 +175,7 @@ func (r *rig) await(s *rpc.Submission) (*rpc.TxInfo, error) {
 func TestAReceiptIsQueryableWhenItIsAnswered(t *testing.T) {
 	r := newRig(t)
 	for nonce := range uint64(50) {
-		info, err := r.await(r.seq.Submit(r.transfer(0, nonce, 1)))
+		info, err := r.await(r.submit(r.transfer(0, nonce, 1)))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -189,22 +194,22 @@ func TestOutOfOrderNoncesExecuteInOrderAndGapsAreRefused(t *testing.T) {
 	r := newRig(t)
 	var subs []*rpc.Submission
 	for _, nonce := range []uint64{3, 1, 2, 0} {
-		subs = append(subs, r.seq.Submit(r.transfer(0, nonce, 1)))
+		subs = append(subs, r.submit(r.transfer(0, nonce, 1)))
 	}
 	for i, s := range subs {
 		if _, err := r.await(s); err != nil {
 			t.Errorf("submission %d: %v", i, err)
 		}
 	}
-	_, err := r.await(r.seq.Submit(r.transfer(0, 9, 1)))
+	_, err := r.await(r.submit(r.transfer(0, 9, 1)))
 	var e *rpc.Error
 	if !errors.As(err, &e) || e.Code != rpc.CodeNonceGap || !strings.Contains(e.Message, "nonce too high: next nonce 4, tx nonce 9") {
 		t.Errorf("gap: %v", err)
 	}
-	if _, err = r.await(r.seq.Submit(r.transfer(0, 2, 1))); err == nil || !strings.Contains(err.Error(), "nonce too low: next nonce 4, tx nonce 2") {
+	if _, err = r.await(r.submit(r.transfer(0, 2, 1))); err == nil || !strings.Contains(err.Error(), "nonce too low: next nonce 4, tx nonce 2") {
 		t.Errorf("low: %v", err)
 	}
-	if _, err = r.await(r.seq.Submit(r.transfer(1, 0, 2*params.Ether))); err == nil || !strings.Contains(err.Error(), "insufficient funds for gas * price + value") {
+	if _, err = r.await(r.submit(r.transfer(1, 0, 2*params.Ether))); err == nil || !strings.Contains(err.Error(), "insufficient funds for gas * price + value") {
 		t.Errorf("poor: %v", err)
 	}
 	if balance, err := r.node.Balance(context.Background(), common.Address{0xaa}, rpc.StateRef{Newest: true}); err != nil || balance.Int64() != 4 {
@@ -218,7 +223,7 @@ func TestEventsComeInOrderAndBlocksAreMadeOfThem(t *testing.T) {
 	defer feed.Close()
 	go func() {
 		for nonce := range uint64(300) {
-			<-r.seq.Submit(r.transfer(1, nonce, 1)).Done()
+			<-r.submit(r.transfer(1, nonce, 1)).Done()
 		}
 	}()
 	var txs uint64
@@ -264,7 +269,7 @@ func TestTheSameDirectoryContinuesTheSameChain(t *testing.T) {
 	hashes := make(map[uint64]common.Hash)
 	for round := range 3 {
 		for i := range uint64(40) {
-			if _, err := r.await(r.seq.Submit(r.transfer(2, uint64(round)*40+i, 1))); err != nil {
+			if _, err := r.await(r.submit(r.transfer(2, uint64(round)*40+i, 1))); err != nil {
 				t.Fatal(err)
 			}
 		}
@@ -295,7 +300,7 @@ func TestTheSameDirectoryContinuesTheSameChain(t *testing.T) {
 
 func TestAStrangersKeyIsRefused(t *testing.T) {
 	r := newRig(t)
-	r.seq.Submit(r.transfer(0, 0, 1))
+	r.submit(r.transfer(0, 0, 1))
 	_, err := Start(r.node, Options{Key: key(t, 9)})
 	if err == nil || !strings.Contains(err.Error(), "the chain's sequencer is") {
 		t.Errorf("stranger: %v", err)
@@ -309,7 +314,7 @@ func TestNoBlockIsOpenedOnAnOriginThatIsTooOld(t *testing.T) {
 	for r.seq.Ready() == nil {
 		runtime.Gosched()
 	}
-	if _, err := r.await(r.seq.Submit(r.transfer(0, 0, 1))); err == nil || !strings.Contains(err.Error(), "waiting for L1") {
+	if _, err := r.await(r.submit(r.transfer(0, 0, 1))); err == nil || !strings.Contains(err.Error(), "waiting for L1") {
 		t.Fatalf("submission while L1 is not known: %v", err)
 	}
 	if n := r.node.PublishedHead().Number.Uint64(); n != 0 || r.node.Pending() != nil {
@@ -323,7 +328,7 @@ func TestNoBlockIsOpenedOnAnOriginThatIsTooOld(t *testing.T) {
 	if err != nil || attrs.Number != 1 {
 		t.Fatalf("first block has origin %d (%v), want 1", attrs.Number, err)
 	}
-	if _, err := r.await(r.seq.Submit(r.transfer(0, 0, 1))); err != nil {
+	if _, err := r.await(r.submit(r.transfer(0, 0, 1))); err != nil {
 		t.Errorf("submission after L1 came back: %v", err)
 	}
 }

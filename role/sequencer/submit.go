@@ -1,6 +1,9 @@
 package sequencer
 
 import (
+	"runtime"
+	"sync"
+
 	"github.com/talaria-l2/talaria/chain"
 	"github.com/talaria-l2/talaria/rpc"
 	"github.com/talaria-l2/talaria/sequencing"
@@ -12,35 +15,191 @@ type admitted struct {
 	sub *rpc.Submission
 }
 
-// maxQueuedBytes bounds the raw transactions in the queue.
+// arrival is a transaction as it was handed over.
+type arrival struct {
+	raw []byte
+	sub *rpc.Submission
+}
+
+// maxQueuedBytes bounds the raw transactions that wait for execution.
 const maxQueuedBytes = 128 << 20
 
-// Submit hands a transaction over for sequencing; see rpc.Backend.SubmitTx.
-func (s *Sequencer) Submit(tx *chain.Tx) *rpc.Submission {
-	if err := sequencing.Admit(tx, s.node.Config(), s.node.PublishedHead().BaseFee); err != nil {
-		return rpc.FailedSubmission(tx.Hash(), err)
-	}
+// intake is where transactions wait to be decoded. It counts them until they are taken
+// for execution, so that its bounds are those of everything that waits.
+type intake struct {
+	wake chan struct{} // something has arrived, or the intake has closed
+
+	mu       sync.Mutex
+	arrivals []arrival
+	txs      int   // that wait for execution, decoded or not
+	bytes    int64 // of their raw transactions
+	maxTxs   int
+	closed   bool
+}
+
+// Submit hands transactions over for sequencing; see rpc.Backend.SubmitTxs. Decoding
+// and everything after it happens later: here only room counts.
+func (s *Sequencer) Submit(sends []rpc.Send) []*rpc.Submission {
+	subs := rpc.NewSubmissions(sends)
 	if err := s.Ready(); err != nil {
-		return rpc.FailedSubmission(tx.Hash(), rpc.NotReadyError(err.Error()))
+		refuseAll(subs, rpc.NotReadyError(err.Error()))
+		return subs
 	}
-	sub := rpc.NewSubmission(tx.Hash())
-	s.gate.RLock()
-	defer s.gate.RUnlock()
-	if s.closing {
-		return rpc.FailedSubmission(tx.Hash(), rpc.NotReadyError("the sequencer is shutting down"))
+	in := &s.intake
+	in.mu.Lock()
+	var refused error
+	taken := 0
+	for i := range sends {
+		if refused = in.admit(len(sends[i].Raw)); refused != nil {
+			break
+		}
+		in.arrivals = append(in.arrivals, arrival{sends[i].Raw, subs[i]})
+		taken++
 	}
-	size := int64(len(tx.Raw()))
-	if s.queued.Add(size) > maxQueuedBytes {
-		s.queued.Add(-size)
-		return rpc.FailedSubmission(tx.Hash(), rpc.Errorf(rpc.CodeLimit,
-			"transaction queue is full: limit %d bytes (send again in a moment)", maxQueuedBytes))
+	in.mu.Unlock()
+	in.signal()
+	refuseAll(subs[taken:], refused)
+	return subs
+}
+
+func refuseAll(subs []*rpc.Submission, err error) {
+	for _, sub := range subs {
+		sub.Resolve(nil, err)
 	}
+}
+
+// admit makes room for one more transaction. in.mu is held.
+func (in *intake) admit(size int) error {
+	switch {
+	case in.closed:
+		return rpc.NotReadyError("the sequencer is shutting down")
+	case in.txs >= in.maxTxs:
+		return rpc.Errorf(rpc.CodeLimit, "transaction queue is full: limit %d transactions (send again in a moment)", in.maxTxs)
+	case in.bytes+int64(size) > maxQueuedBytes:
+		return rpc.Errorf(rpc.CodeLimit, "transaction queue is full: limit %d bytes (send again in a moment)", maxQueuedBytes)
+	}
+	in.txs++
+	in.bytes += int64(size)
+	return nil
+}
+
+func (in *intake) signal() {
 	select {
-	case s.queue <- admitted{tx, sub}:
-		return sub
+	case in.wake <- struct{}{}:
 	default:
-		s.queued.Add(-size)
-		return rpc.FailedSubmission(tx.Hash(), rpc.Errorf(rpc.CodeLimit,
-			"transaction queue is full: limit %d transactions (send again in a moment)", cap(s.queue)))
 	}
+}
+
+// release gives back the room of transactions that are executed or refused.
+func (in *intake) release(txs int, bytes int64) {
+	in.mu.Lock()
+	in.txs -= txs
+	in.bytes -= bytes
+	in.mu.Unlock()
+}
+
+// waiting is how many transactions wait for execution.
+func (in *intake) waiting() int {
+	in.mu.Lock()
+	defer in.mu.Unlock()
+	return in.txs
+}
+
+// close makes the intake refuse what comes.
+func (in *intake) close() {
+	in.mu.Lock()
+	in.closed = true
+	in.mu.Unlock()
+	in.signal()
+}
+
+// take waits for arrivals and returns up to max of them; none if the intake is closed
+// and empty.
+func (in *intake) take(into []arrival, max int) []arrival {
+	for {
+		in.mu.Lock()
+		n := min(max, len(in.arrivals))
+		into = append(into, in.arrivals[:n]...)
+		if rest := in.arrivals[n:]; len(rest) == 0 {
+			clear(in.arrivals)
+			in.arrivals = in.arrivals[:0]
+		} else {
+			clear(in.arrivals[:n])
+			in.arrivals = rest
+		}
+		closed := in.closed
+		in.mu.Unlock()
+		if n > 0 || closed {
+			return into
+		}
+		<-in.wake
+	}
+}
+
+const (
+	// maxDecode is how many transactions are decoded before they go to execution.
+	maxDecode = 256
+	// decodeShare is the number of transactions from which another processor helps.
+	decodeShare = 64
+)
+
+// decoder decodes arrivals in order, several at a time, and hands what can be admitted
+// to the executing goroutine. It ends when the intake is closed and empty.
+func (s *Sequencer) decoder() {
+	defer close(s.ready)
+	decoders := make([]*chain.Decoder, max(1, runtime.GOMAXPROCS(0)/2))
+	for i := range decoders {
+		decoders[i] = chain.NewDecoder(s.node.Config())
+	}
+	batch := make([]arrival, 0, maxDecode)
+	raws, txs, errs := make([][]byte, maxDecode), make([]*chain.Tx, maxDecode), make([]error, maxDecode)
+	for {
+		clear(batch)
+		if batch = s.intake.take(batch[:0], maxDecode); len(batch) == 0 {
+			return
+		}
+		for i := range batch {
+			raws[i] = batch[i].raw
+		}
+		n := len(batch)
+		decodeAll(decoders, raws[:n], txs[:n], errs[:n])
+		if list := s.admit(batch, txs, errs); len(list) > 0 {
+			s.ready <- list
+		}
+		clear(raws[:n])
+		clear(txs[:n])
+	}
+}
+
+// decodeAll shares the work between the decoders.
+func decodeAll(decoders []*chain.Decoder, raws [][]byte, txs []*chain.Tx, errs []error) {
+	parts := min(len(decoders), max(1, len(raws)/decodeShare))
+	var others sync.WaitGroup
+	for i := 1; i < parts; i++ {
+		from, to := len(raws)*i/parts, len(raws)*(i+1)/parts
+		others.Go(func() { decoders[i].Decode(raws[from:to], txs[from:to], errs[from:to]) })
+	}
+	first := len(raws) / parts
+	decoders[0].Decode(raws[:first], txs[:first], errs[:first])
+	others.Wait()
+}
+
+// admit returns the decoded transactions that may be executed, and answers the others.
+func (s *Sequencer) admit(batch []arrival, txs []*chain.Tx, errs []error) []admitted {
+	baseFee := s.node.PublishedHead().BaseFee
+	list := make([]admitted, 0, len(batch))
+	for i := range batch {
+		a, err := &batch[i], errs[i]
+		if err == nil {
+			a.sub.Decoded(txs[i].Hash())
+			err = sequencing.Admit(txs[i], s.node.Config(), baseFee)
+		}
+		if err != nil {
+			s.intake.release(1, int64(len(a.raw)))
+			a.sub.Resolve(nil, err)
+			continue
+		}
+		list = append(list, admitted{txs[i], a.sub})
+	}
+	return list
 }

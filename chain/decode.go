@@ -1,0 +1,102 @@
+package chain
+
+import (
+	"fmt"
+
+	"github.com/ethereum/go-ethereum/common"
+	"github.com/ethereum/go-ethereum/core/types"
+	"github.com/ethereum/go-ethereum/crypto"
+
+	"github.com/talaria-l2/talaria/keccak"
+	"github.com/talaria-l2/talaria/secp256k1"
+)
+
+// Decoder decodes signed transactions many at a time: hashes and senders are found for
+// several together. It holds memory only, and is for one goroutine.
+type Decoder struct {
+	cfg        *Config
+	batch      keccak.Batch
+	hashes     []common.Hash
+	plain      []plain
+	signatures []secp256k1.Signature
+	recovered  []secp256k1.Recovered
+	which      []int // of the list each of plain is
+}
+
+// NewDecoder makes a decoder for the chain of cfg.
+func NewDecoder(cfg *Config) *Decoder { return &Decoder{cfg: cfg} }
+
+// Decode does for each of raws what DecodeTx does. txs and errs must be as long as raws;
+// of each index exactly one is set.
+func (d *Decoder) Decode(raws [][]byte, txs []*Tx, errs []error) {
+	d.plain, d.which = d.plain[:0], d.which[:0]
+	made := make([]Tx, len(raws))
+	for i, raw := range raws {
+		t := &made[i]
+		d.plain = append(d.plain, plain{})
+		p := &d.plain[len(d.plain)-1]
+		small := uint64(len(raw)) <= d.cfg.MaxTxBytes
+		if !small || !t.readPlain(raw, p) || p.protected && p.chainID != d.cfg.ChainID {
+			d.plain = d.plain[:len(d.plain)-1]
+			txs[i], errs[i] = DecodeTx(raw, d.cfg)
+			continue
+		}
+		d.which = append(d.which, i)
+		p.addSigned(t.typ, &d.batch)
+		d.batch.Add(raw)
+	}
+	d.recover()
+	for k, i := range d.which {
+		if !d.recovered[k].OK {
+			txs[i], errs[i] = DecodeTx(raws[i], d.cfg)
+			continue
+		}
+		t := &made[i]
+		t.hash, t.from = d.hashes[2*k+1], d.recovered[k].Address
+		txs[i], errs[i] = t, nil
+	}
+}
+
+// recover hashes what is in the batch and finds who signed.
+func (d *Decoder) recover() {
+	d.hashes = d.batch.Sum(d.hashes[:0])
+	d.signatures = d.signatures[:0]
+	for k := range d.plain {
+		s := &d.plain[k].signature
+		s.Hash = d.hashes[2*k]
+		d.signatures = append(d.signatures, *s)
+	}
+	if n := len(d.signatures); cap(d.recovered) < n {
+		d.recovered = make([]secp256k1.Recovered, n, 2*n)
+	}
+	d.recovered = d.recovered[:len(d.signatures)]
+	secp256k1.Recover(d.signatures, d.recovered)
+}
+
+// RestoreTx decodes a transaction that this node validated before, deposits
+// included, without recovering its sender again: from is what From returned. The
+// result keeps raw.
+func RestoreTx(raw []byte, from common.Address) (*Tx, error) {
+	if len(raw) > 0 && raw[0] == DepositTxType {
+		tx, err := DecodeAnyTx(raw, nil)
+		if err != nil {
+			return nil, err
+		}
+		if tx.from != from {
+			return nil, fmt.Errorf("%w: deposit from %v, stored as from %v", ErrTxMalformed, tx.from, from)
+		}
+		return tx, nil
+	}
+	if t, p := new(Tx), new(plain); t.readPlain(raw, p) {
+		t.from, t.hash = from, keccak.Sum256(raw)
+		return t, nil
+	}
+	eth := new(types.Transaction)
+	if err := eth.UnmarshalBinary(raw); err != nil {
+		return nil, fmt.Errorf("%w: %v", ErrTxMalformed, err)
+	}
+	if eth.Type() == types.BlobTxType {
+		return nil, fmt.Errorf("%w: type %#x, allowed 0, 1, 2 and 4", ErrTxType, eth.Type())
+	}
+	return signedBy(from, eth, crypto.Keccak256Hash(raw), raw), nil
+}

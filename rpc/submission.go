@@ -1,0 +1,114 @@
+package rpc
+
+import (
+	"sync"
+
+	"github.com/ethereum/go-ethereum/common"
+)
+
+// Submission is a transaction on its way: a future of its TxInfo.
+type Submission struct {
+	mu      sync.Mutex
+	settled bool
+	done    chan struct{} // made when somebody waits for this one
+	group   *Group
+	info    *TxInfo
+	err     error
+	hash    common.Hash
+}
+
+// NewSubmission is an unresolved submission.
+func NewSubmission() *Submission { return new(Submission) }
+
+// NewSubmissions are unresolved submissions, one for each of sends.
+func NewSubmissions(sends []Send) []*Submission {
+	made, out := make([]Submission, len(sends)), make([]*Submission, len(sends))
+	for i := range sends {
+		made[i].group = sends[i].Group
+		out[i] = &made[i]
+	}
+	return out
+}
+
+// Decoded notes the transaction's hash, which must happen before Resolve if the
+// transaction could be decoded.
+func (s *Submission) Decoded(hash common.Hash) { s.hash = hash }
+
+// Resolve settles the submission; it must be called exactly once, and never blocks.
+func (s *Submission) Resolve(info *TxInfo, err error) {
+	s.mu.Lock()
+	s.info, s.err, s.settled = info, err, true
+	if s.done != nil {
+		close(s.done)
+	}
+	s.mu.Unlock()
+	if s.group != nil {
+		s.group.add(s)
+	}
+}
+
+// Settled reports whether the submission is resolved.
+func (s *Submission) Settled() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.settled
+}
+
+// Done is closed when the submission is settled. Who waits for many uses a Group.
+func (s *Submission) Done() <-chan struct{} {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.done == nil {
+		s.done = make(chan struct{})
+		if s.settled {
+			close(s.done)
+		}
+	}
+	return s.done
+}
+
+// Result is valid after the submission is settled: the published transaction, or why not.
+func (s *Submission) Result() (*TxInfo, error) { return s.info, s.err }
+
+// Hash is the transaction's hash, valid after the submission is settled; zero if it
+// could not be decoded.
+func (s *Submission) Hash() common.Hash { return s.hash }
+
+// Group gathers settled submissions for one goroutine that waits for many: however many
+// are settled until it looks, it is woken once.
+type Group struct {
+	wake chan struct{}
+
+	mu      sync.Mutex
+	settled []*Submission
+}
+
+// NewGroup makes a group; Send.Group names it.
+func NewGroup() *Group { return &Group{wake: make(chan struct{}, 1)} }
+
+func (g *Group) add(s *Submission) {
+	g.mu.Lock()
+	g.settled = append(g.settled, s)
+	first := len(g.settled) == 1
+	g.mu.Unlock()
+	if first {
+		select {
+		case g.wake <- struct{}{}:
+		default:
+		}
+	}
+}
+
+// Wake receives when there is something to take; sometimes there is nothing.
+func (g *Group) Wake() <-chan struct{} { return g.wake }
+
+// Take returns what was settled since the last call, in that order. It may use the
+// memory of spare, a list taken earlier.
+func (g *Group) Take(spare []*Submission) []*Submission {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	taken := g.settled
+	clear(spare)
+	g.settled = spare[:0]
+	return taken
+}
