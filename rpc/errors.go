@@ -23,6 +23,11 @@ const (
 	CodeSyncTimeout    = 4
 	CodeNotReady       = 5
 	CodeNonceGap       = 6
+
+	// Of the execution-apis, beyond EIP-1474; CodeClientLimit is a limit that the
+	// node sets.
+	CodeNotFound    = -32001
+	CodeClientLimit = -38026
 )
 
 // Error is an error with the code and data that the client sees.

@@ -77,82 +77,87 @@ func (s *Server) table() methodTable {
 	s.accountMethods(t)
 	s.feeMethods(t)
 	s.logMethods(t)
+	s.rawMethods(t)
+	s.configMethods(t)
+	t.read("rpc_modules", 0, func(*call, *args) (rawJSON, error) { return modules(t), nil }).doc("The namespaces that the node serves", "rpc.TestFixedAnswers")
 	return t
 }
 
 // nodeMethods are about the node and its chain.
 func (s *Server) nodeMethods(t methodTable) {
 	cfg := s.backend.Config()
-	t.fixed("eth_chainId", string(quantity(cfg.ChainID)))
-	t.fixed("eth_accounts", "[]")
-	t.fixed("eth_blobBaseFee", `"0x1"`) // no blobs on this layer: the price stays at its floor
-	t.fixed("net_version", strconv.Quote(strconv.FormatUint(cfg.ChainID, 10)))
-	t.fixed("net_listening", jsonTrue)
-	t.fixed("net_peerCount", `"0x0"`)
-	t.fixed("web3_clientVersion", strconv.Quote(s.opts.ClientVersion))
-	t.fixed("rpc_modules", `{"eth":"1.0","net":"1.0","realtime":"1.0","rpc":"1.0","talaria":"1.0","web3":"1.0"}`)
-	t.read("web3_sha3", 1, sha3)
-	t.read("eth_blockNumber", 0, s.blockNumber)
-	t.read("eth_syncing", 0, s.syncing)
-	t.read("talaria_syncStatus", 0, s.syncStatus)
+	t.fixed("eth_chainId", string(quantity(cfg.ChainID))).doc("The chain's ID (EIP-155)", "rpc.TestGoEthereumsClientOverBothTransports")
+	t.fixed("eth_accounts", "[]").doc("Empty: the node holds no keys of users", "rpc.TestFixedAnswers")
+	t.fixed("eth_blobBaseFee", `"0x1"`).doc("Always 1 wei: this layer takes no blobs, so that their price stays at its floor", "rpc.TestFixedAnswers") // no blobs on this layer: the price stays at its floor
+	t.fixed("net_version", strconv.Quote(strconv.FormatUint(cfg.ChainID, 10))).doc("The chain's ID in decimal", "rpc.TestGoEthereumsClientOverBothTransports")
+	t.fixed("net_listening", jsonTrue).doc("Always true", "rpc.TestFixedAnswers")
+	t.fixed("net_peerCount", `"0x0"`).doc("Always zero: nodes follow the sequencer and L1, not peers", "rpc.TestFixedAnswers")
+	t.fixed("web3_clientVersion", strconv.Quote(s.opts.ClientVersion)).doc("The node's name and version", "rpc.TestFixedAnswers")
+	t.read("web3_sha3", 1, sha3).doc("Keccak-256 of the data", "rpc.TestJSONShapes")
+	t.read("eth_blockNumber", 0, s.blockNumber).doc("The number of the last sealed block", "rpc.TestGoEthereumsClientOverBothTransports")
+	t.read("eth_syncing", 0, s.syncing).doc("False, or how far the node is behind", "rpc.TestSyncStatusTellsEveryHead")
+	t.read("talaria_syncStatus", 0, s.syncStatus).doc("Every head of the node in one answer: sealed, safe, finalized and what is published of the open block", "rpc.TestSyncStatusTellsEveryHead")
 }
 
 // blockMethods answer about blocks and mini-blocks.
 func (s *Server) blockMethods(t methodTable) {
-	t.read("eth_getBlockByNumber", 2, s.getBlockByNumber)
-	t.read("eth_getBlockByHash", 2, s.getBlockByHash)
-	t.read("eth_getHeaderByNumber", 1, s.getHeaderByNumber)
-	t.read("eth_getHeaderByHash", 1, s.getHeaderByHash)
-	t.read("eth_getBlockTransactionCountByNumber", 1, s.txCountByNumber)
-	t.read("eth_getBlockTransactionCountByHash", 1, s.txCountByHash)
-	t.read("eth_getUncleCountByBlockNumber", 1, s.uncleCountByNumber)
-	t.read("eth_getUncleCountByBlockHash", 1, s.uncleCountByHash)
-	t.read("eth_getBlockReceipts", 1, s.getBlockReceipts)
-	t.read("talaria_getMiniBlock", 1, s.getMiniBlock)
+	t.read("eth_getBlockByNumber", 2, s.getBlockByNumber).doc("A block by number or tag, with hashes or whole transactions; `pending` is the open block", "rpc.TestGoEthereumsClientOverBothTransports")
+	t.read("eth_getBlockByHash", 2, s.getBlockByHash).doc("A sealed block by hash, with hashes or whole transactions", "rpc.TestGoEthereumsClientOverBothTransports")
+	t.read("eth_getHeaderByNumber", 1, s.getHeaderByNumber).doc("A block's header without its transactions", "rpc.TestHeadersAndCounts")
+	t.read("eth_getHeaderByHash", 1, s.getHeaderByHash).doc("A sealed block's header without its transactions", "rpc.TestHeadersAndCounts")
+	t.read("eth_getBlockTransactionCountByNumber", 1, s.txCountByNumber).doc("How many transactions a block has", "rpc.TestHeadersAndCounts")
+	t.read("eth_getBlockTransactionCountByHash", 1, s.txCountByHash).doc("How many transactions a sealed block has", "rpc.TestHeadersAndCounts")
+	t.read("eth_getUncleCountByBlockNumber", 1, s.uncleCountByNumber).doc("Zero for every block there is: there are no uncles", "rpc.TestHeadersAndCounts")
+	t.read("eth_getUncleCountByBlockHash", 1, s.uncleCountByHash).doc("Zero for every block there is: there are no uncles", "rpc.TestHeadersAndCounts")
+	t.read("eth_getBlockReceipts", 1, s.getBlockReceipts).doc("All receipts of a block; `pending` gives those of the open block so far", "rpc.TestAnswersAboveTheLimitAreRefused")
+	t.read("talaria_getMiniBlock", 1, s.getMiniBlock).doc("A mini-block by number or hash, with transactions, receipts and signature", "rpc.TestJSONShapes")
 }
 
 // transactionMethods answer about transactions and send them.
 func (s *Server) transactionMethods(t methodTable) {
-	t.read("eth_getTransactionByHash", 1, s.getTransactionByHash)
-	t.read("eth_getTransactionByBlockNumberAndIndex", 2, s.getTransactionByNumberAndIndex)
-	t.read("eth_getTransactionByBlockHashAndIndex", 2, s.getTransactionByHashAndIndex)
-	t.read("eth_getRawTransactionByHash", 1, s.getRawTransactionByHash)
-	t.read("eth_getTransactionReceipt", 1, s.getTransactionReceipt)
-	t.read("talaria_finality", 1, s.finality)
-	t.send("eth_sendRawTransaction", 1, s.sendRaw)
-	t.send("eth_sendRawTransactionSync", 2, s.sendRawSync)
-	t.send("realtime_sendRawTransaction", 2, s.sendRawSync)
+	t.read("eth_getTransactionByHash", 1, s.getTransactionByHash).doc("A published transaction; `blockHash` is null until its block is sealed", "rpc.TestGoEthereumsClientOverBothTransports")
+	t.read("eth_getTransactionByBlockNumberAndIndex", 2, s.getTransactionByNumberAndIndex).doc("A transaction by its place in a block", "rpc.TestGoEthereumsClientOverBothTransports")
+	t.read("eth_getTransactionByBlockHashAndIndex", 2, s.getTransactionByHashAndIndex).doc("A transaction by its place in a sealed block", "rpc.TestGoEthereumsClientOverBothTransports")
+	t.read("eth_getRawTransactionByHash", 1, s.getRawTransactionByHash).doc("The EIP-2718 encoding of a published transaction", "rpc.TestRawEncodings")
+	t.read("eth_getTransactionReceipt", 1, s.getTransactionReceipt).doc("The receipt of a published transaction, with `miniBlockNumber` and `finality`", "rpc.TestTiersOfFinality")
+	t.read("eth_pendingTransactions", 0, s.pendingTransactions).doc("The transactions published of the open block; nothing is pending before it is executed", "rpc.TestPendingTransactions")
+	t.read("talaria_finality", 1, s.finality).doc("The tier of a published transaction", "rpc.TestTiersOfFinality")
+	t.send("eth_sendRawTransaction", 1, s.sendRaw).doc("Takes a signed transaction and answers with its hash when it is executed and durable", "rpc.TestSendsOnOneConnectionKeepTheirOrder")
+	t.send("eth_sendRawTransactionSync", 2, s.sendRawSync).doc("Takes a signed transaction and answers with its receipt (EIP-7966); the second parameter is the time to wait in ms", "rpc.TestASynchronousSendAnswersWithTheReceipt")
+	t.send("realtime_sendRawTransaction", 2, s.sendRawSync).doc("The same as `eth_sendRawTransactionSync`", "rpc.TestASynchronousSendAnswersWithTheReceipt")
 }
 
 // accountMethods read the state and simulate on it.
 func (s *Server) accountMethods(t methodTable) {
-	t.read("eth_getBalance", 2, s.getBalance)
-	t.read("eth_getTransactionCount", 2, s.getTransactionCount)
-	t.read("eth_getCode", 2, s.getCode)
-	t.read("eth_getStorageAt", 3, s.getStorageAt)
-	t.read("eth_call", 4, s.ethCall)
-	t.read("eth_estimateGas", 4, s.estimateGas)
-	t.read("eth_createAccessList", 3, s.createAccessList)
+	t.read("eth_getBalance", 2, s.getBalance).doc("An account's balance in wei", "rpc.TestGoEthereumsClientOverBothTransports")
+	t.read("eth_getTransactionCount", 2, s.getTransactionCount).doc("An account's nonce", "rpc.TestGoEthereumsClientOverBothTransports")
+	t.read("eth_getCode", 2, s.getCode).doc("An account's code", "rpc.TestGoEthereumsClientOverBothTransports")
+	t.read("eth_getStorageValues", 2, s.getStorageValues).doc("The values of many slots of many accounts at one block, at most 1024", "rpc.TestStorageValues")
+	t.read("eth_getStorageAt", 3, s.getStorageAt).doc("The value of one storage slot", "rpc.TestGoEthereumsClientOverBothTransports")
+	t.read("eth_call", 4, s.ethCall).doc("Runs a call without effect, with overrides of state and block", "evm.TestCallSeesBlockAndOverrides")
+	t.read("eth_estimateGas", 4, s.estimateGas).doc("The least gas limit with which a call succeeds", "evm.TestEstimateGas")
+	t.read("eth_createAccessList", 3, s.createAccessList).doc("The EIP-2930 list of what a call touches", "evm.TestCreateAccessList")
 }
 
 // feeMethods answer about fees.
 func (s *Server) feeMethods(t methodTable) {
-	t.read("eth_gasPrice", 0, s.gasPrice)
-	t.read("eth_maxPriorityFeePerGas", 0, s.maxPriorityFee)
-	t.read("eth_feeHistory", 3, s.feeHistory)
+	t.read("eth_baseFee", 0, func(*call, *args) (rawJSON, error) { return bigQuantity(s.baseFee()), nil }).doc("The base fee in wei per gas that a transaction sent now meets: that of the open block", "rpc.TestFixedAnswers")
+	t.read("eth_gasPrice", 0, s.gasPrice).doc("The base fee of the open block plus the suggested tip", "rpc.TestGoEthereumsClientOverBothTransports")
+	t.read("eth_maxPriorityFeePerGas", 0, s.maxPriorityFee).doc("The suggested tip", "rpc.TestGoEthereumsClientOverBothTransports")
+	t.read("eth_feeHistory", 3, s.feeHistory).doc("Base fees, gas used and tips of past blocks (EIP-1559); deposits count for no tip", "rpc.TestGoEthereumsClientOverBothTransports")
 }
 
 // logMethods are logs, filters and subscriptions.
 func (s *Server) logMethods(t methodTable) {
-	t.read("eth_getLogs", 1, s.getLogs)
-	t.read("eth_newFilter", 1, s.newFilter)
-	t.read("eth_newBlockFilter", 0, s.newBlockFilter)
-	t.read("eth_newPendingTransactionFilter", 1, s.newPendingFilter)
-	t.read("eth_getFilterChanges", 1, s.getFilterChanges)
-	t.read("eth_getFilterLogs", 1, s.getFilterLogs)
-	t.read("eth_uninstallFilter", 1, s.uninstallFilter)
-	t.read("eth_subscribe", 2, s.subscribe)
-	t.read("eth_unsubscribe", 1, s.unsubscribe)
+	t.read("eth_getLogs", 1, s.getLogs).doc("Logs by block range, address and topics; a range to `latest` includes the open block", "rpc.TestLogsOfTheOpenBlockAndItsLimits")
+	t.read("eth_newFilter", 1, s.newFilter).doc("Starts a polling filter of logs", "rpc.TestPollingFilters")
+	t.read("eth_newBlockFilter", 0, s.newBlockFilter).doc("Starts a polling filter of sealed blocks' hashes", "rpc.TestPollingFilters")
+	t.read("eth_newPendingTransactionFilter", 1, s.newPendingFilter).doc("Starts a polling filter of published transactions' hashes", "rpc.TestPollingFilters")
+	t.read("eth_getFilterChanges", 1, s.getFilterChanges).doc("What a filter found since the last poll", "rpc.TestPollingFilters")
+	t.read("eth_getFilterLogs", 1, s.getFilterLogs).doc("All logs that a filter's query selects", "rpc.TestPollingFilters")
+	t.read("eth_uninstallFilter", 1, s.uninstallFilter).doc("Ends a polling filter", "rpc.TestPollingFilters")
+	t.read("eth_subscribe", 2, s.subscribe).doc("Starts a subscription; over WebSocket only", "rpc.TestSubscriptionsPushWhatIsPublished")
+	t.read("eth_unsubscribe", 1, s.unsubscribe).doc("Ends a subscription", "rpc.TestSubscriptionsPushWhatIsPublished")
 }
 
 func sha3(_ *call, a *args) (rawJSON, error) {

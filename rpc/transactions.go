@@ -54,6 +54,26 @@ func txAt(v *blockView, i uint64) rawJSON {
 	return txJSON(v.place(int(i)))
 }
 
+// pendingTransactions are those of the open block, L1's aside.
+func (s *Server) pendingTransactions(*call, *args) (rawJSON, error) {
+	w := newWriter(1024)
+	w.open('[')
+	if p := s.backend.Pending(); p != nil {
+		v := openView(p)
+		for i, tx := range v.txs {
+			if tx.IsDeposit() {
+				continue
+			}
+			w.tx(v.place(i))
+			if len(w.b) > s.opts.MaxResponseBytes {
+				return nil, s.tooLarge()
+			}
+		}
+	}
+	w.shut(']')
+	return w.b, nil
+}
+
 // finality is talaria_finality: the tier of a published transaction.
 func (s *Server) finality(c *call, a *args) (rawJSON, error) {
 	t, err := s.lookup(c, a)
