@@ -75,7 +75,8 @@ type Backend interface {
 	// raw transactions may be kept. Transactions are ordered as the calls of one
 	// goroutine return. A submission is resolved when its transaction's mini-block is
 	// durable and published, or with the reason for its refusal. NonceGapError and
-	// NotReadyError are the typed refusals of EIP-7966.
+	// NotReadyError are the typed refusals of EIP-7966. The slice sends is not kept;
+	// NewSubmissions makes what is returned.
 	SubmitTxs(ctx context.Context, sends []Send) []*Submission
 
 	// Subscribe starts a stream of what is published from now on.

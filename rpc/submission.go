@@ -15,6 +15,7 @@ type Submission struct {
 	info    *TxInfo
 	err     error
 	hash    common.Hash
+	raw     []byte
 }
 
 // NewSubmission is an unresolved submission.
@@ -24,7 +25,7 @@ func NewSubmission() *Submission { return new(Submission) }
 func NewSubmissions(sends []Send) []*Submission {
 	made, out := make([]Submission, len(sends)), make([]*Submission, len(sends))
 	for i := range sends {
-		made[i].group = sends[i].Group
+		made[i].group, made[i].raw = sends[i].Group, sends[i].Raw
 		out[i] = &made[i]
 	}
 	return out
@@ -46,6 +47,9 @@ func (s *Submission) Resolve(info *TxInfo, err error) {
 		s.group.add(s)
 	}
 }
+
+// Raw is what was handed over, if NewSubmissions made the submission.
+func (s *Submission) Raw() []byte { return s.raw }
 
 // Settled reports whether the submission is resolved.
 func (s *Submission) Settled() bool {

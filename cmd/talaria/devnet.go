@@ -23,6 +23,7 @@ func devnetCommand() *cli.Command {
 			&cli.IntFlag{Name: "l1-port", Value: 8645, Usage: "L1 JSON-RPC and beacon API; 0: any free port", Sources: env("L1_PORT")},
 			&cli.IntFlag{Name: "web-port", Value: 8080, Usage: "status page; 0: any free port", Sources: env("WEB_PORT")},
 			&cli.IntFlag{Name: "metrics-port", Value: 6060, Usage: "Prometheus metrics and pprof; 0: any free port", Sources: env("METRICS_PORT")},
+			&cli.IntFlag{Name: "ingest-port", Value: 8546, Usage: "raw transactions over TCP; 0: any free port, -1: none", Sources: env("INGEST_PORT")},
 			&cli.StringFlag{Name: "l1-url", Usage: "use this L1 instead of the embedded one", Sources: env("L1_URL")},
 			&cli.StringFlag{Name: "l1-beacon-url", Usage: "beacon API of that L1 (default: --l1-url)", Sources: env("L1_BEACON_URL")},
 			&cli.Uint64Flag{Name: "l1-confirmations", Value: 0, Usage: "how deep an L1 block must be before its deposits are taken, so that L1 cannot take it back (default: 0; 4 with --l1-url)", HideDefault: true, Sources: env("L1_CONFIRMATIONS")},
@@ -56,6 +57,9 @@ func runDevnet(ctx context.Context, c *cli.Command) error {
 		if *p, err = port(c, name); err != nil {
 			return err
 		}
+	}
+	if opts.IngestPort = c.Int("ingest-port"); opts.IngestPort < -1 || opts.IngestPort > 65535 {
+		return usagef("--ingest-port %d: allowed is -1..65535", opts.IngestPort)
 	}
 	for _, r := range []struct {
 		name      string

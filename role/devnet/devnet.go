@@ -37,6 +37,8 @@ type Options struct {
 	Host    string // address to listen on
 	// Ports; 0 is any free one.
 	Port, L1Port, WebPort, MetricsPort int
+	// IngestPort takes raw transactions (docs/spec/ingest.md); 0: any free one, -1: none.
+	IngestPort int
 
 	L1URL, L1BeaconURL string // empty: the embedded L1
 	L1Confirmations    uint64
@@ -114,6 +116,9 @@ func (d *Devnet) start(ctx context.Context) error {
 	d.onClose(server.Shutdown)
 	go d.serve("JSON-RPC", func() error { return server.Serve(listeners[0]) })
 
+	if err := d.startIngest(backend); err != nil {
+		return err
+	}
 	tracker, err := safehead.Start(n, client, src, d.log)
 	if err != nil {
 		return err

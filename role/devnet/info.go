@@ -23,6 +23,7 @@ type Info struct {
 	Datadir   string    `json:"datadir"`  // absolute path
 	Metrics   string    `json:"metricsUrl"`
 	Web       string    `json:"webUrl"`
+	Ingest    string    `json:"ingestURL,omitempty"` // raw transactions; empty: not served
 }
 
 // L2Info tells how to reach the L2. HTTP and WebSocket share one port.
