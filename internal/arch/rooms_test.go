@@ -39,7 +39,7 @@ var rooms = map[string]room{
 	"telemetry": {layer: vocabulary},
 	"invariant": {layer: vocabulary},
 	"keccak":    {layer: vocabulary},
-	"secp256k1": {layer: vocabulary},
+	"secp256k1": {layer: vocabulary, imports: []string{"keccak"}},
 
 	// What users of the chain take into their own programs: it imports nothing here.
 	"sdk/ingest": {layer: vocabulary},
