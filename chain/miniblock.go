@@ -10,6 +10,8 @@ import (
 	"github.com/ethereum/go-ethereum/common"
 	"github.com/ethereum/go-ethereum/crypto"
 	"github.com/ethereum/go-ethereum/rlp"
+
+	"github.com/talaria-l2/talaria/keccak"
 )
 
 // MiniBlockHeader commits to one mini-block. The RLP list of the fields in this
@@ -76,25 +78,23 @@ func (h *MiniBlockHeader) Signer(sig Signature) (common.Address, error) {
 
 // TxsHash is keccak256 of the concatenated transaction hashes.
 func TxsHash(txs []*Tx) common.Hash {
-	h := crypto.NewKeccakState()
+	all := make([]byte, 0, len(txs)*common.HashLength)
 	for _, tx := range txs {
-		hash := tx.Hash()
-		h.Write(hash[:])
+		all = append(all, tx.hash[:]...)
 	}
-	return common.Hash(h.Sum(nil))
+	return keccak.Sum256(all)
 }
 
 // ReceiptsHash is keccak256 of the RLP list of the receipts' consensus encodings.
 func ReceiptsHash(receipts []*Receipt) common.Hash {
-	list := make([][]byte, len(receipts))
-	for i, r := range receipts {
-		list[i] = r.MarshalBinary()
+	const usual = 300 // bytes of a receipt with its head
+	all := make([]byte, 0, 9+usual*len(receipts))
+	var one []byte
+	for _, r := range receipts {
+		one = r.AppendBinary(one[:0])
+		all = AppendString(all, one)
 	}
-	enc, err := rlp.EncodeToBytes(list)
-	if err != nil {
-		panic(fmt.Sprintf("encode receipts: %v", err)) // own value: cannot fail
-	}
-	return crypto.Keccak256Hash(enc)
+	return keccak.Sum256(append(AppendListHead(make([]byte, 0, 9+len(all)), uint64(len(all))), all...))
 }
 
 // MiniBlock is a signed header with what it commits to.

@@ -10,6 +10,7 @@ import (
 	"testing"
 
 	"github.com/ethereum/go-ethereum/common"
+	"github.com/ethereum/go-ethereum/core/types"
 	"github.com/ethereum/go-ethereum/crypto"
 	"github.com/ethereum/go-ethereum/rlp"
 )
@@ -141,4 +142,28 @@ func FuzzMiniBlockHeader(f *testing.F) {
 			t.Fatalf("%x decodes, but encodes as %x (%v)", raw, again, err)
 		}
 	})
+}
+
+// What go-ethereum encodes is what we encode, for receipts that it knows.
+func TestReceiptsAreEncodedAsGoEthereumDoes(t *testing.T) {
+	for _, size := range []int{0, 1, 2, 55, 56, 57, 255, 256, 257, 70_000} {
+		for topics := range 5 {
+			logs := make([]*types.Log, topics)
+			for i := range logs {
+				data := bytes.Repeat([]byte{byte(3 + 200*i)}, size)
+				logs[i] = &types.Log{Address: common.Address{byte(i)}, Topics: make([]common.Hash, topics), Data: data}
+			}
+			for _, typ := range []byte{types.LegacyTxType, types.AccessListTxType, types.DynamicFeeTxType, types.SetCodeTxType} {
+				ours := Receipt{Type: typ, Status: uint64(topics & 1), CumulativeGasUsed: uint64(size) << topics, Logs: logs, Bloom: LogsBloom(logs)}
+				theirs := types.Receipt{Type: typ, Status: ours.Status, CumulativeGasUsed: ours.CumulativeGasUsed, Logs: logs, Bloom: ours.Bloom}
+				want, err := theirs.MarshalBinary()
+				if err != nil {
+					t.Fatal(err)
+				}
+				if got := ours.MarshalBinary(); !bytes.Equal(got, want) {
+					t.Fatalf("type %d, %d topics, %d bytes: %x, want %x", typ, topics, size, got, want)
+				}
+			}
+		}
+	}
 }

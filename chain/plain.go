@@ -1,8 +1,6 @@
 package chain
 
 import (
-	"encoding/binary"
-
 	"github.com/ethereum/go-ethereum/common"
 	"github.com/ethereum/go-ethereum/core/types"
 	"github.com/ethereum/go-ethereum/rlp"
@@ -112,19 +110,9 @@ func (p *plain) addSigned(typ byte, b *keccak.Batch) {
 	if typ != types.LegacyTxType {
 		out = append(out, typ)
 	}
-	out = appendListHead(out, size)
+	out = AppendListHead(out, uint64(size))
 	out = append(append(out, p.fields...), end...)
 	b.Added(0, len(out))
-}
-
-func appendListHead(out []byte, size int) []byte {
-	switch {
-	case size < 56:
-		return append(out, 0xc0+byte(size))
-	case size < 1<<8:
-		return append(out, 0xf8, byte(size))
-	}
-	return binary.BigEndian.AppendUint16(append(out, 0xf9), uint16(size)) // maxPlainBytes is below 2^16
 }
 
 // listReader reads canonical RLP. What is not sets bad, and later reads mean nothing.

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"math/big"
+	"slices"
 
 	"github.com/ethereum/go-ethereum/common"
 	"github.com/ethereum/go-ethereum/core/types"
@@ -47,22 +48,49 @@ type depositReceiptRLP struct {
 }
 
 // MarshalBinary is the consensus encoding (EIP-2718).
-func (r *Receipt) MarshalBinary() []byte {
-	var buf bytes.Buffer
-	if r.Type != types.LegacyTxType {
-		buf.WriteByte(r.Type)
+func (r *Receipt) MarshalBinary() []byte { return r.AppendBinary(nil) }
+
+// AppendBinary appends the consensus encoding (EIP-2718).
+func (r *Receipt) AppendBinary(out []byte) []byte {
+	logs := uint64(0)
+	for _, l := range r.Logs {
+		logs += rlp.ListSize(logSize(l))
 	}
-	var err error
+	size := uint64(rlp.IntSize(r.Status)+rlp.IntSize(r.CumulativeGasUsed)) + rlp.BytesSize(r.Bloom[:]) + rlp.ListSize(logs)
 	if r.Type == DepositTxType {
-		err = rlp.Encode(&buf, &depositReceiptRLP{r.Status, r.CumulativeGasUsed, r.Bloom, r.Logs, r.DepositNonce, depositReceiptVersion})
-	} else {
-		err = rlp.Encode(&buf, &receiptRLP{r.Status, r.CumulativeGasUsed, r.Bloom, r.Logs})
+		size += uint64(rlp.IntSize(r.DepositNonce) + rlp.IntSize(depositReceiptVersion))
 	}
-	if err != nil {
-		panic(fmt.Sprintf("encode receipt: %v", err)) // own value: cannot fail
+	out = slices.Grow(out, int(rlp.ListSize(size))+1)
+	if r.Type != types.LegacyTxType {
+		out = append(out, r.Type)
 	}
-	return buf.Bytes()
+	out = AppendListHead(out, size)
+	out = rlp.AppendUint64(out, r.Status)
+	out = rlp.AppendUint64(out, r.CumulativeGasUsed)
+	out = AppendString(out, r.Bloom[:])
+	out = AppendListHead(out, logs)
+	for _, l := range r.Logs {
+		out = AppendListHead(out, logSize(l))
+		out = AppendString(out, l.Address[:])
+		out = AppendListHead(out, topicsSize(l))
+		for i := range l.Topics {
+			out = AppendString(out, l.Topics[i][:])
+		}
+		out = AppendString(out, l.Data)
+	}
+	if r.Type == DepositTxType {
+		out = rlp.AppendUint64(out, r.DepositNonce)
+		out = rlp.AppendUint64(out, depositReceiptVersion)
+	}
+	return out
 }
+
+// logSize is the length of the fields of a log.
+func logSize(l *types.Log) uint64 {
+	return common.AddressLength + 1 + rlp.ListSize(topicsSize(l)) + rlp.BytesSize(l.Data)
+}
+
+func topicsSize(l *types.Log) uint64 { return uint64(len(l.Topics)) * (common.HashLength + 1) }
 
 // UnmarshalReceipt decodes the consensus encoding; context fields stay zero.
 func UnmarshalReceipt(raw []byte) (*Receipt, error) {
@@ -114,4 +142,6 @@ type Receipts []*Receipt
 func (r Receipts) Len() int { return len(r) }
 
 // EncodeIndex writes the consensus encoding of receipt i.
-func (r Receipts) EncodeIndex(i int, w *bytes.Buffer) { w.Write(r[i].MarshalBinary()) }
+func (r Receipts) EncodeIndex(i int, w *bytes.Buffer) {
+	w.Write(r[i].AppendBinary(w.AvailableBuffer()))
+}

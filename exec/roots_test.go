@@ -1,6 +1,8 @@
 package exec
 
 import (
+	"bytes"
+	"math/rand"
 	"testing"
 
 	"github.com/ethereum/go-ethereum/core/types"
@@ -28,6 +30,47 @@ func TestBodyRootsInParts(t *testing.T) {
 			}
 			if txs != types.EmptyTxsHash {
 				t.Errorf("root of no transactions: %v", txs)
+			}
+		}
+	}
+}
+
+// blobs is a list of byte strings.
+type blobs [][]byte
+
+func (b blobs) Len() int                           { return len(b) }
+func (b blobs) EncodeIndex(i int, w *bytes.Buffer) { w.Write(b[i]) }
+
+// Lists of every length and of elements so short that nodes are embedded give
+// go-ethereum's root.
+func TestListRootsAreGoEthereums(t *testing.T) {
+	random := rand.New(rand.NewSource(5))
+	sizes := []int{1000, 4095, 4096, 4097, 65_535, 65_536, 65_537, 65_600}
+	if testing.Short() {
+		sizes = sizes[:3]
+	}
+	for n := range 400 {
+		sizes = append(sizes, n)
+	}
+	for _, n := range sizes {
+		for _, most := range []int{1, 3, 30, 40, 300} {
+			if n > 400 && most != 3 && most != 40 {
+				continue
+			}
+			list := make(blobs, n)
+			for i := range list {
+				list[i] = make([]byte, 1+random.Intn(most))
+				random.Read(list[i])
+			}
+			want := types.DeriveSha(list, trie.NewStackTrie(nil))
+			var l listRoot
+			for i := 0; i < n; {
+				part := min(n-i, 1+random.Intn(700))
+				l.add(part, func(k int, out []byte) []byte { return append(out, list[i+k]...) })
+				i += part
+			}
+			if got := l.sum(); got != want {
+				t.Fatalf("%d elements of up to %d bytes: root %v, want %v", n, most, got, want)
 			}
 		}
 	}

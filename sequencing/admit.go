@@ -50,14 +50,14 @@ func Admit(tx *chain.Tx, cfg *chain.Config, baseFee *big.Int) error {
 	if tx.Nonce() == math.MaxUint64 {
 		return fmt.Errorf("%w: address %v, nonce: %d", ErrNonceMax, tx.From(), tx.Nonce())
 	}
-	if tx.Value().BitLen() > 256 {
+	if _, ok := tx.Value256(); !ok {
 		return fmt.Errorf("%w: address %v", ErrValueTooHigh, tx.From())
 	}
 	if tx.Type() == types.SetCodeTxType {
 		if tx.To() == nil {
 			return fmt.Errorf("%w (sender %v)", ErrSetCodeCreate, tx.From())
 		}
-		if len(tx.Eth().SetCodeAuthorizations()) == 0 {
+		if len(tx.Authorizations()) == 0 {
 			return fmt.Errorf("%w (sender %v)", ErrEmptyAuthList, tx.From())
 		}
 	}
@@ -65,15 +65,16 @@ func Admit(tx *chain.Tx, cfg *chain.Config, baseFee *big.Int) error {
 }
 
 func admitFees(tx *chain.Tx, baseFee *big.Int) error {
-	feeCap, tip := tx.Eth().GasFeeCap(), tx.Eth().GasTipCap()
+	feeCap, tip, ok := tx.Fees()
 	switch {
-	case feeCap.BitLen() > 256:
-		return fmt.Errorf("%w: address %v, maxFeePerGas bit length: %d", ErrFeeCapVeryHigh, tx.From(), feeCap.BitLen())
-	case tip.BitLen() > 256:
-		return fmt.Errorf("%w: address %v, maxPriorityFeePerGas bit length: %d", ErrTipVeryHigh, tx.From(), tip.BitLen())
-	case feeCap.Cmp(tip) < 0:
+	case !ok:
+		if n := tx.Eth().GasFeeCap().BitLen(); n > 256 {
+			return fmt.Errorf("%w: address %v, maxFeePerGas bit length: %d", ErrFeeCapVeryHigh, tx.From(), n)
+		}
+		return fmt.Errorf("%w: address %v, maxPriorityFeePerGas bit length: %d", ErrTipVeryHigh, tx.From(), tx.Eth().GasTipCap().BitLen())
+	case feeCap.Lt(tip):
 		return fmt.Errorf("%w: address %v, maxPriorityFeePerGas: %s, maxFeePerGas: %s", ErrTipAboveFeeCap, tx.From(), tip, feeCap)
-	case baseFee != nil && feeCap.Cmp(baseFee) < 0:
+	case baseFee != nil && feeCap.CmpBig(baseFee) < 0:
 		return fmt.Errorf("%w: address %v, maxFeePerGas: %s, baseFee: %s", ErrFeeCapTooLow, tx.From(), feeCap, baseFee)
 	}
 	return nil
