@@ -252,3 +252,42 @@ func TestSyncStatusTellsEveryHead(t *testing.T) {
 		t.Errorf("%+v", got)
 	}
 }
+
+func (b *fakeBackend) Proof(_ context.Context, _ common.Address, slots []common.Hash, number uint64) (*AccountProof, error) {
+	p := &AccountProof{Nonce: number, Balance: new(big.Int), Nodes: [][]byte{{0xc0}}, Slots: make([]SlotProof, len(slots))}
+	for i := range slots {
+		p.Slots[i] = SlotProof{Value: slots[i]}
+	}
+	return p, nil
+}
+
+func TestGetProofEchoesKeysAndNamesASealedBlock(t *testing.T) {
+	b := newFake(t)
+	blk := b.Seal()
+	b.send(t)
+	_, addr := serve(t, b, Options{})
+	const who = `"0x00000000000000000000000000000000000000aa"`
+	word := `"0x` + strings.Repeat("0", 62) + `01"`
+	type answer struct {
+		Nonce        string
+		StorageProof []struct{ Key, Value string }
+	}
+	got := result[answer](t, addr, "eth_getProof", `[`+who+`,["0x01",`+word+`,"0x0"],"latest"]`)
+	if got.Nonce != "0x1" || len(got.StorageProof) != 3 || got.StorageProof[0].Key != "0x1" || `"`+got.StorageProof[1].Key+`"` != word || got.StorageProof[2].Key != "0x0" || got.StorageProof[1].Value != "0x1" {
+		t.Errorf("%+v", got)
+	}
+	for _, block := range []string{`"pending"`, `"0x1"`, `"` + blk.Hash().Hex() + `"`, `{"blockHash":"` + blk.Hash().Hex() + `"}`} {
+		if got := result[answer](t, addr, "eth_getProof", `[`+who+`,[],`+block+`]`); got.Nonce != "0x1" {
+			t.Errorf("%s: block %s", block, got.Nonce)
+		}
+	}
+	for params, code := range map[string]int{
+		`[` + who + `,["0xzz"]]`: CodeInvalidParams, `[` + who + `,"0x0"]`: CodeInvalidParams,
+		`[` + who + `,[],"0x2"]`: CodeServer, `[` + who + `,[],"0x3"]`: CodeServer,
+		`[` + who + `,[` + strings.Repeat(`"0x1",`, maxProofSlots) + `"0x1"]]`: CodeInvalidParams,
+	} {
+		if r := ask(t, addr, "eth_getProof", params); r.Error == nil || r.Error.Code != code {
+			t.Errorf("%.60s: %s %+v, want code %d", params, r.Result, r.Error, code)
+		}
+	}
+}

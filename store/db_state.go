@@ -25,6 +25,29 @@ type StateLoader interface {
 func (db *DB) LoadState(into StateLoader) error {
 	snap := db.db.NewSnapshot()
 	defer snap.Close()
+	return loadState(snap, into)
+}
+
+// LoadHead is LoadState while blocks may be written: it also returns the number of the
+// block whose state it streamed.
+func (db *DB) LoadHead(into StateLoader) (uint64, error) {
+	snap := db.db.NewSnapshot()
+	defer snap.Close()
+	raw, closer, err := snap.Get(keyHead)
+	if err != nil {
+		return 0, fmt.Errorf("load state: newest block: %w", err)
+	}
+	if len(raw) != 8 {
+		return 0, errors.Join(fmt.Errorf("load state: newest block: %d bytes, want 8", len(raw)), closer.Close())
+	}
+	head := binary.BigEndian.Uint64(raw)
+	if err := closer.Close(); err != nil {
+		return 0, fmt.Errorf("load state: newest block: %w", err)
+	}
+	return head, loadState(snap, into)
+}
+
+func loadState(snap *pebble.Snapshot, into StateLoader) error {
 	codes := make(map[common.Hash]struct{})
 	err := scanTable(snap, tableAccount, common.AddressLength, func(key, value []byte) error {
 		a, err := decodeAccount(value)

@@ -29,7 +29,11 @@ type Options struct {
 	// too, of which a quarter is the store's cache. 0: accounts and slots are all in
 	// memory.
 	StateCache uint64
-	Log        *slog.Logger // [slog.Default()]
+	// ProofBlocks is how far behind the head a block may be of which eth_getProof proves
+	// the state, 1.. [1,000,000]. The first proof builds a trie of the whole state beside
+	// the one that execution has, in as much memory again.
+	ProofBlocks uint64
+	Log         *slog.Logger // [slog.Default()]
 }
 
 // Node holds the chain. See the package comment.
@@ -46,6 +50,7 @@ type Node struct {
 	feed  rpc.Feed
 
 	machines sync.Pool // *evm.Machine, for calls
+	prover   prover
 
 	mu     sync.RWMutex
 	pub    head
@@ -74,6 +79,9 @@ const maxUnwritten = 8
 func Open(dir *store.Dir, opts Options) (*Node, error) {
 	if opts.Log == nil {
 		opts.Log = slog.Default()
+	}
+	if opts.ProofBlocks == 0 {
+		opts.ProofBlocks = defaultProofBlocks
 	}
 	n := &Node{
 		opts: opts, log: opts.Log, dir: dir,
