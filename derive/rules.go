@@ -105,16 +105,18 @@ func checkMiniBlocks(parent Head, b *batch.Block, posted *L1Block, deposits int)
 // checkTxs decodes the user transactions and holds them against the limits that
 // need no state.
 func checkTxs(cfg *chain.Config, b *batch.Block) ([]*chain.Tx, *dropError) {
-	txs := make([]*chain.Tx, len(b.Txs))
+	raws, txs, errs := make([][]byte, len(b.Txs)), make([]*chain.Tx, len(b.Txs)), make([]error, len(b.Txs))
 	for i, raw := range b.Txs {
-		tx, err := chain.DecodeTx(bytes.Clone(raw), cfg)
-		if err != nil {
-			return nil, drop(DropTransaction, "block %d, transaction %d: %v", b.Number, i, err)
+		raws[i] = bytes.Clone(raw)
+	}
+	chain.NewDecoder(cfg).Decode(raws, txs, errs)
+	for i, tx := range txs {
+		if errs[i] != nil {
+			return nil, drop(DropTransaction, "block %d, transaction %d: %v", b.Number, i, errs[i])
 		}
 		if tx.Gas() > cfg.TxGasCap {
 			return nil, drop(DropTransaction, "block %d, transaction %d: gas %d, cap %d", b.Number, i, tx.Gas(), cfg.TxGasCap)
 		}
-		txs[i] = tx
 	}
 	return txs, nil
 }

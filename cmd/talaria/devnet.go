@@ -31,7 +31,7 @@ func devnetCommand() *cli.Command {
 			&cli.Uint64Flag{Name: "block-ms", Value: 1000, Usage: "block time, 100..12000", Sources: env("BLOCK_MS")},
 			&cli.Uint64Flag{Name: "miniblock-ms", Value: 10, Usage: "a mini-block is cut at the latest after so long, 1..1000", Sources: env("MINIBLOCK_MS")},
 			&cli.Uint64Flag{Name: "miniblock-min-ms", Value: 1, Usage: "and not before so long, 1..miniblock-ms", Sources: env("MINIBLOCK_MIN_MS")},
-			&cli.Uint64Flag{Name: "batch-ms", Value: 4000, Usage: "how often a quiet chain posts to L1, 100..3600000", Sources: env("BATCH_MS")},
+			&cli.Uint64Flag{Name: "batch-ms", Value: 4000, Usage: "how often a quiet chain posts to L1, 100..3600000; 0: never, so that safe and finalized stay where they are", Sources: env("BATCH_MS")},
 			&cli.StringFlag{Name: "durability", Value: "disk", Usage: "disk: acknowledge after fdatasync; none: after write (survives a crash of the process only)", Sources: env("DURABILITY")},
 			stateCacheFlag(),
 			&cli.BoolFlag{Name: "json", Usage: "print one line of JSON when ready", Sources: env("JSON")},
@@ -72,6 +72,9 @@ func runDevnet(ctx context.Context, c *cli.Command) error {
 		{"miniblock-min-ms", opts.MiniBlockMin, 1, opts.MiniBlock},
 		{"batch-ms", opts.Batch, 100, 3_600_000},
 	} {
+		if r.name == "batch-ms" && r.value == 0 {
+			continue
+		}
 		if r.value < r.low || r.value > r.high {
 			return usagef("--%s %d: allowed is %d..%d", r.name, r.value, r.low, r.high)
 		}

@@ -45,7 +45,7 @@ type Options struct {
 	L1Block            chain.Millis
 
 	Block, MiniBlock, MiniBlockMin chain.Millis
-	Batch                          chain.Millis
+	Batch                          chain.Millis // between batches of a quiet chain; 0: nothing is posted
 	NoSync                         bool
 	StateCache                     uint64 // bytes; see node.Options
 	Version                        string
@@ -124,11 +124,13 @@ func (d *Devnet) start(ctx context.Context) error {
 		return err
 	}
 	d.onClose(func(context.Context) error { tracker.Close(); return nil })
-	b := batcher.Start(batcher.Options{
-		Chain: n, Tracker: tracker, Sender: blobSender{sender}, Inbox: cfg.BatchInbox,
-		Interval: time.Duration(d.opts.Batch) * time.Millisecond, Log: d.log,
-	})
-	d.onClose(func(context.Context) error { b.Close(); return nil })
+	if d.opts.Batch > 0 {
+		b := batcher.Start(batcher.Options{
+			Chain: n, Tracker: tracker, Sender: blobSender{sender}, Inbox: cfg.BatchInbox,
+			Interval: time.Duration(d.opts.Batch) * time.Millisecond, Log: d.log,
+		})
+		d.onClose(func(context.Context) error { b.Close(); return nil })
+	}
 	d.startHTTP("status page", listeners[1], webHandler(listeners[0].Addr().(*net.TCPAddr).Port))
 	d.startHTTP("metrics", listeners[2], d.metricsHandler())
 	d.onClose(d.observe())
