@@ -76,7 +76,7 @@ var rooms = map[string]room{
 	"cmd/talaria": {layer: front, imports: with(below,
 		"bench", "role/node", "role/replica", "role/devnet")},
 
-	"e2e":           {layer: checks, imports: []string{"bench", "chain", "l1/bindings"}},
+	"e2e":           {layer: checks, imports: []string{"bench", "chain", "l1/bindings", "sdk/ingest"}},
 	"internal/arch": {layer: checks},
 
 	// What tests and benchmarks compare with.

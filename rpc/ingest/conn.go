@@ -201,13 +201,13 @@ func (c *conn) receive() wire.Reason {
 // wait for submit. It returns where the next frame begins and how much of it there
 // must be to go on.
 func (c *conn) take(buf []byte, start, end int) (next, need int, err error) {
-	limit := min(maxBatch, c.s.opts.Window)
+	limit, limitBytes := min(maxBatch, c.s.opts.Window), min(maxBatchBytes, c.s.opts.WindowBytes)
 	for {
 		f, size, need, err := wire.ParseFrame(buf[start:end], c.flags, uint32(c.s.opts.MaxTxBytes))
 		if size == 0 {
 			return start, need, err
 		}
-		if len(c.sends) == limit || c.bytes+len(f.Raw) > maxBatchBytes {
+		if len(c.sends) == limit || c.bytes+len(f.Raw) > limitBytes {
 			if !c.submit() {
 				return start, need, nil
 			}

@@ -2,11 +2,14 @@ package ingest
 
 import (
 	"context"
+	"crypto/tls"
+	"crypto/x509"
 	"encoding/binary"
 	"errors"
 	"fmt"
 	"io"
 	"net"
+	"net/http/httptest"
 	"sync"
 	"testing"
 	"time"
@@ -32,6 +35,8 @@ type fakeNode struct {
 	batches []int
 	held    []*rpc.Submission
 	arrived chan struct{} // a token after each hand-over
+	// mostHeld is the largest number held at once.
+	mostHeld int
 }
 
 func newFake() *fakeNode { return &fakeNode{arrived: make(chan struct{}, 1)} }
@@ -72,6 +77,7 @@ func (n *fakeNode) SubmitTxs(_ context.Context, sends []rpc.Send) []*rpc.Submiss
 		n.sends = append(n.sends, s)
 		if s.Raw[0] == 'h' {
 			n.held = append(n.held, subs[i])
+			n.mostHeld = max(n.mostHeld, len(n.held))
 			continue
 		}
 		subs[i].Resolve(outcome(s.Raw))
@@ -84,8 +90,8 @@ func (n *fakeNode) SubmitTxs(_ context.Context, sends []rpc.Send) []*rpc.Submiss
 	return subs
 }
 
-// release settles what is held.
-func (n *fakeNode) release() {
+// release settles what is held and says how many that are.
+func (n *fakeNode) release() int {
 	n.mu.Lock()
 	held := n.held
 	n.held = nil
@@ -93,6 +99,7 @@ func (n *fakeNode) release() {
 	for _, s := range held {
 		s.Resolve(outcome([]byte{0}))
 	}
+	return len(held)
 }
 
 // until waits until the node has what the test waits for.
@@ -308,5 +315,23 @@ func TestManyTransactionsKeepTheirOrderAndTheOnesThatWaitHoldUpNoOther(t *testin
 		if size > maxBatch {
 			t.Fatalf("a batch of %d", size)
 		}
+	}
+}
+
+func TestTheServerSpeaksTLS(t *testing.T) {
+	own := httptest.NewTLSServer(nil) // for its certificate
+	defer own.Close()
+	roots := x509.NewCertPool()
+	roots.AddCert(own.Certificate())
+	_, addr := serve(t, newFake(), func(o *Options) { o.TLS = &tls.Config{Certificates: own.TLS.Certificates} })
+	c := dial(t, "tls://"+addr, wire.Options{TLS: &tls.Config{RootCAs: roots}})
+	if err := c.Send(context.Background(), wire.Tx{Raw: []byte("a")}); err != nil {
+		t.Fatal(err)
+	}
+	if a := <-c.Acks(); a.Status != wire.Succeeded {
+		t.Fatalf("%+v", a)
+	}
+	if _, err := wire.Dial(context.Background(), addr, wire.Options{}); err == nil {
+		t.Fatal("a client without TLS was served")
 	}
 }

@@ -63,6 +63,7 @@ func (o Options) withDefaults() Options {
 	o.MaxTxBytes = min(o.MaxTxBytes, wire.MaxPayload-1024)
 	ints(&o.MaxConns, 256)
 	ints(&o.Window, 8192)
+	o.Window = min(max(o.Window, 1), 1_000_000)
 	ints(&o.WindowBytes, 16<<20)
 	o.WindowBytes = max(o.WindowBytes, int(o.MaxTxBytes))
 	times(&o.HelloTimeout, 5*time.Second)
