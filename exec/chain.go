@@ -270,12 +270,7 @@ func (c *Chain) Seal() (*chain.Block, state.Diff, error) {
 	passer := c.trie.StorageRoot(chain.MessagePasserAddr)
 	h.WithdrawalsHash = &passer
 	h.GasUsed = b.gasUsed
-	h.TxHash, h.ReceiptHash = b.roots.sum()
-	for _, r := range b.receipts {
-		for i := range h.Bloom {
-			h.Bloom[i] |= r.Bloom[i]
-		}
-	}
+	h.TxHash, h.ReceiptHash, h.Bloom = b.roots.sum()
 	h.Extra = extra(c.cfg, c.lastMiniHash)
 	block := chain.NewBlock(h, b.txs, b.receipts, b.minis)
 	c.parent, c.parentHash, c.open = h, block.Hash(), nil

@@ -24,7 +24,7 @@ func TestBodyRootsInParts(t *testing.T) {
 			for i := 0; i < n; i += part {
 				r.add(nil, receipts[i:min(i+part, n)])
 			}
-			txs, got := r.sum()
+			txs, got, _ := r.sum()
 			if got != want {
 				t.Errorf("%d receipts by %d: root %v, want %v", n, part, got, want)
 			}
