@@ -33,6 +33,9 @@ func (m *Machine) executeDeposit(tx *chain.Tx, env *Env, r *Result) {
 	}
 	if err != nil {
 		m.journal.Revert(minted)
+		if m.tracer != nil {
+			m.traceRefused(d, err)
+		}
 		out = executed{gasUsed: d.Gas, err: fmt.Errorf("%w: %w", ErrFailedDeposit, err)}
 	}
 	// What was refused before it ran left the nonce as it was.

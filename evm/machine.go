@@ -19,6 +19,7 @@ type Machine struct {
 	cfg     *chain.Config
 	journal *state.Journal
 	tracer  *tracing.Hooks // nil: none
+	traced  tracedState    // what the tracer sees
 
 	fork        fork
 	table       *[256]instruction
@@ -92,6 +93,9 @@ func NewMachine(cfg *chain.Config) *Machine {
 // Close releases the machine's memory; it must not be used afterwards.
 func (m *Machine) Close() { m.frames, m.journal = nil, nil }
 
+// Config is the chain's configuration, which must not change.
+func (m *Machine) Config() *chain.Config { return m.cfg }
+
 // SetTracer makes the machine tell go-ethereum's hooks what it executes; nil ends that.
 // A traced transaction leaves no Result.Credits.
 func (m *Machine) SetTracer(hooks *tracing.Hooks) { m.tracer = hooks }
@@ -158,6 +162,14 @@ func (m *Machine) Execute(view state.View, tx *chain.Tx, env *Env, r *Result) er
 	m.result(tx, env, &out, r)
 	r.EffectiveGasPrice = m.msg.price
 	return nil
+}
+
+// ExecuteUntil is Execute that ends with ErrCancelled when done is closed; nil never is.
+func (m *Machine) ExecuteUntil(done <-chan struct{}, view state.View, tx *chain.Tx, env *Env, r *Result) (err error) {
+	if m.runCancellable(done, func() { err = m.Execute(view, tx, env, r) }) {
+		return ErrCancelled
+	}
+	return err
 }
 
 // result fills r with what the journal and the execution hold.

@@ -11,6 +11,9 @@ import (
 	"github.com/ethereum/go-ethereum/core/vm"
 	"github.com/ethereum/go-ethereum/crypto"
 	"github.com/holiman/uint256"
+
+	"github.com/talaria-l2/talaria/chain"
+	"github.com/talaria-l2/talaria/state"
 )
 
 // What a tracer is told: go-ethereum's events with its values, in its order. Changes of
@@ -78,6 +81,18 @@ func (m *Machine) traceExit(c *invocation, ret []byte, left uint64, err error) {
 	m.tracer.EmitExit(c.depth, ret, execution(c.gas), execution(left), foreignError(err), err != nil)
 }
 
+// traceRefused tells of a deposit that could not begin as of a call that failed at once:
+// tracers rely on there being one.
+func (m *Machine) traceRefused(d *chain.Deposit, err error) {
+	op, to := byte(opCALL), d.To
+	if to == nil {
+		created := m.createAddress(d.From, m.journal.Nonce(d.From))
+		op, to = opCREATE, &created
+	}
+	m.tracer.EmitEnter(0, op, d.From, *to, d.Data, execution(d.Gas), d.Value)
+	m.tracer.EmitExit(0, nil, execution(d.Gas), execution(0), err, true)
+}
+
 // traceLog tells of the log that was made last. The tracer may keep what it gets; the
 // index is that in the transaction.
 func (m *Machine) traceLog(l *types.Log) {
@@ -91,18 +106,20 @@ func (m *Machine) traceLog(l *types.Log) {
 
 // traceStart tells that a transaction begins.
 func (m *Machine) traceStart(tx *types.Transaction, from common.Address) {
+	m.traced = tracedState{m: m}
 	if m.tracer.OnTxStart == nil {
 		return
 	}
 	random := common.Hash(m.words.prevRandao.Bytes32())
 	m.tracer.OnTxStart(&tracing.VMContext{
 		Coinbase: m.coinbase, BlockNumber: new(big.Int).SetUint64(m.number), Time: m.words.timestamp.Uint64(),
-		Random: &random, BaseFee: m.baseFee.ToBig(), StateDB: tracedState{m},
+		Random: &random, BaseFee: m.baseFee.ToBig(), StateDB: &m.traced,
 	}, tx, from)
 }
 
 // traceEnd tells that a transaction ended, or with an error that it is invalid.
 func (m *Machine) traceEnd(out *executed, logs []*types.Log, err error) {
+	m.traced.ended = true
 	if m.tracer.OnTxEnd == nil {
 		return
 	}
@@ -240,30 +257,66 @@ func foreignCause(err error) error {
 	return err
 }
 
-// tracedState lets a tracer read the state as the transaction sees it.
-type tracedState struct{ m *Machine }
-
-func (s tracedState) GetBalance(addr common.Address) *uint256.Int {
-	balance := s.m.journal.Balance(addr)
-	return &balance
+// tracedState lets a tracer read the state as the transaction sees it, and when the
+// transaction has ended, as it leaves it: without accounts that are empty or destroyed.
+type tracedState struct {
+	m     *Machine
+	ended bool
 }
 
-func (s tracedState) GetNonce(addr common.Address) uint64 { return s.m.journal.Nonce(addr) }
-
-func (s tracedState) GetCode(addr common.Address) []byte { return s.m.journal.Code(addr) }
-
-func (s tracedState) GetCodeHash(addr common.Address) common.Hash {
-	return s.m.journal.CodeHash(addr)
+// account is an account's values; exists is as go-ethereum has it.
+func (s *tracedState) account(addr common.Address) (a state.Account, exists bool) {
+	j := s.m.journal
+	a = state.Account{Nonce: j.Nonce(addr), Balance: j.Balance(addr), CodeHash: j.CodeHash(addr)}
+	exists = j.Exists(addr)
+	if s.ended && exists && (j.SelfDestructed(addr) || a.IsEmpty()) {
+		return state.Account{}, false
+	}
+	return a, exists
 }
 
-func (s tracedState) GetState(addr common.Address, slot common.Hash) common.Hash {
+func (s *tracedState) GetBalance(addr common.Address) *uint256.Int {
+	a, _ := s.account(addr)
+	return &a.Balance
+}
+
+func (s *tracedState) GetNonce(addr common.Address) uint64 {
+	a, _ := s.account(addr)
+	return a.Nonce
+}
+
+func (s *tracedState) GetCode(addr common.Address) []byte {
+	if !s.Exist(addr) {
+		return nil
+	}
+	return s.m.journal.Code(addr)
+}
+
+func (s *tracedState) GetCodeHash(addr common.Address) common.Hash {
+	a, _ := s.account(addr)
+	return a.CodeHash
+}
+
+func (s *tracedState) GetState(addr common.Address, slot common.Hash) common.Hash {
+	if !s.Exist(addr) {
+		return common.Hash{}
+	}
 	value, _ := s.m.journal.Storage(addr, slot)
 	return value
 }
 
-func (s tracedState) GetTransientState(addr common.Address, slot common.Hash) common.Hash {
+func (s *tracedState) GetTransientState(addr common.Address, slot common.Hash) common.Hash {
 	return s.m.journal.Transient(addr, slot)
 }
 
-func (s tracedState) Exist(addr common.Address) bool { return s.m.journal.Exists(addr) }
-func (s tracedState) GetRefund() uint64              { return s.m.journal.Refund() }
+func (s *tracedState) Exist(addr common.Address) bool {
+	_, exists := s.account(addr)
+	return exists
+}
+
+func (s *tracedState) GetRefund() uint64 {
+	if s.ended {
+		return 0
+	}
+	return s.m.journal.Refund()
+}

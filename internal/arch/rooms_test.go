@@ -30,7 +30,7 @@ type room struct {
 // below is everything under the roles: all cores and all edges.
 var below = []string{
 	"chain", "state", "evm", "exec", "sequencing", "batch", "derive", "bridge/predeploys",
-	"store", "l1", "l1/devl1", "l1/bindings", "rpc", "rpc/ingest", "telemetry", "invariant", "keccak",
+	"tracer", "store", "l1", "l1/devl1", "l1/bindings", "rpc", "rpc/ingest", "telemetry", "invariant", "keccak",
 }
 
 // rooms is the layering table. Keys are directories relative to the module root.
@@ -47,6 +47,7 @@ var rooms = map[string]room{
 	"state":             {layer: core, imports: []string{"chain", "invariant", "keccak"}},
 	"evm":               {layer: core, imports: []string{"chain", "invariant", "keccak", "state"}, testImports: []string{"bridge/predeploys", "internal/fixtures", "internal/gethevm"}},
 	"exec":              {layer: core, imports: []string{"chain", "invariant", "keccak", "state", "evm"}, testImports: []string{"bridge/predeploys"}},
+	"tracer":            {layer: core, imports: []string{"chain", "invariant", "state", "evm"}, testImports: []string{"bridge/predeploys", "internal/gethevm"}},
 	"sequencing":        {layer: core, imports: []string{"chain", "invariant"}},
 	"batch":             {layer: core, imports: []string{"chain", "invariant"}},
 	"derive":            {layer: core, imports: []string{"chain", "invariant", "state", "batch"}},
@@ -99,10 +100,10 @@ var impure = []string{
 // confined are packages of go-ethereum that only the named rooms may import.
 // A name covers what is below it; the longest name that covers an import decides.
 var confined = map[string][]string{
-	"github.com/ethereum/go-ethereum/core/vm":     {"evm", "l1/devl1", "bench/core", "internal/gethevm"},
+	"github.com/ethereum/go-ethereum/core/vm":     {"evm", "tracer", "l1/devl1", "bench/core", "internal/gethevm"},
 	"github.com/ethereum/go-ethereum/core/state":  {"evm", "l1/devl1", "internal/gethevm"},
 	"github.com/ethereum/go-ethereum/eth":         {"l1", "l1/devl1", "e2e"},
-	"github.com/ethereum/go-ethereum/eth/tracers": {"evm", "l1", "l1/devl1"},
+	"github.com/ethereum/go-ethereum/eth/tracers": {"evm", "tracer", "l1", "l1/devl1"},
 	"github.com/ethereum/go-ethereum/node":        {"l1", "l1/devl1", "e2e"},
 	"github.com/ethereum/go-ethereum/p2p":         {"l1", "l1/devl1"},
 	"github.com/ethereum/go-ethereum/miner":       {"l1", "l1/devl1"},
