@@ -58,7 +58,7 @@ var errBothPrices = errors.New("both gasPrice and (maxFeePerGas or maxPriorityFe
 
 // prepare applies the overrides and converts msg.
 func (msg *CallMsg) prepare(view state.View, env *Env) (state.View, *Env, message, error) {
-	view, err := msg.Overrides.apply(view)
+	view, err := msg.Overrides.Apply(view)
 	if err != nil {
 		return nil, nil, message{}, err
 	}

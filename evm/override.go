@@ -62,7 +62,8 @@ func (o *BlockOverrides) apply(env *Env) *Env {
 	return &changed
 }
 
-func (o StateOverrides) apply(view state.View) (state.View, error) {
+// Apply returns a view that shows view with the overrides.
+func (o StateOverrides) Apply(view state.View) (state.View, error) {
 	if len(o) == 0 {
 		return view, nil
 	}

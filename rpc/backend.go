@@ -22,6 +22,8 @@ import (
 // Context fields of logs (block, transaction, index) are ignored: the server derives
 // them from where the log stands.
 type Backend interface {
+	Tracer
+
 	Prover
 
 	// Config is the chain's configuration.

@@ -1,10 +1,12 @@
 package gethevm
 
 import (
+	"context"
 	"fmt"
 	"math/big"
 
 	"github.com/ethereum/go-ethereum/common"
+	"github.com/ethereum/go-ethereum/core"
 	"github.com/ethereum/go-ethereum/core/rawdb"
 	gethstate "github.com/ethereum/go-ethereum/core/state"
 	"github.com/ethereum/go-ethereum/core/tracing"
@@ -104,4 +106,18 @@ func (g *Geth) Root() common.Hash { return g.state.IntermediateRoot(g.rules) }
 func (g *Geth) Close() {
 	g.close()
 	_ = g.tries.Close() // memory only
+}
+
+// Trace runs tx as number index of the block, as go-ethereum's RPC does: the hooks of the
+// block learn of the end when the state is final. BlockHash is that of b.
+func (g *Geth) Trace(b *Block, hash common.Hash, index int, tx *types.Transaction) (*types.Receipt, error) {
+	g.Begin(b)
+	msg, err := core.TransactionToMessage(tx, g.signer, b.BaseFee)
+	if err != nil {
+		return nil, err
+	}
+	g.state.SetTxContext(tx.Hash(), index, uint32(index+1))
+	receipt, _, err := core.ApplyTransactionWithEVM(context.Background(), msg, core.NewGasPool(msg.GasLimit), g.state,
+		new(big.Int).SetUint64(b.Number), hash, b.Time, tx, g.vm)
+	return receipt, err
 }

@@ -33,7 +33,9 @@ type Options struct {
 	// the state, 1.. [1,000,000]. The first proof builds a trie of the whole state beside
 	// the one that execution has, in as much memory again.
 	ProofBlocks uint64
-	Log         *slog.Logger // [slog.Default()]
+	// NoScriptTracers refuses tracers in JavaScript, whose memory nothing bounds.
+	NoScriptTracers bool
+	Log             *slog.Logger // [slog.Default()]
 }
 
 // Node holds the chain. See the package comment.
