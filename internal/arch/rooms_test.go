@@ -65,7 +65,7 @@ var rooms = map[string]room{
 	"role/l1feed":     {layer: role, imports: below},
 	"role/derivation": {layer: role, imports: with(below, "role/l1feed")},
 	"role/safehead":   {layer: role, imports: with(below, "role/node", "role/derivation")},
-	"role/sequencer":  {layer: role, imports: with(below, "role/node")},
+	"role/sequencer":  {layer: role, imports: with(below, "role/node"), testImports: []string{"sdk/ingest"}},
 	"role/batcher":    {layer: role, imports: below},
 	"role/replica":    {layer: role, imports: with(below, "role/node", "role/derivation")},
 	"role/devnet": {layer: role, imports: with(below,

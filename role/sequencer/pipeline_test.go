@@ -3,7 +3,10 @@ package sequencer
 import (
 	"context"
 	"crypto/ecdsa"
+	"errors"
+	"log/slog"
 	"math/big"
+	"net"
 	"syscall"
 	"testing"
 	"time"
@@ -11,7 +14,7 @@ import (
 	"github.com/ethereum/go-ethereum/common"
 	"github.com/ethereum/go-ethereum/core/types"
 	"github.com/ethereum/go-ethereum/crypto"
-	"github.com/ethereum/go-ethereum/crypto/secp256k1"
+	libsecp256k1 "github.com/ethereum/go-ethereum/crypto/secp256k1"
 	"github.com/ethereum/go-ethereum/params"
 
 	"github.com/talaria-l2/talaria/bridge/predeploys"
@@ -19,6 +22,8 @@ import (
 	"github.com/talaria-l2/talaria/derive"
 	"github.com/talaria-l2/talaria/role/node"
 	"github.com/talaria-l2/talaria/rpc"
+	"github.com/talaria-l2/talaria/rpc/ingest"
+	sdk "github.com/talaria-l2/talaria/sdk/ingest"
 	"github.com/talaria-l2/talaria/store"
 )
 
@@ -67,6 +72,99 @@ func cpu() time.Duration {
 	return time.Duration(u.Utime.Nano() + u.Stime.Nano())
 }
 
+// benchChain is a node with a sequencer on an L1 that stands still.
+type benchChain struct {
+	node    *node.Node
+	seq     *Sequencer
+	backend *node.Backend
+}
+
+func startBench(b *testing.B, l *load, key *ecdsa.PrivateKey) *benchChain {
+	g := &chain.Genesis{Config: chain.DefaultConfig(), Timestamp: uint64(time.Now().Unix()) - 2, Alloc: l.alloc}
+	g.Config.Sequencer = crypto.PubkeyToAddress(key.PublicKey)
+	dir, err := store.OpenDir(b.TempDir())
+	if err != nil {
+		b.Fatal(err)
+	}
+	n, err := node.Open(dir, node.Options{Genesis: g})
+	if err != nil {
+		b.Fatal(err)
+	}
+	origin := &derive.L1Block{BaseFee: big.NewInt(1), BlobBaseFee: big.NewInt(1), Timestamp: g.Timestamp}
+	seq, err := Start(n, Options{Key: key, Log: slog.New(slog.DiscardHandler), Connect: func(chain.L1Origin) (L1, error) {
+		return L1{Origin: origin, Next: new(fakeL1)}, nil
+	}})
+	if err != nil {
+		b.Fatal(err)
+	}
+	return &benchChain{n, seq, &node.Backend{Node: n, Submit: seq.Submit}}
+}
+
+func (c *benchChain) stop(b *testing.B) {
+	if err := errors.Join(c.seq.Close(context.Background()), c.node.Close()); err != nil {
+		b.Fatal(err)
+	}
+}
+
+// direct hands the transactions over in the process.
+func direct(b *testing.B, c *benchChain, raws [][]byte) {
+	const window, chunk = 8192, 128
+	group, open := rpc.NewGroup(), 0
+	var settled []*rpc.Submission
+	settle := func(until int) {
+		for open > until {
+			<-group.Wake()
+			settled = group.Take(settled)
+			for _, s := range settled {
+				if _, err := s.Result(); err != nil {
+					b.Fatal(err)
+				}
+			}
+			open -= len(settled)
+		}
+	}
+	for i := 0; i < len(raws); i += chunk {
+		sends := make([]rpc.Send, 0, chunk)
+		for _, raw := range raws[i:min(i+chunk, len(raws))] {
+			sends = append(sends, rpc.Send{Raw: raw, Group: group})
+		}
+		c.backend.SubmitTxs(context.Background(), sends)
+		open += len(sends)
+		settle(window)
+	}
+	settle(0)
+}
+
+// overIngest sends them over one connection; the client's work counts too.
+func overIngest(b *testing.B, c *benchChain, raws [][]byte) {
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		b.Fatal(err)
+	}
+	ctx := context.Background()
+	server := ingest.New(c.backend, ingest.Options{ChainID: c.node.Config().ChainID})
+	served := make(chan error, 1)
+	go func() { served <- server.Serve(listener) }()
+	client, err := sdk.Dial(ctx, listener.Addr().String(), sdk.Options{OnAck: func(acks []sdk.Ack) {
+		for i := range acks {
+			if acks[i].Status != sdk.Succeeded {
+				b.Errorf("acknowledgement: %v", acks[i])
+			}
+		}
+	}})
+	if err != nil {
+		b.Fatal(err)
+	}
+	for _, raw := range raws {
+		if err := client.Send(ctx, sdk.Tx{Raw: raw}); err != nil {
+			b.Fatal(err)
+		}
+	}
+	if err := errors.Join(client.Flush(ctx), client.Close(), server.Shutdown(ctx), <-served); err != nil {
+		b.Fatal(err)
+	}
+}
+
 // BenchmarkPipeline takes signed transfers of 1,000 accounts from their bytes to durable,
 // published mini-blocks and sealed blocks in the store. It reports the processor time of
 // a transaction, and of one libsecp256k1 recovery beside it.
@@ -76,73 +174,36 @@ func BenchmarkPipeline(b *testing.B) {
 	if err != nil {
 		b.Fatal(err)
 	}
-	g := &chain.Genesis{Config: chain.DefaultConfig(), Timestamp: uint64(time.Now().Unix()) - 2, Alloc: l.alloc}
-	g.Config.Sequencer = crypto.PubkeyToAddress(key.PublicKey)
-	var tx types.Transaction
-	if err := tx.UnmarshalBinary(l.raws[0]); err != nil {
-		b.Fatal(err)
-	}
-	hash := types.LatestSignerForChainID(tx.ChainId()).Hash(&tx)
+	hash := crypto.Keccak256Hash(l.raws[0])
 	sig, err := crypto.Sign(hash[:], key)
 	if err != nil {
 		b.Fatal(err)
 	}
-	for b.Loop() {
-		dir, err := store.OpenDir(b.TempDir())
-		if err != nil {
-			b.Fatal(err)
-		}
-		n, err := node.Open(dir, node.Options{Genesis: g})
-		if err != nil {
-			b.Fatal(err)
-		}
-		origin := &derive.L1Block{BaseFee: big.NewInt(1), BlobBaseFee: big.NewInt(1), Timestamp: g.Timestamp}
-		seq, err := Start(n, Options{Key: key, Connect: func(chain.L1Origin) (L1, error) { return L1{Origin: origin, Next: new(fakeL1)}, nil }})
-		if err != nil {
-			b.Fatal(err)
-		}
-		backend := &node.Backend{Node: n, Submit: seq.Submit}
-		recover := time.Now()
-		for range 200 {
-			if _, err := secp256k1.RecoverPubkey(hash[:], sig); err != nil {
-				b.Fatal(err)
-			}
-		}
-		perRecover := time.Since(recover) / 200
-
-		const window, chunk = 8192, 128
-		start, used := time.Now(), cpu()
-		var waiting []*rpc.Submission
-		settle := func(until int) {
-			for len(waiting) > until {
-				<-waiting[0].Done()
-				if _, err := waiting[0].Result(); err != nil {
-					b.Fatal(err)
+	for _, way := range []struct {
+		name string
+		send func(*testing.B, *benchChain, [][]byte)
+	}{{"direct", direct}, {"ingest", overIngest}} {
+		b.Run(way.name, func(b *testing.B) {
+			for b.Loop() {
+				c := startBench(b, l, key)
+				const recoveries = 200
+				began := cpu()
+				for range recoveries {
+					if _, err := libsecp256k1.RecoverPubkey(hash[:], sig); err != nil {
+						b.Fatal(err)
+					}
 				}
-				waiting = waiting[1:]
+				recovery := float64((cpu() - began).Nanoseconds()) / recoveries / 1000
+				start, used := time.Now(), cpu()
+				way.send(b, c, l.raws)
+				elapsed := time.Since(start)
+				c.stop(b)
+				each := float64((cpu() - used).Nanoseconds()) / float64(len(l.raws)) / 1000
+				b.ReportMetric(each, "cpu-µs/tx")
+				b.ReportMetric(recovery, "cpu-µs/ecrecover")
+				b.ReportMetric(each/recovery, "ecrecovers/tx")
+				b.ReportMetric(float64(len(l.raws))/elapsed.Seconds(), "tx/s")
 			}
-		}
-		for i := 0; i < len(l.raws); i += chunk {
-			sends := make([]rpc.Send, 0, chunk)
-			for _, raw := range l.raws[i:min(i+chunk, len(l.raws))] {
-				sends = append(sends, rpc.Send{Raw: raw})
-			}
-			waiting = append(waiting, backend.SubmitTxs(context.Background(), sends)...)
-			settle(window)
-		}
-		settle(0)
-		elapsed := time.Since(start)
-		ctx := context.Background()
-		if err := seq.Close(ctx); err != nil {
-			b.Fatal(err)
-		}
-		if err := n.Close(); err != nil {
-			b.Fatal(err)
-		}
-		spent := cpu() - used
-		txs := float64(len(l.raws))
-		b.ReportMetric(float64(spent.Nanoseconds())/1000/txs, "cpu-µs/tx")
-		b.ReportMetric(txs/elapsed.Seconds(), "tx/s")
-		b.ReportMetric(float64(perRecover.Nanoseconds())/1000, "µs/ecrecover")
+		})
 	}
 }
