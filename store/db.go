@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"log/slog"
 	"sync"
+	"time"
 
 	"github.com/cockroachdb/pebble/v2"
 	"github.com/cockroachdb/pebble/v2/bloom"
@@ -26,6 +27,8 @@ const (
 	dbMemTableBytes = 16 << 20
 	dbMaxOpenFiles  = 512
 	bloomBitsPerKey = 10
+	// separateBytes is the size from which values stand in files of their own.
+	separateBytes = 4096
 )
 
 // Options configure a DB.
@@ -69,6 +72,14 @@ func Open(path string, opts Options) (*DB, error) {
 		MaxOpenFiles:               dbMaxOpenFiles,
 		CompactionConcurrencyRange: func() (int, int) { return 1, 2 },
 		LoggerAndTracer:            log,
+	}
+	// Bodies and receipts of blocks are written once and never change: compactions leave
+	// them where they are.
+	o.Experimental.ValueSeparationPolicy = func() pebble.ValueSeparationPolicy {
+		return pebble.ValueSeparationPolicy{
+			Enabled: true, MinimumSize: separateBytes, MaxBlobReferenceDepth: 10,
+			RewriteMinimumAge: 5 * time.Minute, TargetGarbageRatio: 0.5,
+		}
 	}
 	for i := range o.Levels {
 		o.Levels[i].FilterPolicy = bloom.FilterPolicy(bloomBitsPerKey)
