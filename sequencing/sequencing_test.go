@@ -156,8 +156,8 @@ func TestSettingsOutOfRangeAreNamed(t *testing.T) {
 			t.Errorf("block-ms %d: %v", ms, err)
 		}
 	}
-	for _, s := range []GapSettings{{Ahead: 1_025}, {Total: -1}, {TotalBytes: -1}, {HoldMicros: 1}} {
-		if _, err := NewGapQueue(s); err == nil {
+	for _, s := range []PendingSettings{{Ahead: 1_025}, {Total: -1}, {TotalBytes: -1}, {AccountBytes: -1}, {HoldMicros: 1}} {
+		if _, err := NewPending(s); err == nil {
 			t.Errorf("%+v accepted", s)
 		}
 	}

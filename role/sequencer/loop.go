@@ -34,7 +34,7 @@ type loop struct {
 	users     int          // user transactions in the open block
 	logBytes  int          // of log data in the open block
 
-	held map[common.Hash]*rpc.Submission // in the gap queue
+	held map[common.Hash]*rpc.Submission // wait for an earlier nonce
 	// next are transactions that do not fit into the open block: nothing is taken from
 	// the backlog before them.
 	next []admitted
@@ -227,18 +227,29 @@ func (l *loop) take(a admitted) {
 	from := a.tx.From()
 	acc, _ := l.chain.Pending().Account(from)
 	if a.tx.Nonce() > acc.Nonce {
-		if err := l.s.gaps.Add(a.tx, acc.Nonce, now()); err != nil {
-			if errors.Is(err, sequencing.ErrNonceTooHigh) {
-				err = rpc.NonceGapError(acc.Nonce, a.tx.Nonce())
-			}
-			a.sub.Resolve(nil, err)
-			return
-		}
-		l.held[a.tx.Hash()] = a.sub
+		l.wait(a, acc.Nonce)
 		return
 	}
 	if l.execute(a) {
 		l.follow(from, a.tx.Nonce()+1)
+	}
+}
+
+// wait holds a transaction until its account's nonce, which is next, gets there.
+func (l *loop) wait(a admitted, next uint64) {
+	dropped, err := l.s.gaps.Add(a.tx, next, now())
+	if err != nil {
+		if errors.Is(err, sequencing.ErrNonceTooHigh) {
+			err = rpc.NonceGapError(next, a.tx.Nonce())
+		}
+		a.sub.Resolve(nil, err)
+		return
+	}
+	l.held[a.tx.Hash()] = a.sub
+	for _, d := range dropped {
+		if sub := l.unhold(d.Tx); sub != nil {
+			sub.Resolve(nil, d.Err)
+		}
 	}
 }
 
@@ -273,7 +284,7 @@ func (l *loop) unhold(tx *chain.Tx) *rpc.Submission {
 // execute applies one transaction to the open block; false if it did not enter.
 func (l *loop) execute(a admitted) bool {
 	if len(l.next) > 0 {
-		// The block is full already; this one is from the gap queue and its sender may
+		// The block is full already; this one waited for its nonce and its sender may
 		// send it again.
 		a.sub.Resolve(nil, rpc.Errorf(rpc.CodeLimit, "block gas limit reached: send again in the next block"))
 		return false
@@ -354,7 +365,12 @@ func (l *loop) refuseGap(tx *chain.Tx) {
 		acc, _ := l.chain.State().Head().Account(tx.From())
 		nonce = acc.Nonce
 	}
-	if sub := l.unhold(tx); sub != nil {
+	sub := l.unhold(tx)
+	switch {
+	case sub == nil:
+	case tx.Nonce() < nonce: // another one took its nonce meanwhile
+		sub.Resolve(nil, sequencing.NonceTooLow(nonce, tx.Nonce()))
+	default:
 		sub.Resolve(nil, rpc.NonceGapError(nonce, tx.Nonce()))
 	}
 }

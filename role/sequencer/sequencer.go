@@ -33,6 +33,8 @@ type Options struct {
 	Block        chain.Millis // 100..12000 [1000]
 	NoSync       bool         // do not wait for the disk (durability "none")
 	Queue        int          // transactions that wait for execution, 1.. [16384]
+	// Pending bounds those that wait for an earlier nonce.
+	Pending sequencing.PendingSettings
 
 	Metrics *telemetry.Metrics // nil: not measured
 	Log     *slog.Logger       // [slog.Default()]
@@ -52,7 +54,7 @@ type Sequencer struct {
 	wal    *store.WAL
 	cutter sequencing.Cutter
 	slots  sequencing.Slots
-	gaps   *sequencing.GapQueue
+	gaps   *sequencing.Pending
 
 	intake            intake
 	ready             chan []admitted        // decoded, in order; closed when no more come
@@ -101,7 +103,7 @@ func Start(n *node.Node, opts Options) (*Sequencer, error) {
 	if s.slots, err = sequencing.NewSlots(opts.Block); err != nil {
 		return nil, err
 	}
-	if s.gaps, err = sequencing.NewGapQueue(sequencing.GapSettings{}); err != nil {
+	if s.gaps, err = sequencing.NewPending(s.opts.Pending); err != nil {
 		return nil, err
 	}
 	started := time.Now()

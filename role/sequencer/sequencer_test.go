@@ -22,6 +22,7 @@ import (
 	"github.com/talaria-l2/talaria/derive"
 	"github.com/talaria-l2/talaria/role/node"
 	"github.com/talaria-l2/talaria/rpc"
+	"github.com/talaria-l2/talaria/sequencing"
 	"github.com/talaria-l2/talaria/store"
 )
 
@@ -72,6 +73,7 @@ type rig struct {
 	// oldOrigin gives the chain an L1 origin of 1970.
 	oldOrigin  bool
 	stateCache uint64
+	pending    sequencing.PendingSettings
 }
 
 func newRig(t *testing.T) *rig { return newRigWith(t, func(*rig) {}) }
@@ -114,7 +116,7 @@ func (r *rig) start() {
 	if !r.oldOrigin {
 		origin.Timestamp = r.g.Timestamp
 	}
-	r.seq, err = Start(r.node, Options{Key: r.key, Block: 200, Connect: func(chain.L1Origin) (L1, error) {
+	r.seq, err = Start(r.node, Options{Key: r.key, Block: 200, Pending: r.pending, Connect: func(chain.L1Origin) (L1, error) {
 		return L1{Origin: origin, Next: r.l1}, nil
 	}})
 	if err != nil {
@@ -133,6 +135,24 @@ func (r *rig) stop() {
 		r.t.Error(err)
 	}
 	r.node = nil
+}
+
+// offer is a transfer with those fees above the usual ones, in wei per gas.
+func (r *rig) offer(user int, nonce uint64, feeCap, tip int64) *chain.Tx {
+	r.t.Helper()
+	id := new(big.Int).SetUint64(r.g.Config.ChainID)
+	raw, err := types.MustSignNewTx(r.users[user], types.LatestSignerForChainID(id), &types.DynamicFeeTx{
+		ChainID: id, Nonce: nonce, Gas: 21_000, To: &common.Address{0xaa}, Value: big.NewInt(1),
+		GasFeeCap: big.NewInt(1_000_000 * feeCap), GasTipCap: big.NewInt(tip),
+	}).MarshalBinary()
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	tx, err := chain.DecodeTx(raw, &r.g.Config)
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	return tx
 }
 
 func (r *rig) transfer(user int, nonce uint64, value int64) *chain.Tx {
@@ -214,6 +234,44 @@ func TestOutOfOrderNoncesExecuteInOrderAndGapsAreRefused(t *testing.T) {
 	}
 	if balance, err := r.node.Balance(context.Background(), common.Address{0xaa}, rpc.StateRef{Newest: true}); err != nil || balance.Int64() != 4 {
 		t.Errorf("recipient holds %v (%v), want 4", balance, err)
+	}
+}
+
+// Who waits for an earlier nonce and has to leave, for another transaction with the same
+// nonce or for one that pays more, is told so, and nothing of theirs is executed.
+func TestWhoLeavesThePendingSetIsToldWhy(t *testing.T) {
+	r := newRigWith(t, func(r *rig) { r.pending = sequencing.PendingSettings{Total: 2, HoldMicros: 60_000_000} })
+	first := r.submit(r.offer(0, 1, 100, 1))
+	better := r.submit(r.offer(0, 1, 200, 2))
+	if _, err := r.await(first); !errors.Is(err, sequencing.ErrReplaced) {
+		t.Fatalf("replaced: %v", err)
+	}
+	if _, err := r.await(r.submit(r.offer(0, 1, 201, 2))); !errors.Is(err, sequencing.ErrReplacement) {
+		t.Fatalf("replacing for less than a tenth: %v", err)
+	}
+	other := r.submit(r.offer(1, 1, 100, 1))
+	if _, err := r.await(r.submit(r.offer(2, 1, 100, 1))); !errors.Is(err, sequencing.ErrUnderpriced) {
+		t.Fatalf("into a full set: %v", err)
+	}
+	rich := r.submit(r.offer(2, 1, 300, 3))
+	if _, err := r.await(other); !errors.Is(err, sequencing.ErrUnderpriced) {
+		t.Fatalf("evicted: %v", err)
+	}
+	for _, user := range []int{0, 1, 2} {
+		if _, err := r.await(r.submit(r.offer(user, 0, 100, 1))); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for name, sub := range map[string]*rpc.Submission{"better": better, "rich": rich} {
+		if info, err := r.await(sub); err != nil || info.Receipt.Status != 1 {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+	for user, want := range []uint64{2, 1, 2} {
+		from := crypto.PubkeyToAddress(r.users[user].PublicKey)
+		if got, err := r.node.Nonce(context.Background(), from, rpc.StateRef{Newest: true}); err != nil || got != want {
+			t.Errorf("user %d has nonce %d (%v), want %d", user, got, err, want)
+		}
 	}
 }
 
