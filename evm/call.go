@@ -35,6 +35,15 @@ type CallMsg struct {
 	GasCap uint64
 	// Overrides change what the call sees of the state.
 	Overrides StateOverrides
+	// Moves say where precompiled contracts run; those of Overrides, if any, go first.
+	Moves PrecompileMoves
+	// Nonce is what the sender's is to be, of which only Strict takes notice.
+	Nonce uint64
+	// Strict checks nonce and price as for a transaction. The sender may still have
+	// code, and the gas limit be above chain.Config.TxGasCap.
+	Strict bool
+	// KeepBaseFee lets a call without a price see the block's base fee, not zero.
+	KeepBaseFee bool
 	// Block changes what the call sees of the block; nil is nothing.
 	Block *BlockOverrides
 	// Done, when closed, ends the call with ErrCancelled; nil never does.
@@ -56,17 +65,30 @@ type CallResult struct {
 
 var errBothPrices = errors.New("both gasPrice and (maxFeePerGas or maxPriorityFeePerGas) specified")
 
-// prepare applies the overrides and converts msg.
-func (msg *CallMsg) prepare(view state.View, env *Env) (state.View, *Env, message, error) {
-	view, err := msg.Overrides.Apply(view)
+// prepare applies the overrides and converts msg. The moves of precompiled contracts
+// hold until the next call.
+func (m *Machine) prepare(msg *CallMsg, view state.View, env *Env) (state.View, *Env, message, error) {
+	view, moves, err := msg.Overrides.Over(view, m)
 	if err != nil {
 		return nil, nil, message{}, err
 	}
+	if m.moves = msg.Moves; moves != nil {
+		m.moves = moves
+	}
+	view, env, out, err := msg.convert(view, env)
+	if err != nil {
+		m.moves = nil
+	}
+	return view, env, out, err
+}
+
+func (msg *CallMsg) convert(view state.View, env *Env) (state.View, *Env, message, error) {
+	var err error
 	env = msg.Block.apply(env)
 	m := message{
 		from: msg.From, to: msg.To, gas: msg.Gas, data: msg.Data,
 		accessList: msg.AccessList, auths: msg.Authorizations, setCode: msg.Authorizations != nil,
-		simulated: true,
+		nonce: msg.Nonce, simulated: true, strict: msg.Strict,
 	}
 	gasCap := msg.GasCap
 	if gasCap == 0 {
@@ -91,13 +113,14 @@ func (msg *CallMsg) prepare(view state.View, env *Env) (state.View, *Env, messag
 	if m.value, err = wei(msg.Value); err != nil {
 		return nil, nil, message{}, fmt.Errorf("value: %w", err)
 	}
-	m.free = m.feeCap.IsZero() && m.tipCap.IsZero()
+	m.free = m.feeCap.IsZero() && m.tipCap.IsZero() && !msg.Strict
+	m.keepBaseFee = msg.KeepBaseFee
 	return view, env, m, nil
 }
 
 // simulate runs a prepared call; the machine's journal holds its effects.
 func (m *Machine) simulate(view state.View, env *Env, msg *message, done <-chan struct{}) (executed, error) {
-	m.begin(view, env, msg.free)
+	m.begin(view, env, msg.free && !msg.keepBaseFee)
 	msg.price = effectivePrice(&msg.feeCap, &msg.tipCap, &m.baseFee)
 	if m.tracer != nil {
 		m.traceStart(msg.transaction(), msg.from)
@@ -147,10 +170,11 @@ func (m *Machine) runCancellable(done <-chan struct{}, run func()) (cancelled bo
 // Call runs msg over view in the block of env and changes nothing. An error means
 // that the call is not possible; a failure of the execution is in the result.
 func (m *Machine) Call(view state.View, msg *CallMsg, env *Env) (*CallResult, error) {
-	view, env, prepared, err := msg.prepare(view, env)
+	view, env, prepared, err := m.prepare(msg, view, env)
 	if err != nil {
 		return nil, err
 	}
+	defer func() { m.moves = nil }()
 	out, err := m.simulate(view, env, &prepared, msg.Done)
 	if errors.Is(err, ErrCancelled) {
 		return nil, err

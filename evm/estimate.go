@@ -23,10 +23,11 @@ const estimateSlackPermille = 15
 // A call that fails with any gas gives its error: *RevertError with the data, or
 // "gas required exceeds allowance (N)".
 func (m *Machine) EstimateGas(view state.View, msg *CallMsg, env *Env) (uint64, error) {
-	view, env, prepared, err := msg.prepare(view, env)
+	view, env, prepared, err := m.prepare(msg, view, env)
 	if err != nil {
 		return 0, err
 	}
+	defer func() { m.moves = nil }()
 	e := estimator{m: m, view: view, env: env, msg: &prepared, done: msg.Done}
 	most, err := e.most(msg)
 	if err != nil {

@@ -31,9 +31,18 @@ func (m *Machine) setFork(f fork) {
 	}
 }
 
-// isPrecompile reports whether there is a precompiled contract at addr: 0x01 to 0x11,
-// before Prague to 0x0a, and from Osaka on P256VERIFY at 0x100.
+// isPrecompile reports whether a precompiled contract runs at addr.
 func (m *Machine) isPrecompile(addr common.Address) bool {
+	if m.moves != nil {
+		return m.movedPrecompile(addr) != common.Address{}
+	}
+	return m.isPrecompileOfFork(addr)
+}
+
+// isPrecompileOfFork reports whether there is a precompiled contract at addr where
+// nothing is moved: 0x01 to 0x11, before Prague to 0x0a, and from Osaka on P256VERIFY
+// at 0x100.
+func (m *Machine) isPrecompileOfFork(addr common.Address) bool {
 	if binary.BigEndian.Uint64(addr[:])|binary.BigEndian.Uint64(addr[8:]) != 0 {
 		return false
 	}

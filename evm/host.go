@@ -28,9 +28,10 @@ const (
 
 func addressOf(word *uint256.Int) common.Address { return common.Address(word.Bytes20()) }
 
-// warm adds an address to the access list and reports whether it was there.
+// warm adds an address to the access list and reports whether it was there. Where
+// precompiled contracts are moved, still the addresses of the fork are warm.
 func (m *Machine) warm(addr common.Address) bool {
-	return m.isPrecompile(addr) || m.journal.TouchAccount(addr)
+	return m.isPrecompileOfFork(addr) || m.journal.TouchAccount(addr)
 }
 
 // sloadCost warms the slot of SLOAD.

@@ -24,6 +24,7 @@ type Machine struct {
 	fork        fork
 	table       *[256]instruction
 	precompiles vm.PrecompiledContracts
+	moves       PrecompileMoves // of the present call, nil for none
 
 	frames        []*frame // by depth
 	frameMemory   int      // bytes that the frames hold

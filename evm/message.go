@@ -32,6 +32,10 @@ type message struct {
 
 	// simulated skips the checks of nonce, sender's code and gas cap.
 	simulated bool
+	// strict brings the check of the nonce back.
+	strict bool
+	// keepBaseFee leaves the base fee as it is in a simulation without a price.
+	keepBaseFee bool
 	// free skips the fee checks: deposits, and calls without a price.
 	free bool
 	// deposit neither buys gas nor pays fees.

@@ -1,8 +1,11 @@
 package evm
 
 import (
+	"errors"
 	"fmt"
+	"maps"
 	"math/big"
+	"slices"
 
 	"github.com/ethereum/go-ethereum/common"
 	"github.com/ethereum/go-ethereum/core/types"
@@ -23,6 +26,8 @@ type AccountOverride struct {
 	// State replaces all storage; StateDiff replaces single slots. Not both.
 	State     map[common.Hash]common.Hash
 	StateDiff map[common.Hash]common.Hash
+	// MoveTo is where the precompiled contract of the account runs instead.
+	MoveTo *common.Address
 }
 
 // BlockOverrides replace parts of the environment for one call; nil fields stay as
@@ -34,6 +39,8 @@ type BlockOverrides struct {
 	Coinbase   *common.Address
 	PrevRandao *common.Hash
 	BaseFee    *big.Int // wei per gas
+	// BlobBaseFee is the price of blob gas in wei.
+	BlobBaseFee *big.Int
 }
 
 func (o *BlockOverrides) apply(env *Env) *Env {
@@ -59,24 +66,87 @@ func (o *BlockOverrides) apply(env *Env) *Env {
 	if o.BaseFee != nil {
 		changed.BaseFee = o.BaseFee
 	}
+	if o.BlobBaseFee != nil {
+		changed.BlobBaseFee = o.BlobBaseFee
+	}
 	return &changed
 }
 
-// Apply returns a view that shows view with the overrides.
-func (o StateOverrides) Apply(view state.View) (state.View, error) {
+// Reasons why overrides cannot be applied.
+var (
+	ErrMoveToItself = errors.New("a precompile cannot be moved to its own address")
+	ErrMoveTwice    = errors.New("two precompiles cannot be moved to the same address")
+)
+
+// PrecompileMoves says, for addresses where that differs from the fork, whose
+// precompiled contract runs there; zero is that none does.
+type PrecompileMoves map[common.Address]common.Address
+
+// movedPrecompile is the address under which the fork knows the precompiled contract
+// that runs at addr, zero if none does.
+func (m *Machine) movedPrecompile(addr common.Address) common.Address {
+	if source, ok := m.moves[addr]; ok {
+		return source
+	}
+	if m.isPrecompileOfFork(addr) {
+		return addr
+	}
+	return common.Address{}
+}
+
+// Over returns the view with the overrides, and what they do to the precompiled
+// contracts of m's fork: an override of any part of one removes it, and MoveTo lets it
+// run elsewhere, where it hides what is there (geth's eth_simulateV1).
+func (o StateOverrides) Over(view state.View, m *Machine) (state.View, PrecompileMoves, error) {
 	if len(o) == 0 {
-		return view, nil
+		return view, nil, nil
 	}
 	codes := make(map[common.Hash][]byte)
-	for addr, a := range o {
+	for _, addr := range slices.SortedFunc(maps.Keys(o), common.Address.Cmp) {
+		a := o[addr]
 		if a.State != nil && a.StateDiff != nil {
-			return nil, fmt.Errorf("account %s has both 'state' and 'stateDiff'", addr.Hex())
+			return nil, nil, fmt.Errorf("account %s has both 'state' and 'stateDiff'", addr.Hex())
 		}
 		if a.Code != nil && len(*a.Code) > 0 {
 			codes[crypto.Keccak256Hash(*a.Code)] = *a.Code
 		}
 	}
-	return &overriddenView{base: view, accounts: o, codes: codes}, nil
+	moves, err := o.moves(m)
+	return &overriddenView{base: view, accounts: o, codes: codes}, moves, err
+}
+
+func (o StateOverrides) moves(m *Machine) (PrecompileMoves, error) {
+	var moves PrecompileMoves
+	taken := make(map[common.Address]bool)
+	for _, addr := range slices.SortedFunc(maps.Keys(o), common.Address.Cmp) {
+		to := o[addr].MoveTo
+		if to == nil && !m.isPrecompileOfFork(addr) {
+			continue
+		}
+		if moves == nil {
+			moves = make(PrecompileMoves)
+		}
+		if m.isPrecompileOfFork(addr) {
+			moves[addr] = common.Address{}
+		}
+		if to == nil {
+			continue
+		}
+		_, overridden := o[*to]
+		switch {
+		case !m.isPrecompileOfFork(addr):
+			return nil, fmt.Errorf("account %s is not a precompile", addr.Hex())
+		case *to == addr:
+			return nil, fmt.Errorf("%w: %s", ErrMoveToItself, addr.Hex())
+		case taken[*to]:
+			return nil, fmt.Errorf("%w: %s", ErrMoveTwice, to.Hex())
+		case overridden:
+			return nil, fmt.Errorf("account %s is already overridden", to.Hex())
+		}
+		taken[*to] = true
+		moves[*to] = addr
+	}
+	return moves, nil
 }
 
 // overriddenView shows the accounts of base with overrides.

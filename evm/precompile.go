@@ -24,7 +24,11 @@ var (
 // that a code would have run in.
 func (m *Machine) precompile(c *invocation) (ret []byte, left uint64, err error) {
 	words := wordCount(uint64(len(c.input)))
-	switch c.source {
+	source := c.source
+	if m.moves != nil {
+		source = m.movedPrecompile(source)
+	}
+	switch source {
 	case identityAddr:
 		cost := gasIdentity + gasIdentityWord*words
 		if cost > c.gas {
@@ -43,7 +47,7 @@ func (m *Machine) precompile(c *invocation) (ret []byte, left uint64, err error)
 		copy(ret, hash[:])
 		return ret, c.gas - cost, nil
 	}
-	p := m.precompiles[c.source]
+	p := m.precompiles[source]
 	cost := p.RequiredGas(c.input)
 	if cost > c.gas {
 		return nil, 0, ErrOutOfGas

@@ -65,6 +65,10 @@ func (m *Machine) validate(msg *message) error {
 		if err := m.checkSender(msg); err != nil {
 			return err
 		}
+	} else if msg.strict {
+		if err := m.checkNonce(msg); err != nil {
+			return err
+		}
 	}
 	if !msg.free {
 		if msg.feeCap.Lt(&msg.tipCap) {
@@ -98,9 +102,8 @@ func (m *Machine) validate(msg *message) error {
 	return nil
 }
 
-// checkSender checks the nonce (EIP-2681), the gas cap and that the sender has no
-// code but a delegation (EIP-3607, EIP-7702).
-func (m *Machine) checkSender(msg *message) error {
+// checkNonce checks the nonce (EIP-2681).
+func (m *Machine) checkNonce(msg *message) error {
 	next := m.journal.Nonce(msg.from)
 	switch {
 	case msg.nonce > next:
@@ -109,6 +112,15 @@ func (m *Machine) checkSender(msg *message) error {
 		return fmt.Errorf("%w: next nonce %d, tx nonce %d", ErrNonceTooLow, next, msg.nonce)
 	case next+1 == 0:
 		return fmt.Errorf("%w: address %v, nonce: %d", ErrNonceMax, msg.from.Hex(), next)
+	}
+	return nil
+}
+
+// checkSender checks the nonce, the gas cap and that the sender has no code but a
+// delegation (EIP-3607, EIP-7702).
+func (m *Machine) checkSender(msg *message) error {
+	if err := m.checkNonce(msg); err != nil {
+		return err
 	}
 	if limit := m.cfg.TxGasCap; msg.gas > limit {
 		return fmt.Errorf("%w (cap: %d, tx: %d)", ErrGasAboveCap, limit, msg.gas)
@@ -242,6 +254,9 @@ func (m *Machine) settle(msg *message, gasUsed uint64) {
 	gas.SetUint64(msg.gas - gasUsed)
 	m.addBalance(msg.from, amount.Mul(&gas, &msg.price), tracing.BalanceIncreaseGasReturn)
 
+	if msg.price.Lt(&m.baseFee) {
+		return // a simulation without a price that sees the base fee: nobody is paid
+	}
 	gas.SetUint64(gasUsed)
 	tip.Sub(&msg.price, &m.baseFee)
 	m.credit(m.coinbase, amount.Mul(&gas, &tip))

@@ -188,11 +188,7 @@ func (s *Server) callRequest(a *args) (*CallRequest, blockRef, error) {
 		return nil, ref, err
 	}
 	m.Gas = min(m.Gas, s.opts.CallGasCap)
-	req := &CallRequest{Msg: m, GasCap: s.opts.CallGasCap, Block: BlockOverride{
-		Number: bigOf(block.Number), Time: (*uint64)(block.Time), GasLimit: (*uint64)(block.GasLimit),
-		FeeRecipient: block.FeeRecipient, PrevRandao: block.PrevRandao,
-		BaseFee: bigOf(block.BaseFeePerGas), BlobBaseFee: bigOf(block.BlobBaseFee),
-	}}
+	req := &CallRequest{Msg: m, GasCap: s.opts.CallGasCap, Block: block.override()}
 	req.Overrides, err = overrides(accounts)
 	return req, ref, err
 }

@@ -25,6 +25,7 @@ type Backend interface {
 	Tracer
 
 	Prover
+	Simulator
 
 	// Config is the chain's configuration.
 	Config() *chain.Config

@@ -112,9 +112,16 @@ func blockJSON(v *blockView, full bool) rawJSON {
 	}
 	w := newWriter(2048 + per*len(v.txs))
 	w.open('{')
+	w.blockFields(v, full)
+	w.key("miniBlockCount").qty(uint64(len(v.minis)))
+	w.shut('}')
+	return w.b
+}
+
+// blockFields writes the members of go-ethereum's block object.
+func (w *writer) blockFields(v *blockView, full bool) {
 	w.headerFields(v.header, v.hash, v.open)
 	w.key("size").qty(blockSize(v.header, v.txs))
-	w.key("miniBlockCount").qty(uint64(len(v.minis)))
 	w.key("uncles").raw("[]")
 	w.key("withdrawals").raw("[]")
 	w.key("transactions").open('[')
@@ -127,8 +134,6 @@ func blockJSON(v *blockView, full bool) rawJSON {
 		w.hex(hash[:])
 	}
 	w.shut(']')
-	w.shut('}')
-	return w.b
 }
 
 // tx writes go-ethereum's transaction object, or the OP Stack's of a deposit.

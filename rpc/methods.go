@@ -80,6 +80,7 @@ func (s *Server) table() methodTable {
 	s.rawMethods(t)
 	s.configMethods(t)
 	s.traceMethods(t)
+	s.simulationMethods(t)
 	t.read("rpc_modules", 0, func(*call, *args) (rawJSON, error) { return modules(t), nil }).doc("The namespaces that the node serves", "rpc.TestFixedAnswers")
 	return t
 }

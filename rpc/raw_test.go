@@ -291,3 +291,7 @@ func TestGetProofEchoesKeysAndNamesASealedBlock(t *testing.T) {
 		}
 	}
 }
+
+func (b *fakeBackend) Simulate(context.Context, *SimulateRequest) ([]*SimulatedBlock, error) {
+	return nil, nil
+}

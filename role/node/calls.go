@@ -76,17 +76,24 @@ func (n *Node) simulate(ctx context.Context, req *rpc.CallRequest, f func(*evm.M
 			msg.GasCap = n.opts.GasCap
 		}
 		msg.Done = ctx.Done()
-		m, ok := n.machines.Get().(*evm.Machine)
-		if !ok {
-			m = evm.NewMachine(n.cfg)
-		}
-		defer n.machines.Put(m)
-		err = f(m, v, msg, n.envOf(header))
+		err = n.machine(func(m *evm.Machine) error { return f(m, v, msg, n.envOf(header)) })
 		if errors.Is(err, evm.ErrCancelled) && ctx.Err() != nil {
 			return ctx.Err()
 		}
-		return err
+		return moveError(err)
 	})
+}
+
+// moveError gives overrides that move precompiled contracts where they cannot be moved
+// the codes of eth_simulateV1.
+func moveError(err error) error {
+	switch {
+	case errors.Is(err, evm.ErrMoveToItself):
+		return rpc.Errorf(rpc.CodeSimMoveToSelf, "%v", err)
+	case errors.Is(err, evm.ErrMoveTwice):
+		return rpc.Errorf(rpc.CodeSimMoveTwice, "%v", err)
+	}
+	return err
 }
 
 // envOf is the environment of calls in the block of header.
@@ -117,27 +124,36 @@ func callMsg(req *rpc.CallRequest) (*evm.CallMsg, error) {
 		From: m.From, To: m.To, Gas: m.Gas, GasPrice: m.GasPrice, GasFeeCap: m.GasFeeCap, GasTipCap: m.GasTipCap,
 		Value: m.Value, Data: m.Data, AccessList: m.AccessList, Authorizations: m.AuthList, GasCap: req.GasCap,
 	}
-	b := &req.Block
-	if b.BlobBaseFee != nil {
-		return nil, errors.New("block override: blobBaseFee is fixed on this chain")
+	var err error
+	if msg.Block, err = blockOverrides(&req.Block); err != nil {
+		return nil, err
 	}
-	msg.Block = &evm.BlockOverrides{Time: b.Time, GasLimit: b.GasLimit, Coinbase: b.FeeRecipient, PrevRandao: b.PrevRandao, BaseFee: b.BaseFee}
+	msg.Overrides, err = stateOverrides(req.Overrides)
+	return msg, err
+}
+
+func blockOverrides(b *rpc.BlockOverride) (*evm.BlockOverrides, error) {
+	out := &evm.BlockOverrides{
+		Time: b.Time, GasLimit: b.GasLimit, Coinbase: b.FeeRecipient, PrevRandao: b.PrevRandao,
+		BaseFee: b.BaseFee, BlobBaseFee: b.BlobBaseFee,
+	}
 	if b.Number != nil {
 		if !b.Number.IsUint64() {
 			return nil, fmt.Errorf("block override: number %s is outside 0..2^64-1", b.Number)
 		}
 		number := b.Number.Uint64()
-		msg.Block.Number = &number
+		out.Number = &number
 	}
-	if len(req.Overrides) == 0 {
-		return msg, nil
+	return out, nil
+}
+
+func stateOverrides(in map[common.Address]rpc.AccountOverride) (evm.StateOverrides, error) {
+	if len(in) == 0 {
+		return nil, nil
 	}
-	msg.Overrides = make(evm.StateOverrides, len(req.Overrides))
-	for addr, o := range req.Overrides {
-		if o.MovePrecompileTo != nil {
-			return nil, fmt.Errorf("state override of %s: precompiles cannot be moved on this node", addr)
-		}
-		to := evm.AccountOverride{Nonce: o.Nonce, Code: o.Code, State: o.State, StateDiff: o.StateDiff}
+	out := make(evm.StateOverrides, len(in))
+	for addr, o := range in {
+		to := evm.AccountOverride{Nonce: o.Nonce, Code: o.Code, State: o.State, StateDiff: o.StateDiff, MoveTo: o.MovePrecompileTo}
 		if o.Balance != nil {
 			balance, overflow := uint256.FromBig(o.Balance)
 			if overflow || o.Balance.Sign() < 0 {
@@ -145,7 +161,7 @@ func callMsg(req *rpc.CallRequest) (*evm.CallMsg, error) {
 			}
 			to.Balance = balance
 		}
-		msg.Overrides[addr] = to
+		out[addr] = to
 	}
-	return msg, nil
+	return out, nil
 }

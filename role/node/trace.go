@@ -211,6 +211,7 @@ func (n *Node) TraceCalls(ctx context.Context, at rpc.TracePoint, calls []*rpc.C
 func (n *Node) traceCalls(ctx context.Context, m *evm.Machine, v state.View, env *evm.Env, calls []*rpc.CallRequest, options []*rpc.TraceOptions) ([]json.RawMessage, error) {
 	out := make([]json.RawMessage, 0, len(calls))
 	var keep *state.Overlay
+	var moves evm.PrecompileMoves
 	size := 0
 	for i, req := range calls {
 		msg, err := callMsg(req)
@@ -222,13 +223,13 @@ func (n *Node) traceCalls(ctx context.Context, m *evm.Machine, v state.View, env
 		}
 		if len(calls) > 1 {
 			if i == 0 {
-				if v, err = msg.Overrides.Apply(v); err != nil {
-					return nil, err
+				if v, moves, err = msg.Overrides.Over(v, m); err != nil {
+					return nil, moveError(err)
 				}
 				keep = state.NewOverlay(v)
 				v = keep
 			}
-			msg.Overrides = nil
+			msg.Overrides, msg.Moves = nil, moves
 		}
 		raw, err := limited(ctx, options[i], func(ctx context.Context) (json.RawMessage, error) {
 			return tracer.Call(ctx, m, v, msg, env, n.traceConfig(options[i]), keep)

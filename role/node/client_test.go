@@ -1,0 +1,99 @@
+package node
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"net/http/httptest"
+	"testing"
+	"time"
+
+	"github.com/talaria-l2/talaria/chain"
+	"github.com/talaria-l2/talaria/rpc"
+)
+
+// client asks a real server of a world's node.
+type client struct {
+	t testing.TB
+	s *rpc.Server
+}
+
+// reply is a JSON-RPC answer.
+type reply struct {
+	Result json.RawMessage
+	Error  *struct {
+		Code    int
+		Message string
+		Data    json.RawMessage
+	}
+}
+
+// serve starts a server over the node, which executes what is sent in a mini-block of
+// its own.
+func (w *world) serve(opts rpc.Options) *client {
+	w.t.Helper()
+	s := rpc.New(&Backend{Node: w.node, Submit: w.submit}, opts)
+	w.t.Cleanup(func() {
+		ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+		defer cancel()
+		if err := s.Shutdown(ctx); err != nil {
+			w.t.Error(err)
+		}
+	})
+	return &client{w.t, s}
+}
+
+// submit executes transactions at once. Blocks are opened and sealed by the test.
+func (w *world) submit(sends []rpc.Send) []*rpc.Submission {
+	subs := rpc.NewSubmissions(sends)
+	for i, sub := range subs {
+		tx, err := chain.DecodeTx(sends[i].Raw, w.node.Config())
+		if err == nil {
+			sub.Decoded(tx.Hash())
+			_, err = w.node.Exec().Apply(tx)
+		}
+		if err != nil {
+			sub.Resolve(nil, err)
+			continue
+		}
+		w.mini()
+		sub.Resolve(w.node.TxByHash(context.Background(), tx.Hash()))
+	}
+	return subs
+}
+
+// post sends a body and returns the answer.
+func (c *client) post(body string) []byte {
+	c.t.Helper()
+	r := httptest.NewRequest(http.MethodPost, "/", bytes.NewReader([]byte(body)))
+	r.Header.Set("Content-Type", "application/json")
+	w := httptest.NewRecorder()
+	c.s.ServeHTTP(w, r)
+	return w.Body.Bytes()
+}
+
+// ask calls a method with parameters in JSON.
+func (c *client) ask(method, params string) reply {
+	c.t.Helper()
+	body := c.post(fmt.Sprintf(`{"jsonrpc":"2.0","id":1,"method":%q,"params":%s}`, method, params))
+	var r reply
+	if err := json.Unmarshal(body, &r); err != nil {
+		c.t.Fatalf("%s: %v in %s", method, err, body)
+	}
+	return r
+}
+
+// result is the answer to a call that must succeed.
+func result[T any](c *client, method, params string) (out T) {
+	c.t.Helper()
+	r := c.ask(method, params)
+	if r.Error != nil {
+		c.t.Fatalf("%s%s: %+v", method, params, r.Error)
+	}
+	if err := json.Unmarshal(r.Result, &out); err != nil {
+		c.t.Fatalf("%s: %v in %s", method, err, r.Result)
+	}
+	return out
+}
