@@ -12,10 +12,16 @@ type callPool struct {
 	running chan struct{} // one per simulation at work; waiters come in order of arrival
 	waiting atomic.Int64
 	limit   int64 // of waiting
+	what    string
 }
 
 func newCallPool(o *Options) *callPool {
-	return &callPool{running: make(chan struct{}, o.MaxCalls), limit: int64(o.MaxCallQueue)}
+	return &callPool{running: make(chan struct{}, o.MaxCalls), limit: int64(o.MaxCallQueue), what: "calls"}
+}
+
+// newSlowPool bounds the slow methods in the same way.
+func newSlowPool(o *Options) *callPool {
+	return &callPool{running: make(chan struct{}, o.MaxSlow), limit: int64(o.MaxSlowQueue), what: "slow requests"}
 }
 
 // enter waits for a turn until ctx ends; leave must follow if it returns nil.
@@ -27,14 +33,14 @@ func (p *callPool) enter(ctx context.Context) error {
 	}
 	defer p.waiting.Add(-1)
 	if p.waiting.Add(1) > p.limit {
-		return Errorf(CodeLimit, "node is busy: %d calls run and %d wait, which is the limit: retry later, or send fewer calls at once", cap(p.running), p.limit)
+		return Errorf(CodeLimit, "node is busy: %d %s run and %d wait, which is the limit: retry later, or send fewer of them at once", cap(p.running), p.what, p.limit)
 	}
 	select {
 	case p.running <- struct{}{}:
 		return nil
 	case <-ctx.Done():
 		if errors.Is(ctx.Err(), context.DeadlineExceeded) {
-			return Errorf(CodeLimit, "node is busy: the call's turn did not come in time: retry later, or send fewer calls at once")
+			return Errorf(CodeLimit, "node is busy: the turn of one of the %s did not come in time: retry later, or send fewer of them at once", p.what)
 		}
 		return ctx.Err()
 	}
@@ -63,4 +69,25 @@ func (s *Server) simulate(c *call, a *args, run func(ctx context.Context, req *C
 		return Errorf(CodeServer, "execution timed out: limit %v: lower the call's gas, or split its work", s.opts.CallTimeout)
 	}
 	return err
+}
+
+// runSlow runs a slow method when its turn has come, within its time limit.
+func (s *Server) runSlow(c *call, a *args, mt *method) (rawJSON, error) {
+	if err := s.slow.enter(c.ctx); err != nil {
+		return nil, err
+	}
+	defer s.slow.leave()
+	outer := c.ctx
+	ctx, cancel := context.WithTimeout(outer, s.opts.TraceTimeout)
+	defer cancel()
+	c.ctx = ctx
+	defer func() { c.ctx = outer }()
+	result, err := mt.read(c, a)
+	if a.err != nil {
+		return nil, a.err
+	}
+	if errors.Is(err, context.DeadlineExceeded) && outer.Err() == nil {
+		return nil, Errorf(CodeServer, "execution timed out: limit %v: ask for less at once", s.opts.TraceTimeout)
+	}
+	return result, err
 }

@@ -1,10 +1,12 @@
 package rpc
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"fmt"
 	"runtime/debug"
+	"sync"
 	"time"
 
 	"github.com/ethereum/go-ethereum/crypto"
@@ -15,6 +17,11 @@ type call struct {
 	ctx  context.Context // ends with the request or its time limit
 	conn *wsConn         // nil over HTTP
 	subs []*subscription // made by the message; they start with its answer
+
+	// caller names who asks: the name of its key; else, over WebSocket, the connection.
+	// Empty: nobody in particular.
+	caller string
+	admin  bool // the operator's token came along
 }
 
 // future is the answer to a send: settled when its submission is, or when the time
@@ -33,91 +40,175 @@ type message struct {
 	reqs    []request
 	batch   bool
 	fail    *Error    // the whole message is refused
-	futures []*future // of the sends started so far, by index
+	futures []*future // of the sends started so far, by index; nil: none
+	slow    bool      // a method of it may take long
+	calls   bool      // a method of it simulates
 }
 
-// begin parses a body and starts the sends that lead it, so that the caller can keep
-// the order of sends between messages without waiting for their answers.
-func (s *Server) begin(c *call, body []byte) *message {
+// sendGroup collects sends to be handed over together.
+type sendGroup struct {
+	sends   []Send
+	futures []*future
+}
+
+// parse reads a body and looks its methods up.
+func (s *Server) parse(body []byte) *message {
 	m := new(message)
 	m.reqs, m.batch, m.fail = parseMessage(body, &s.opts)
-	if m.fail == nil {
-		m.futures = make([]*future, len(m.reqs))
-		s.startSends(c, m, 0)
+	if m.fail != nil {
+		return m
+	}
+	for i := range m.reqs {
+		r := &m.reqs[i]
+		if r.bad != nil {
+			continue
+		}
+		if r.entry = s.methods[r.method]; r.entry != nil {
+			m.slow = m.slow || r.entry.class == classSlow
+			m.calls = m.calls || r.entry.class == classCall
+		}
 	}
 	return m
 }
 
-// startSends hands the consecutive sends from request i on over, all at once.
-func (s *Server) startSends(c *call, m *message, i int) {
-	var sends []Send
-	first := i
+// lead starts the sends that lead the message and puts them into the group, so that
+// the caller can keep the order of sends between messages without waiting for their
+// answers. It returns how many of the requests they are.
+func (s *Server) lead(c *call, m *message, g *sendGroup) int {
+	if m.fail != nil {
+		return 0
+	}
+	return s.collect(c, m, 0, g)
+}
+
+// collect starts the consecutive sends from request i on.
+func (s *Server) collect(c *call, m *message, first int, g *sendGroup) int {
+	i := first
 	for ; i < len(m.reqs); i++ {
 		r := &m.reqs[i]
-		if r.bad != nil {
+		if r.bad != nil || r.entry == nil || r.entry.send == nil {
 			break
 		}
-		mt, ok := s.methods[r.method]
-		if !ok || mt.send == nil {
-			break
+		if m.futures == nil {
+			m.futures = make([]*future, len(m.reqs))
 		}
-		f := s.start(c, r, mt)
+		f := s.startSend(c, r, r.entry)
 		if m.futures[i] = f; f.err == nil {
-			sends = append(sends, Send{Raw: f.raw})
+			g.sends = append(g.sends, Send{Raw: f.raw, Caller: c.caller})
+			g.futures = append(g.futures, f)
 		}
 	}
-	if len(sends) == 0 {
+	return i - first
+}
+
+// submit hands a group over and empties it.
+func (s *Server) submit(ctx context.Context, g *sendGroup) {
+	if len(g.sends) == 0 {
 		return
 	}
-	subs := s.backend.SubmitTxs(c.ctx, sends)
-	for _, f := range m.futures[first:i] {
-		if f.err == nil {
-			f.sub, subs = subs[0], subs[1:]
+	subs := s.backend.SubmitTxs(ctx, g.sends)
+	for i, f := range g.futures {
+		f.sub = subs[i]
+	}
+	*g = sendGroup{}
+}
+
+// begin parses a body and hands the sends that lead it over.
+func (s *Server) begin(c *call, body []byte) *message {
+	m := s.parse(body)
+	var g sendGroup
+	s.lead(c, m, &g)
+	s.submit(c.ctx, &g)
+	return m
+}
+
+// waits reports whether answering may take long.
+func (m *message) waits() bool { return m.slow }
+
+// ready reports whether the message can be answered without waiting.
+func (m *message) ready() bool {
+	if m.slow || m.calls {
+		return false
+	}
+	for _, f := range m.futures {
+		if f == nil || f.err != nil {
+			continue
 		}
+		if f.sub == nil {
+			return false
+		}
+		select {
+		case <-f.sub.Done():
+		default:
+			return false
+		}
+	}
+	return true
+}
+
+// own copies what the message needs of the body, which is then free.
+func (m *message) own(body []byte) {
+	body = body[:len(body):len(body)]
+	held := bytes.Clone(body)
+	move := func(part []byte) []byte {
+		if part == nil {
+			return nil
+		}
+		at := cap(body) - cap(part) // both end where the body ends
+		return held[at : at+len(part)]
+	}
+	for i := range m.reqs {
+		r := &m.reqs[i]
+		r.id, r.params = move(r.id), move(r.params)
 	}
 }
 
 // finish works the message off and returns the answer, nil when there is none.
-// Sends that follow each other are all started before the first is awaited; what
-// comes after them sees their effects.
-func (s *Server) finish(c *call, m *message) []byte {
+func (s *Server) finish(c *call, m *message) []byte { return s.appendAnswer(nil, c, m) }
+
+// appendAnswer works the message off and appends the answer, nothing when there is
+// none. Sends that follow each other are all started before the first is awaited;
+// what comes after them sees their effects.
+func (s *Server) appendAnswer(out []byte, c *call, m *message) []byte {
 	if m.fail != nil {
-		return appendError(nil, nil, m.fail)
+		return appendError(out, nil, m.fail)
 	}
 	waitCtx, limited := c.ctx, false // the time limit is for reads
-	var out []byte
+	start := len(out)
 	if m.batch {
 		out = append(out, '[')
 	}
 	full := false
 	for i := range m.reqs {
 		r := &m.reqs[i]
-		if r.bad == nil && m.futures[i] == nil {
-			s.startSends(c, m, i)
+		if r.entry != nil && r.entry.send != nil && (m.futures == nil || m.futures[i] == nil) {
+			var g sendGroup
+			s.collect(c, m, i, &g)
+			s.submit(waitCtx, &g)
 		}
 		var result rawJSON
 		var fail *Error
-		switch f := m.futures[i]; {
-		case f != nil:
-			result, fail = s.await(waitCtx, f)
+		switch {
+		case m.futures != nil && m.futures[i] != nil:
+			result, fail = s.await(waitCtx, m.futures[i])
 		case full:
 			fail = s.tooLarge()
 		default:
 			if !limited {
 				limited = true
-				var cancel context.CancelFunc
-				c.ctx, cancel = context.WithTimeout(waitCtx, s.opts.RequestTimeout)
-				defer cancel()
+				lc := &limitedContext{Context: waitCtx, until: time.Now().Add(s.opts.RequestTimeout)}
+				c.ctx = lc
+				defer lc.end()
 			}
 			result, fail = s.answer(c, r)
 		}
 		if r.id == nil && r.bad == nil {
 			continue // notification
 		}
-		if len(out)+len(result) > s.opts.MaxResponseBytes {
+		if len(out)-start+len(result) > s.opts.MaxResponseBytes {
 			full, fail = true, s.tooLarge()
 		}
-		if len(out) > 1 {
+		if len(out)-start > 1 {
 			out = append(out, ',')
 		}
 		if fail != nil {
@@ -129,10 +220,62 @@ func (s *Server) finish(c *call, m *message) []byte {
 	if !m.batch {
 		return out
 	}
-	if len(out) == 1 {
-		return nil
+	if len(out)-start == 1 {
+		return out[:start]
 	}
 	return append(out, ']')
+}
+
+// limitedContext is a context with a deadline that costs a timer only if somebody
+// waits for it. Its users must not outlive end.
+type limitedContext struct {
+	context.Context
+	until time.Time
+
+	mu     sync.Mutex
+	inner  context.Context // once somebody waits
+	cancel context.CancelFunc
+}
+
+// Deadline is the deadline.
+func (c *limitedContext) Deadline() (time.Time, bool) { return c.until, true }
+
+// Done closes at the deadline.
+func (c *limitedContext) Done() <-chan struct{} { return c.waited().Done() }
+
+func (c *limitedContext) waited() context.Context {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.inner == nil {
+		c.inner, c.cancel = context.WithDeadline(c.Context, c.until)
+	}
+	return c.inner
+}
+
+// Err tells whether the context has ended, and how.
+func (c *limitedContext) Err() error {
+	c.mu.Lock()
+	inner := c.inner
+	c.mu.Unlock()
+	if inner != nil {
+		return inner.Err()
+	}
+	if err := c.Context.Err(); err != nil {
+		return err
+	}
+	if time.Now().After(c.until) {
+		return c.waited().Err()
+	}
+	return nil
+}
+
+// end frees the timer.
+func (c *limitedContext) end() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.cancel != nil {
+		c.cancel()
+	}
 }
 
 func (s *Server) tooLarge() *Error {
@@ -159,8 +302,8 @@ func (s *Server) guard(r *request, fail *error) {
 	}
 }
 
-// start reads the arguments of a send.
-func (s *Server) start(c *call, r *request, mt *method) (f *future) {
+// startSend reads the arguments of a send.
+func (s *Server) startSend(c *call, r *request, mt *method) (f *future) {
 	var crash error
 	defer func() {
 		if crash != nil {
@@ -184,8 +327,8 @@ func (s *Server) answer(c *call, r *request) (rawJSON, *Error) {
 	if r.bad != nil {
 		return nil, r.bad
 	}
-	mt, ok := s.methods[r.method]
-	if !ok {
+	mt := r.entry
+	if mt == nil {
 		return nil, Errorf(CodeNoMethod, "the method %s does not exist/is not available", r.method)
 	}
 	result, err := s.read(c, r, mt)
@@ -206,6 +349,9 @@ func (s *Server) read(c *call, r *request, mt *method) (result rawJSON, err erro
 	}
 	if err := c.ctx.Err(); err != nil {
 		return nil, err
+	}
+	if mt.class == classSlow {
+		return s.runSlow(c, a, mt)
 	}
 	result, err = mt.read(c, a)
 	if a.err != nil {

@@ -20,6 +20,7 @@ type class uint8
 
 const (
 	classRead class = iota // at once, in the goroutine of its message
+	classCall              // a simulation: like classRead over HTTP, beside the reader over WebSocket
 	classSlow              // in the pool of slow methods, with a deadline
 	classSend              // submits a transaction; order matters
 )
@@ -47,6 +48,11 @@ func (t methodTable) add(m *method) *method {
 // read adds a method that answers at once.
 func (t methodTable) read(name string, maxArgs int, f reader) *method {
 	return t.add(&method{name: name, maxArgs: maxArgs, read: f})
+}
+
+// call adds a method that simulates.
+func (t methodTable) call(name string, maxArgs int, f reader) *method {
+	return t.add(&method{name: name, maxArgs: maxArgs, class: classCall, read: f})
 }
 
 // slow adds a method that runs in the pool of slow methods.
@@ -137,9 +143,9 @@ func (s *Server) accountMethods(t methodTable) {
 	t.slow("eth_getProof", 3, s.getProof).doc("Merkle proofs of an account and its slots (EIP-1186) at a sealed block; `latest` is the last one", "role/node.TestProofsVerifyAtEveryHeight")
 	t.read("eth_getStorageValues", 2, s.getStorageValues).doc("The values of many slots of many accounts at one block, at most 1024", "rpc.TestStorageValues")
 	t.read("eth_getStorageAt", 3, s.getStorageAt).doc("The value of one storage slot", "rpc.TestGoEthereumsClientOverBothTransports")
-	t.read("eth_call", 4, s.ethCall).doc("Runs a call without effect, with overrides of state and block", "evm.TestCallSeesBlockAndOverrides")
-	t.read("eth_estimateGas", 4, s.estimateGas).doc("The least gas limit with which a call succeeds", "evm.TestEstimateGas")
-	t.read("eth_createAccessList", 3, s.createAccessList).doc("The EIP-2930 list of what a call touches", "evm.TestCreateAccessList")
+	t.call("eth_call", 4, s.ethCall).doc("Runs a call without effect, with overrides of state and block", "evm.TestCallSeesBlockAndOverrides")
+	t.call("eth_estimateGas", 4, s.estimateGas).doc("The least gas limit with which a call succeeds", "evm.TestEstimateGas")
+	t.call("eth_createAccessList", 3, s.createAccessList).doc("The EIP-2930 list of what a call touches", "evm.TestCreateAccessList")
 }
 
 // feeMethods answer about fees.

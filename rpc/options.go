@@ -1,6 +1,7 @@
 package rpc
 
 import (
+	"crypto/tls"
 	"io"
 	"log/slog"
 	"runtime"
@@ -17,15 +18,17 @@ type Options struct {
 	MaxResponseBytes int   // of one answer, a batch counts as one, 1.. [64 MiB]
 	MaxJSONDepth     int   // nesting of a request, 1.. [64]
 
-	MaxConnections    int           // open at once, over all protocols, 1.. [20,000]
-	IdleTimeout       time.Duration // of an HTTP connection between requests [2 min]
-	ReadHeaderTimeout time.Duration // [10 s]
-	ReadTimeout       time.Duration // of a whole request [30 s]
-	RequestTimeout    time.Duration // of the work on one message, sends aside [30 s]
-	WriteTimeout      time.Duration // of one WebSocket message [10 s]
-	PingInterval      time.Duration // of WebSocket pings; the pong must come as fast [30 s]
+	MaxConnections      int           // open at once, over all protocols, 1.. [20,000]
+	MaxConnectionsPerIP int           // of one address, 1.. [MaxConnections]
+	IdleTimeout         time.Duration // of an HTTP connection between requests [2 min]
+	ReadHeaderTimeout   time.Duration // [10 s]
+	ReadTimeout         time.Duration // of a whole request [30 s]
+	RequestTimeout      time.Duration // of the work on one message, sends aside [30 s]
+	WriteTimeout        time.Duration // of one WebSocket message [10 s]
+	Compression         bool          // offer permessage-deflate to WebSockets [no]: it costs processor time
+	PingInterval        time.Duration // of WebSocket pings; the pong must come as fast [30 s]
 
-	MaxInFlight      int // messages of one WebSocket connection worked on at once; reading pauses [128]
+	MaxInFlight      int // messages of one connection worked on at once; reading pauses [1024]
 	MaxSubscriptions int // of one connection [128]
 	MaxQueueMessages int // outgoing, of one WebSocket connection [8192]
 	MaxQueueBytes    int // outgoing, of one WebSocket connection [32 MiB]
@@ -46,6 +49,12 @@ type Options struct {
 	MaxCallQueue int           // simulations that wait for a turn, 1..; more are refused [256]
 	CallTimeout  time.Duration // of a simulation from its turn on, above 0; RequestTimeout covers the wait too [5 s]
 
+	// Slow methods trace, scan or simulate many transactions. They run beside everything
+	// else; what follows one on its HTTP connection waits for it.
+	MaxSlow      int           // that run at once, 1.. [half of GOMAXPROCS, at least 1]
+	MaxSlowQueue int           // that wait for a turn, 1..; more are refused [64]
+	TraceTimeout time.Duration // of one, from its turn on, above 0; RequestTimeout covers the wait too [10 s]
+
 	SendTimeout     time.Duration // until eth_sendRawTransaction gives up waiting [30 s]
 	SyncTimeout     time.Duration // of eth_sendRawTransactionSync by default [2 s]
 	MaxSyncTimeout  time.Duration // that a client may ask for [1 min]
@@ -53,6 +62,7 @@ type Options struct {
 	ClientVersion   string        // web3_clientVersion ["talaria/dev"]
 	Origins         []string      // browsers' origins that may call; "*" is any ["*"]
 	Hosts           []string      // Host headers that are served, without port; empty is any
+	TLS             *tls.Config   // of the port; nil: plain
 	Logger          *slog.Logger  // for crashes of handlers and refused handshakes [discarded]
 }
 
@@ -70,13 +80,14 @@ func (o Options) withDefaults() Options {
 	orDefault(&o.MaxResponseBytes, 64<<20)
 	orDefault(&o.MaxJSONDepth, 64)
 	orDefault(&o.MaxConnections, 20_000)
+	orDefault(&o.MaxConnectionsPerIP, o.MaxConnections)
 	orDefault(&o.IdleTimeout, 2*time.Minute)
 	orDefault(&o.ReadHeaderTimeout, 10*time.Second)
 	orDefault(&o.ReadTimeout, 30*time.Second)
 	orDefault(&o.RequestTimeout, 30*time.Second)
 	orDefault(&o.WriteTimeout, 10*time.Second)
 	orDefault(&o.PingInterval, 30*time.Second)
-	orDefault(&o.MaxInFlight, 128)
+	orDefault(&o.MaxInFlight, 1024)
 	orDefault(&o.MaxSubscriptions, 128)
 	orDefault(&o.MaxQueueMessages, 8192)
 	orDefault(&o.MaxQueueBytes, 32<<20)
@@ -92,6 +103,9 @@ func (o Options) withDefaults() Options {
 	orDefault(&o.MaxCalls, max(1, runtime.GOMAXPROCS(0)/2))
 	orDefault(&o.MaxCallQueue, 256)
 	orDefault(&o.CallTimeout, 5*time.Second)
+	orDefault(&o.MaxSlow, max(1, runtime.GOMAXPROCS(0)/2))
+	orDefault(&o.MaxSlowQueue, 64)
+	orDefault(&o.TraceTimeout, 10*time.Second)
 	orDefault(&o.SendTimeout, 30*time.Second)
 	orDefault(&o.SyncTimeout, 2*time.Second)
 	orDefault(&o.MaxSyncTimeout, time.Minute)

@@ -136,8 +136,9 @@ func unquote(quoted []byte) string {
 type request struct {
 	id     []byte // nil: a notification
 	method string
-	params []byte // nil or a JSON value
-	bad    *Error // the message is no valid request
+	params []byte  // nil or a JSON value
+	entry  *method // nil: there is none of that name
+	bad    *Error  // the message is no valid request
 }
 
 // parseMessage splits a body into its requests. The error is for a body that is no
