@@ -47,7 +47,7 @@ $(BIN): go.mod go.sum $(SOURCES)
 	@touch $@
 
 .PHONY: test
-test: lint unit race fuzz contracts-test bindings-check e2e ## everything that CI runs
+test: lint unit race fuzz contracts-test bindings-check asm-check e2e ## everything that CI runs
 	@echo "make test: all passed"
 
 .PHONY: lint
@@ -100,6 +100,14 @@ bindings-check: contracts/node_modules/.stamp e2e/node_modules/.stamp ## fail if
 	$(NPM) --prefix contracts run bindings:check --loglevel=error
 	node bench/token.mjs --check
 	node bench/core/programs.mjs --check
+
+.PHONY: asm
+asm: ## write the vector code of secp256k1
+	$(GO) generate ./secp256k1
+
+.PHONY: asm-check
+asm-check: ## fail if `make asm` would change anything
+	$(GO) run ./secp256k1/asm | tail -n +2 | cmp - <(tail -n +2 secp256k1/lockstep_amd64.s)
 
 .PHONY: e2e
 e2e: $(BIN) contracts/node_modules/.stamp e2e/node_modules/.stamp ## drive the built binary with cast, forge, viem, ethers and ethclient

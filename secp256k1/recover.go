@@ -37,6 +37,9 @@ type Recovered struct {
 // goroutines.
 func Recover(sigs []Signature, out []Recovered) {
 	out = out[:len(sigs)]
+	if vectors && len(sigs) >= fewest {
+		sigs, out = recoverLockstep(sigs, out)
+	}
 	for i := range sigs {
 		recoverOne(&sigs[i], &out[i])
 	}

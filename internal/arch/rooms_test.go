@@ -35,11 +35,12 @@ var below = []string{
 
 // rooms is the layering table. Keys are directories relative to the module root.
 var rooms = map[string]room{
-	"chain":     {layer: vocabulary, imports: []string{"keccak", "secp256k1"}},
-	"telemetry": {layer: vocabulary},
-	"invariant": {layer: vocabulary},
-	"keccak":    {layer: vocabulary},
-	"secp256k1": {layer: vocabulary, imports: []string{"keccak"}},
+	"chain":         {layer: vocabulary, imports: []string{"keccak", "secp256k1"}},
+	"telemetry":     {layer: vocabulary},
+	"invariant":     {layer: vocabulary},
+	"keccak":        {layer: vocabulary},
+	"secp256k1":     {layer: vocabulary, imports: []string{"keccak"}},
+	"secp256k1/asm": {layer: front},
 
 	// What users of the chain take into their own programs: it imports nothing here.
 	"sdk/ingest": {layer: vocabulary},

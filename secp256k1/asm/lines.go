@@ -1,0 +1,107 @@
+package main
+
+import (
+	. "github.com/mmcloughlin/avo/build"
+	. "github.com/mmcloughlin/avo/operand"
+	"github.com/mmcloughlin/avo/reg"
+)
+
+// A line is a table entry of one lane: x and y, each four words of 64 bits, the low
+// word first. It fills a cache line.
+
+// transpose turns eight registers of one lane's words each into eight registers of one
+// word of every lane, and back.
+func transpose(rows [8]reg.VecVirtual) (words [8]reg.VecVirtual) {
+	var pairs [8]reg.VecVirtual // even and odd words of two lanes
+	for i := 0; i < 8; i += 2 {
+		pairs[i], pairs[i+1] = ZMM(), ZMM()
+		VPUNPCKLQDQ(rows[i+1], rows[i], pairs[i])
+		VPUNPCKHQDQ(rows[i+1], rows[i], pairs[i+1])
+	}
+	shuffle := func(order uint64, low, high reg.VecVirtual) reg.VecVirtual {
+		z := ZMM()
+		VSHUFI64X2(Imm(order), high, low, z)
+		return z
+	}
+	const evens, odds = 0x88, 0xdd
+	for i := range 2 {
+		a0 := shuffle(evens, pairs[i], pairs[2+i])
+		a1 := shuffle(odds, pairs[i], pairs[2+i])
+		b0 := shuffle(evens, pairs[4+i], pairs[6+i])
+		b1 := shuffle(odds, pairs[4+i], pairs[6+i])
+		words[i] = shuffle(evens, a0, b0)
+		words[4+i] = shuffle(odds, a0, b0)
+		words[2+i] = shuffle(evens, a1, b1)
+		words[6+i] = shuffle(odds, a1, b1)
+	}
+	return words
+}
+
+// unpack makes five limbs of four words.
+func unpack(k constants, w [4]reg.VecVirtual) (e element) {
+	const orThenAnd = 0xa8 // (dst | second) & first, as VPTERNLOGQ counts
+	for i := range e {
+		e[i] = ZMM()
+	}
+	VPANDQ(k.mask52, w[0], e[0])
+	for i := 1; i < 4; i++ {
+		t := ZMM()
+		VPSRLQ(Imm(uint64(64-12*i)), w[i-1], t)
+		VPSLLQ(Imm(uint64(12*i)), w[i], e[i])
+		VPORQ(t, e[i], e[i])
+		VPANDQ(k.mask52, e[i], e[i])
+	}
+	VPSRLQ(Imm(16), w[3], e[4])
+	return e
+}
+
+// pack is the inverse of unpack.
+func pack(e element) (w [4]reg.VecVirtual) {
+	for i := range w {
+		t := ZMM()
+		w[i] = ZMM()
+		VPSLLQ(Imm(uint64(52-12*i)), e[i+1], t)
+		if i == 0 {
+			VPORQ(t, e[0], w[0])
+			continue
+		}
+		VPSRLQ(Imm(uint64(12*i)), e[i], w[i])
+		VPORQ(t, w[i], w[i])
+	}
+	return w
+}
+
+// loadLines loads a line for each lane: base plus its offset.
+func loadLines(k constants, base, offsets reg.Register, group int) (x, y element) {
+	var rows [8]reg.VecVirtual
+	for lane := range rows {
+		offset := GP64()
+		MOVL(Mem{Base: offsets, Disp: group*32 + lane*4}, offset.As32())
+		rows[lane] = ZMM()
+		VMOVDQU64(Mem{Base: base, Index: offset, Scale: 1}, rows[lane])
+	}
+	w := transpose(rows)
+	return unpack(k, [4]reg.VecVirtual(w[:4])), unpack(k, [4]reg.VecVirtual(w[4:]))
+}
+
+// storeLines stores a line of each lane, lineStride apart.
+func storeLines(x, y [4]reg.VecVirtual, base reg.Register, offset int) {
+	var words [8]reg.VecVirtual
+	copy(words[:4], x[:])
+	copy(words[4:], y[:])
+	for lane, row := range transpose(words) {
+		VMOVDQU64(row, Mem{Base: base, Disp: offset + lane*lineStride})
+	}
+}
+
+// negateLanes replaces e by its negative in the lanes that the byte at mask names.
+func negateLanes(k constants, e element, mask Mem) {
+	bits := K()
+	KMOVB(mask, bits)
+	for i := range e {
+		m := ZMM()
+		VPBROADCASTQ(double.limb(i), m)
+		VPSUBQ(e[i], m, bits, e[i])
+	}
+	e.carry(k)
+}

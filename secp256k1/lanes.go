@@ -1,0 +1,72 @@
+package secp256k1
+
+// lanes are eight elements of the field, each five limbs of 52 bits. The vector code
+// says in asm/field.go how large limbs may be.
+type lanes [5][8]uint64
+
+const mask52 = 1<<52 - 1
+
+// set puts a number into a lane.
+func (l *lanes) set(lane int, a *number) {
+	l[0][lane] = a[0] & mask52
+	l[1][lane] = (a[0]>>52 | a[1]<<12) & mask52
+	l[2][lane] = (a[1]>>40 | a[2]<<24) & mask52
+	l[3][lane] = (a[2]>>28 | a[3]<<36) & mask52
+	l[4][lane] = a[3] >> 16
+}
+
+// number is the element of a lane, below p.
+func (l *lanes) number(lane int) number {
+	top := l[4][lane]
+	a := number{
+		l[0][lane] | l[1][lane]<<52,
+		l[1][lane]>>12 | l[2][lane]<<40,
+		l[2][lane]>>24 | l[3][lane]<<28,
+		l[3][lane]>>36 | top<<16,
+	}
+	if over := top >> 48; over != 0 {
+		a = field.add(field.reduce(a), number{over * 0x1000003d1})
+	}
+	return field.reduce(a)
+}
+
+// fill sets all lanes.
+func (l *lanes) fill(a *number) {
+	for lane := range 8 {
+		l.set(lane, a)
+	}
+}
+
+// point is eight points in Jacobian coordinates, or an entry of eight tables on the way.
+type point struct{ x, y, z lanes }
+
+const (
+	tableSize  = 1 << (pointBits - 1)
+	lineBytes  = 64                // x, which is negated, and y
+	entryBytes = 8 * 2 * lineBytes // for each lane the line of R and that of lambda R
+	tableBytes = tableSize * entryBytes
+)
+
+// work is what up to sixteen recoveries in lockstep need, two groups of eight. The
+// vector code knows the offsets of the fields up to lines (asm/points.go).
+type work struct {
+	points [2]point
+	temps  [2][10]lanes
+	common [2]lanes // the Z that the tables have in common
+	lines  [2][tableBytes]byte
+
+	x, y, rhs, root [2]lanes
+	powers          [6][2]lanes
+	beta            lanes
+	entries         [tableSize][2]point
+	steps           [steps]step
+	groups          int // 1 or 2 of them in use
+}
+
+// A step is one addition of the ladder, for all lanes.
+type step struct {
+	offsets [2][8]uint32
+	negate  [2]uint8
+}
+
+const steps = 2*pointWindows + 2*generatorWindows
