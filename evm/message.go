@@ -40,13 +40,15 @@ type message struct {
 	free bool
 	// deposit neither buys gas nor pays fees.
 	deposit bool
+	// unsigned lets the sender have code: see chain.NewUnsignedTx.
+	unsigned bool
 }
 
 // setSigned makes the message that of a signed transaction.
 func (m *message) setSigned(tx *chain.Tx, baseFee *uint256.Int) error {
 	*m = message{
 		from: tx.From(), to: tx.To(), nonce: tx.Nonce(), gas: tx.Gas(), data: tx.Data(),
-		accessList: tx.AccessList(), auths: tx.Authorizations(),
+		accessList: tx.AccessList(), auths: tx.Authorizations(), unsigned: tx.Unsigned(),
 	}
 	switch tx.Type() {
 	case types.LegacyTxType, types.AccessListTxType, types.DynamicFeeTxType:

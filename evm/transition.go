@@ -126,7 +126,7 @@ func (m *Machine) checkSender(msg *message) error {
 		return fmt.Errorf("%w (cap: %d, tx: %d)", ErrGasAboveCap, limit, msg.gas)
 	}
 	code := m.codeBytes(msg.from)
-	if _, delegated := types.ParseDelegation(code); len(code) > 0 && !delegated {
+	if _, delegated := types.ParseDelegation(code); len(code) > 0 && !delegated && !msg.unsigned {
 		return fmt.Errorf("%w: address %v, len(code): %d", ErrSenderNoEOA, msg.from.Hex(), len(code))
 	}
 	return nil

@@ -24,6 +24,9 @@ type Attributes struct {
 	Timestamp    uint64 // seconds, not before the parent's
 	PrevRandao   common.Hash
 	ParentBeacon common.Hash
+	// BaseFee in wei per gas replaces that of EIP-1559 on a development chain; nil
+	// elsewhere.
+	BaseFee *big.Int
 }
 
 // Chain is the executing end of the chain. See the package comment.
@@ -41,7 +44,8 @@ type Chain struct {
 	nextMini     uint64
 	lastMiniHash common.Hash
 
-	open *openBlock
+	open  *openBlock
+	edits []state.Diff // applied since the last cut: see Edit
 }
 
 // openBlock is the block under construction.
@@ -59,6 +63,7 @@ type openBlock struct {
 	listIndex uint32
 	firstTx   int
 	firstGas  chain.Gas
+	baseFee   *big.Int // of the attributes
 }
 
 // Position says where a Chain continues.
@@ -114,7 +119,7 @@ func (c *Chain) OpenHeader() *types.Header { return c.open.header }
 func (c *Chain) OpenBlock() ([]*chain.Tx, []chain.MiniBlockHeader, Attributes) {
 	b := c.open
 	return b.txs[:b.firstTx:b.firstTx], b.minis, Attributes{
-		Timestamp: b.header.Time, PrevRandao: b.header.MixDigest, ParentBeacon: *b.header.ParentBeaconRoot,
+		Timestamp: b.header.Time, PrevRandao: b.header.MixDigest, ParentBeacon: *b.header.ParentBeaconRoot, BaseFee: b.baseFee,
 	}
 }
 
@@ -139,7 +144,9 @@ func (c *Chain) Open(a Attributes) error {
 	header := newHeader(c.cfg, a)
 	header.ParentHash = c.parentHash
 	header.Number = new(big.Int).Add(c.parent.Number, common.Big1)
-	header.BaseFee = chain.NextBaseFee(c.cfg, c.parent)
+	if header.BaseFee = a.BaseFee; a.BaseFee == nil {
+		header.BaseFee = chain.NextBaseFee(c.cfg, c.parent)
+	}
 	b := &openBlock{
 		header: header,
 		env: &evm.Env{
@@ -151,6 +158,10 @@ func (c *Chain) Open(a Attributes) error {
 		},
 		changes: state.NewAccessList(),
 		list:    state.NewAccessList(),
+		baseFee: a.BaseFee,
+	}
+	for _, edit := range c.edits {
+		b.list.Add(0, edit)
 	}
 	for _, call := range []struct {
 		to   common.Address
@@ -250,6 +261,7 @@ func (c *Chain) Cut(at chain.Micros) (*chain.MiniBlock, uint64) {
 	c.lastMiniHash = m.Header.Hash()
 
 	c.forgetWrites()
+	c.edits = nil
 	b.list.Reset()
 	b.listIndex = 0
 	b.firstTx, b.firstGas = len(b.txs), b.gasUsed
@@ -260,8 +272,8 @@ func (c *Chain) Cut(at chain.Micros) (*chain.MiniBlock, uint64) {
 // cut, and returns it with everything it changed.
 func (c *Chain) Seal() (*chain.Block, state.Diff, error) {
 	b := c.open
-	if len(b.minis) == 0 || c.MiniTxs() > 0 {
-		return nil, nil, fmt.Errorf("seal block %d: %d mini-blocks, %d transactions not cut", b.env.Number, len(b.minis), c.MiniTxs())
+	if len(b.minis) == 0 || c.MiniTxs() > 0 || c.Edited() {
+		return nil, nil, fmt.Errorf("seal block %d: %d mini-blocks, %d transactions and %d edits not cut", b.env.Number, len(b.minis), c.MiniTxs(), len(c.edits))
 	}
 	diff := b.changes.Final()
 	c.trie.Apply(diff)

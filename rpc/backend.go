@@ -26,6 +26,7 @@ type Backend interface {
 
 	Prover
 	Simulator
+	DevChain
 
 	// Config is the chain's configuration.
 	Config() *chain.Config

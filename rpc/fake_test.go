@@ -38,6 +38,7 @@ type fakeBackend struct {
 	gate    chan struct{} // simulations wait for it when not nil
 	ready   error
 	safe    uint64
+	dev     DevControls // nil: no development chain
 }
 
 var logTopic = common.HexToHash("0x01")
@@ -198,6 +199,7 @@ func (b *fakeBackend) raw(t testing.TB, nonce uint64) string {
 }
 
 func (b *fakeBackend) Config() *chain.Config { return &b.cfg }
+func (b *fakeBackend) Dev() DevControls      { return b.dev }
 
 func (b *fakeBackend) Head() *types.Header {
 	b.mu.Lock()

@@ -87,6 +87,7 @@ func (s *Server) table() methodTable {
 	s.configMethods(t)
 	s.traceMethods(t)
 	s.simulationMethods(t)
+	s.devMethods(t)
 	t.read("rpc_modules", 0, func(*call, *args) (rawJSON, error) { return modules(t), nil }).doc("The namespaces that the node serves", "rpc.TestFixedAnswers")
 	return t
 }
@@ -95,7 +96,6 @@ func (s *Server) table() methodTable {
 func (s *Server) nodeMethods(t methodTable) {
 	cfg := s.backend.Config()
 	t.fixed("eth_chainId", string(quantity(cfg.ChainID))).doc("The chain's ID (EIP-155)", "rpc.TestGoEthereumsClientOverBothTransports")
-	t.fixed("eth_accounts", "[]").doc("Empty: the node holds no keys of users", "rpc.TestFixedAnswers")
 	t.fixed("eth_blobBaseFee", `"0x1"`).doc("Always 1 wei: this layer takes no blobs, so that their price stays at its floor", "rpc.TestFixedAnswers") // no blobs on this layer: the price stays at its floor
 	t.fixed("net_version", strconv.Quote(strconv.FormatUint(cfg.ChainID, 10))).doc("The chain's ID in decimal", "rpc.TestGoEthereumsClientOverBothTransports")
 	t.fixed("net_listening", jsonTrue).doc("Always true", "rpc.TestFixedAnswers")

@@ -34,6 +34,7 @@ func devnetCommand() *cli.Command {
 			&cli.Uint64Flag{Name: "batch-ms", Value: 4000, Usage: "how often a quiet chain posts to L1, 100..3600000; 0: never, so that safe and finalized stay where they are", Sources: env("BATCH_MS")},
 			&cli.StringFlag{Name: "durability", Value: "disk", Usage: "disk: acknowledge after fdatasync; none: after write (survives a crash of the process only)", Sources: env("DURABILITY")},
 			stateCacheFlag(),
+			&cli.BoolFlag{Name: "dev", Usage: "a development chain: the methods of anvil and Hardhat (evm_*, anvil_*, hardhat_*, eth_sendTransaction), a block per transaction; nothing is posted to L1, so safe and finalized stay at genesis", Sources: env("DEV")},
 			&cli.BoolFlag{Name: "json", Usage: "print one line of JSON when ready", Sources: env("JSON")},
 			logFlag(),
 		},
@@ -50,7 +51,7 @@ func runDevnet(ctx context.Context, c *cli.Command) error {
 		L1URL: c.String("l1-url"), L1BeaconURL: c.String("l1-beacon-url"), L1Confirmations: c.Uint64("l1-confirmations"),
 		L1Block: chain.Millis(c.Uint64("l1-block-ms")), Block: chain.Millis(c.Uint64("block-ms")),
 		MiniBlock: chain.Millis(c.Uint64("miniblock-ms")), MiniBlockMin: chain.Millis(c.Uint64("miniblock-min-ms")),
-		Batch: chain.Millis(c.Uint64("batch-ms")), Version: version,
+		Batch: chain.Millis(c.Uint64("batch-ms")), Version: version, Development: c.Bool("dev"),
 	}
 	for name, p := range map[string]*int{"port": &opts.Port, "l1-port": &opts.L1Port, "web-port": &opts.WebPort, "metrics-port": &opts.MetricsPort} {
 		var err error
@@ -124,7 +125,11 @@ func announce(c *cli.Command, info *devnet.Info) error {
 		_, err = fmt.Fprintf(out, "%s\n", line)
 		return err
 	}
-	_, err := fmt.Fprintf(out, "Talaria devnet is ready: L2 %s (chain %d), L1 %s (chain %d), status page %s, details in %s/devnet.json; Ctrl-C stops it\n",
-		info.L2.HTTPURL, info.L2.ChainID, info.L1.HTTPURL, info.L1.ChainID, info.Web, info.Datadir)
+	kind := ""
+	if info.Development {
+		kind = " as a development chain, of which L1 gets nothing (safe and finalized stay at genesis)"
+	}
+	_, err := fmt.Fprintf(out, "Talaria devnet is ready%s: L2 %s (chain %d), L1 %s (chain %d), status page %s, details in %s/devnet.json; Ctrl-C stops it\n",
+		kind, info.L2.HTTPURL, info.L2.ChainID, info.L1.HTTPURL, info.L1.ChainID, info.Web, info.Datadir)
 	return err
 }

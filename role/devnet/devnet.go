@@ -48,6 +48,7 @@ type Options struct {
 	Batch                          chain.Millis // between batches of a quiet chain; 0: nothing is posted
 	NoSync                         bool
 	StateCache                     uint64 // bytes; see node.Options
+	Development                    bool   // see sequencer.Development: nothing is posted to L1
 	Version                        string
 	Log                            *slog.Logger
 }
@@ -98,7 +99,7 @@ func (d *Devnet) start(ctx context.Context) error {
 		return err
 	}
 	owned = nil
-	n, err := node.Open(dir, node.Options{Genesis: genesis, StateCache: d.opts.StateCache, Log: d.log})
+	n, err := node.Open(dir, node.Options{Genesis: genesis, StateCache: d.opts.StateCache, Development: d.opts.Development, Log: d.log})
 	if err != nil {
 		return err
 	}
@@ -111,7 +112,7 @@ func (d *Devnet) start(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	backend := &node.Backend{Node: n, Submit: seq.Submit, ReadyHook: seq.Ready}
+	backend := &node.Backend{Node: n, Submit: seq.Submit, ReadyHook: seq.Ready, DevControls: seq.Dev()}
 	server := rpc.New(backend, rpc.Options{ClientVersion: "talaria/" + d.opts.Version, Logger: d.log})
 	d.onClose(server.Shutdown)
 	go d.serve("JSON-RPC", func() error { return server.Serve(listeners[0]) })
@@ -119,17 +120,10 @@ func (d *Devnet) start(ctx context.Context) error {
 	if err := d.startIngest(backend); err != nil {
 		return err
 	}
-	tracker, err := safehead.Start(n, client, src, d.log)
-	if err != nil {
-		return err
-	}
-	d.onClose(func(context.Context) error { tracker.Close(); return nil })
-	if d.opts.Batch > 0 {
-		b := batcher.Start(batcher.Options{
-			Chain: n, Tracker: tracker, Sender: blobSender{sender}, Inbox: cfg.BatchInbox,
-			Interval: time.Duration(d.opts.Batch) * time.Millisecond, Log: d.log,
-		})
-		d.onClose(func(context.Context) error { b.Close(); return nil })
+	if !d.opts.Development {
+		if err := d.startBatcher(client, src, sender); err != nil {
+			return err
+		}
 	}
 	d.startHTTP("status page", listeners[1], webHandler(listeners[0].Addr().(*net.TCPAddr).Port))
 	d.startHTTP("metrics", listeners[2], d.metricsHandler())
@@ -140,9 +134,28 @@ func (d *Devnet) start(ctx context.Context) error {
 	d.info.Contracts = Contracts{Portal: cfg.Portal, BatchInbox: cfg.BatchInbox}
 	d.info.Accounts = accounts()
 	d.info.Datadir = dir.Path()
+	d.info.Development = d.opts.Development
 	d.info.Genesis = dir.GenesisPath()
 	d.info.Web, d.info.Metrics = url("http", listeners[1]), url("http", listeners[2])+"/metrics"
 	return writeInfo(dir.Path(), &d.info)
+}
+
+// startBatcher posts the chain to L1, and watches what L1 holds of it.
+func (d *Devnet) startBatcher(client *l1.Client, src *l1.Source, sender *l1.Sender) error {
+	tracker, err := safehead.Start(d.node, client, src, d.log)
+	if err != nil {
+		return err
+	}
+	d.onClose(func(context.Context) error { tracker.Close(); return nil })
+	if d.opts.Batch == 0 {
+		return nil
+	}
+	b := batcher.Start(batcher.Options{
+		Chain: d.node, Tracker: tracker, Sender: blobSender{sender}, Inbox: d.node.Config().BatchInbox,
+		Interval: time.Duration(d.opts.Batch) * time.Millisecond, Log: d.log,
+	})
+	d.onClose(func(context.Context) error { b.Close(); return nil })
+	return nil
 }
 
 func (d *Devnet) openDir() (*store.Dir, error) {
@@ -245,7 +258,7 @@ func (d *Devnet) startSequencer(ctx context.Context, client *l1.Client, source *
 	_, key := devKeys()
 	seq, err := sequencer.Start(d.node, sequencer.Options{
 		Key: key, MiniBlock: d.opts.MiniBlock, MiniBlockMin: d.opts.MiniBlockMin, Block: d.opts.Block, NoSync: d.opts.NoSync, Log: d.log,
-		Metrics: d.metrics,
+		Metrics: d.metrics, Development: development(d.opts.Development),
 		Connect: func(origin chain.L1Origin) (sequencer.L1, error) {
 			b, err := l1feed.Fetch(ctx, source, origin)
 			if err != nil {
@@ -261,6 +274,14 @@ func (d *Devnet) startSequencer(ctx context.Context, client *l1.Client, source *
 	}
 	d.onClose(seq.Close)
 	return seq, nil
+}
+
+// development gives the node the keys of the ten accounts.
+func development(on bool) *sequencer.Development {
+	if !on {
+		return nil
+	}
+	return &sequencer.Development{Keys: devl1.Keys(devl1.DevAccounts)}
 }
 
 // blobSender is what the batcher needs of an L1 sender.

@@ -24,6 +24,8 @@ type Info struct {
 	Metrics   string    `json:"metricsUrl"`
 	Web       string    `json:"webUrl"`
 	Ingest    string    `json:"ingestURL,omitempty"` // raw transactions; empty: not served
+	// Development tells a development chain: L1 holds nothing of it.
+	Development bool `json:"development,omitempty"`
 }
 
 // L2Info tells how to reach the L2. HTTP and WebSocket share one port.

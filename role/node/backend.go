@@ -22,6 +22,8 @@ type Backend struct {
 	Submit     func([]rpc.Send) []*rpc.Submission
 	ReadyHook  func() error
 	SyncStatus func() rpc.SyncStatus
+	// DevControls are nil but on a development chain.
+	DevControls rpc.DevControls
 }
 
 var _ rpc.Backend = (*Backend)(nil)

@@ -35,7 +35,10 @@ type Options struct {
 	ProofBlocks uint64
 	// NoScriptTracers refuses tracers in JavaScript, whose memory nothing bounds.
 	NoScriptTracers bool
-	Log             *slog.Logger // [slog.Default()]
+	// Development says that the chain need not be derivable: see development.go. A data
+	// directory is of one kind for good.
+	Development bool
+	Log         *slog.Logger // [slog.Default()]
 }
 
 // Node holds the chain. See the package comment.
@@ -125,6 +128,9 @@ func (n *Node) load() error {
 		if err := n.writeGenesis(); err != nil {
 			return err
 		}
+	}
+	if err := n.checkDevelopment(!initialised); err != nil {
+		return err
 	}
 	return n.loadHead()
 }
@@ -270,6 +276,7 @@ func (n *Node) Rewind(number uint64) error {
 		}
 		n.exec.Close()
 		n.blocks.forget(number)
+		n.forgetOpen()
 		return n.loadHead()
 	})
 }

@@ -2,6 +2,7 @@ package node
 
 import (
 	"fmt"
+	"math/big"
 
 	"github.com/ethereum/go-ethereum/common"
 	"github.com/ethereum/go-ethereum/rlp"
@@ -14,6 +15,7 @@ import (
 const (
 	RecordMiniBlock byte = 1
 	RecordSeal      byte = 2
+	RecordEdit      byte = 3 // development chains only
 )
 
 // miniRecord is a mini-block as the log holds it: what is needed to execute it
@@ -27,6 +29,7 @@ type miniRecord struct {
 	ParentBeacon common.Hash
 	Txs          [][]byte
 	Senders      []common.Address
+	BaseFee      *big.Int `rlp:"optional"` // the attributes', nil but on a development chain
 }
 
 // sealRecord says that a block is complete. Without it a block whose hash was
@@ -40,7 +43,7 @@ type sealRecord struct {
 func EncodeMiniBlock(m *chain.MiniBlock, a exec.Attributes) []byte {
 	rec := miniRecord{
 		Header: m.Header, Signature: m.Signature,
-		Timestamp: a.Timestamp, PrevRandao: a.PrevRandao, ParentBeacon: a.ParentBeacon,
+		Timestamp: a.Timestamp, PrevRandao: a.PrevRandao, ParentBeacon: a.ParentBeacon, BaseFee: a.BaseFee,
 		Txs: make([][]byte, len(m.Txs)), Senders: make([]common.Address, len(m.Txs)),
 	}
 	for i, tx := range m.Txs {

@@ -24,6 +24,8 @@ func (n *Node) Replay(kind byte, payload []byte) error {
 			return err
 		}
 		return n.replaySeal(rec)
+	case RecordEdit:
+		return n.replayEdit(payload)
 	}
 	return fmt.Errorf("log record of kind %d is not known (written by a newer version?)", kind)
 }
@@ -37,7 +39,7 @@ func (n *Node) replayMiniBlock(rec *miniRecord) error {
 		return fmt.Errorf("log continues with mini-block %d, the chain needs %d", h.Number, n.exec.NextMini())
 	}
 	if !n.exec.IsOpen() {
-		if err := n.exec.Open(exec.Attributes{Timestamp: rec.Timestamp, PrevRandao: rec.PrevRandao, ParentBeacon: rec.ParentBeacon}); err != nil {
+		if err := n.exec.Open(exec.Attributes{Timestamp: rec.Timestamp, PrevRandao: rec.PrevRandao, ParentBeacon: rec.ParentBeacon, BaseFee: rec.BaseFee}); err != nil {
 			return fmt.Errorf("replay mini-block %d: %w", h.Number, err)
 		}
 	}

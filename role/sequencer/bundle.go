@@ -22,7 +22,7 @@ const (
 )
 
 // canTake reports whether transactions may be executed now.
-func (l *loop) canTake() bool { return l.chain.IsOpen() && len(l.next) == 0 }
+func (l *loop) canTake() bool { return (l.chain.IsOpen() || l.dev != nil) && len(l.next) == 0 }
 
 // drop removes the first n waiting transactions, which are executed or answered.
 func (l *loop) drop(n int) {
@@ -46,6 +46,10 @@ func (l *loop) takeSome() {
 		default:
 			more = false
 		}
+	}
+	if l.dev != nil {
+		l.devTakeFirst()
+		return
 	}
 	if n := l.bundle(); n > 0 {
 		if l.executeBundle(l.backlog[:n]) == n {

@@ -41,15 +41,18 @@ type loop struct {
 	// backlog are transactions to be executed, in order; txs is memory for some of them.
 	backlog []admitted
 	txs     []*chain.Tx
+
+	dev *devChain // nil but on a development chain
 }
 
 func newLoop(s *Sequencer) (*loop, error) {
-	l := &loop{s: s, chain: s.node.Exec(), origin: s.l1.Origin, held: make(map[common.Hash]*rpc.Submission)}
+	l := &loop{s: s, chain: s.node.Exec(), origin: s.l1.Origin, held: make(map[common.Hash]*rpc.Submission), dev: s.dev}
 	var err error
 	if l.head, err = s.node.ParentHead(); err != nil {
 		return nil, err
 	}
 	l.lastStamp = l.head.LastMicros
+	l.resumeDevelopment()
 	if l.chain.IsOpen() {
 		_, minis, attrs := l.chain.OpenBlock()
 		l.attrs = attrs
@@ -96,6 +99,12 @@ func (l *loop) run() {
 				return
 			}
 			l.backlog = append(l.backlog, list...)
+		case command := <-s.commands:
+			if err := command(l); err != nil {
+				s.node.Fail(err)
+				l.refuse(err)
+				return
+			}
 		case <-timer.C:
 		case <-s.stop:
 			l.finish()
@@ -113,6 +122,9 @@ const maxWait = time.Second
 // step does all that is due now and says how long there is nothing to do unless a
 // transaction arrives.
 func (l *loop) step() (time.Duration, error) {
+	if l.dev != nil {
+		return l.devStep()
+	}
 	for {
 		t := now()
 		l.expire(t)

@@ -11,8 +11,8 @@ import (
 	"github.com/talaria-l2/talaria/state"
 )
 
-// entry is something that the log is making durable, and what happens then. Either
-// mini or block is set.
+// entry is something that the log is making durable, and what happens then. One of
+// mini, block and then is set.
 type entry struct {
 	seq uint64    // in the log
 	cut time.Time // when it was handed to the log
@@ -24,6 +24,8 @@ type entry struct {
 
 	block *chain.Block
 	diff  state.Diff
+
+	then func(error) // called when everything before it is published, or with why it never will be
 }
 
 // waiter is a submission whose transaction is in the entry's mini-block.
@@ -77,12 +79,23 @@ func (w *watermark) wait(seq uint64) error {
 	return w.err
 }
 
+// reached is the sequence number known to be durable.
+func (w *watermark) reached() uint64 {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.seq
+}
+
 // publisher publishes entries in order as they become durable, until the channel
 // closes. After a failure nothing more is published: those who wait are told.
 func (s *Sequencer) publisher() {
 	defer close(s.published)
 	for e := range s.entries {
 		err := s.durable.wait(e.seq)
+		if e.then != nil {
+			e.then(err)
+			continue
+		}
 		if err == nil {
 			err = s.publish(&e)
 		}

@@ -34,7 +34,8 @@ type Options struct {
 	NoSync       bool         // do not wait for the disk (durability "none")
 	Queue        int          // transactions that wait for execution, 1.. [16384]
 	// Pending bounds those that wait for an earlier nonce.
-	Pending sequencing.PendingSettings
+	Pending     sequencing.PendingSettings
+	Development *Development // makes it a development chain; nil: it is none
 
 	Metrics *telemetry.Metrics // nil: not measured
 	Log     *slog.Logger       // [slog.Default()]
@@ -71,6 +72,9 @@ type Sequencer struct {
 
 	l1   L1
 	loop *loop
+
+	dev      *devChain    // nil but on a development chain; the loop owns it
+	commands chan command // for the loop; nil but on a development chain
 }
 
 // maxReady bounds the lists of decoded transactions that wait for execution.
@@ -107,9 +111,17 @@ func Start(n *node.Node, opts Options) (*Sequencer, error) {
 		return nil, err
 	}
 	started := time.Now()
+	if err = s.startDevelopment(); err != nil {
+		return nil, err
+	}
 	s.wal, err = store.OpenWAL(n.Dir().WALPath(), store.WALOptions{
 		NoSync: opts.NoSync, OnDurable: s.durable.raise, OnError: s.durable.fail, Log: opts.Log,
-	}, func(_ uint64, kind byte, payload []byte) error { return n.Replay(kind, payload) })
+	}, func(seq uint64, kind byte, payload []byte) error {
+		if s.dev.undid(seq) {
+			return nil
+		}
+		return n.Replay(kind, payload)
+	})
 	if err != nil {
 		return nil, err
 	}
@@ -131,7 +143,7 @@ func (s *Sequencer) connect() error {
 	if err != nil {
 		return err
 	}
-	s.l1, err = s.opts.Connect(origin)
+	s.l1, err = s.opts.Connect(s.dev.originAfter(origin))
 	return err
 }
 

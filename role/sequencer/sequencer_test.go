@@ -74,6 +74,7 @@ type rig struct {
 	oldOrigin  bool
 	stateCache uint64
 	pending    sequencing.PendingSettings
+	dev        bool // a development chain
 }
 
 func newRig(t *testing.T) *rig { return newRigWith(t, func(*rig) {}) }
@@ -109,14 +110,18 @@ func (r *rig) start() {
 	if err != nil {
 		r.t.Fatal(err)
 	}
-	if r.node, err = node.Open(dir, node.Options{Genesis: r.g, StateCache: r.stateCache}); err != nil {
+	if r.node, err = node.Open(dir, node.Options{Genesis: r.g, StateCache: r.stateCache, Development: r.dev}); err != nil {
 		r.t.Fatal(err)
 	}
 	origin := &derive.L1Block{BaseFee: big.NewInt(1), BlobBaseFee: big.NewInt(1)}
 	if !r.oldOrigin {
 		origin.Timestamp = r.g.Timestamp
 	}
-	r.seq, err = Start(r.node, Options{Key: r.key, Block: 200, Pending: r.pending, Connect: func(chain.L1Origin) (L1, error) {
+	var dev *Development
+	if r.dev {
+		dev = &Development{Keys: r.users}
+	}
+	r.seq, err = Start(r.node, Options{Key: r.key, Block: 200, Pending: r.pending, Development: dev, Connect: func(chain.L1Origin) (L1, error) {
 		return L1{Origin: origin, Next: r.l1}, nil
 	}})
 	if err != nil {

@@ -186,7 +186,7 @@ func decodeAll(decoders []*chain.Decoder, raws [][]byte, txs []*chain.Tx, errs [
 
 // admit returns the decoded transactions that may be executed, and answers the others.
 func (s *Sequencer) admit(batch []arrival, txs []*chain.Tx, errs []error) []admitted {
-	baseFee := s.node.PublishedHead().BaseFee
+	baseFee := s.admitFee()
 	list := make([]admitted, 0, len(batch))
 	for i := range batch {
 		a, err := &batch[i], errs[i]
