@@ -1,12 +1,18 @@
 package sequencer
 
 import (
+	"bufio"
+	"bytes"
 	"context"
 	"crypto/ecdsa"
 	"errors"
+	"fmt"
+	"io"
 	"log/slog"
 	"math/big"
 	"net"
+	"net/http"
+	"slices"
 	"syscall"
 	"testing"
 	"time"
@@ -165,11 +171,78 @@ func overIngest(b *testing.B, c *benchChain, raws [][]byte) {
 	}
 }
 
+// overBatches sends them in JSON-RPC batches of 100 over HTTP, on 16 connections that
+// each wait for the answer.
+func overBatches(b *testing.B, c *benchChain, raws [][]byte) {
+	const connections, each = 16, 100
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		b.Fatal(err)
+	}
+	server := rpc.New(c.backend, rpc.Options{})
+	served := make(chan error, 1)
+	go func() { served <- server.Serve(listener) }()
+	// Accounts take turns, so that each connection gets whole accounts.
+	accounts := make([][][]byte, benchAccounts)
+	for i, raw := range raws {
+		accounts[i%benchAccounts] = append(accounts[i%benchAccounts], raw)
+	}
+	results := make(chan error, connections)
+	for k := range connections {
+		go func() {
+			results <- func() error {
+				conn, err := net.Dial("tcp", listener.Addr().String())
+				if err != nil {
+					return err
+				}
+				defer conn.Close()
+				var mine [][]byte
+				for nonce := range len(accounts[0]) {
+					for i := k; i < len(accounts); i += connections {
+						mine = append(mine, accounts[i][nonce])
+					}
+				}
+				in := bufio.NewReaderSize(conn, 64<<10)
+				for batch := range slices.Chunk(mine, each) {
+					var body, request []byte
+					for i, raw := range batch {
+						body = append(body, "[,"[min(i, 1)])
+						body = fmt.Appendf(body, `{"jsonrpc":"2.0","id":%d,"method":"eth_sendRawTransaction","params":["0x%x"]}`, i, raw)
+					}
+					body = append(body, ']')
+					request = fmt.Appendf(request, "POST / HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n", len(body))
+					if _, err := conn.Write(append(request, body...)); err != nil {
+						return err
+					}
+					answer, err := http.ReadResponse(in, nil)
+					if err != nil {
+						return err
+					}
+					text, err := io.ReadAll(answer.Body)
+					if err != nil || bytes.Contains(text, []byte("error")) || bytes.Count(text, []byte(`"result":"0x`)) != len(batch) {
+						return fmt.Errorf("answer: %w: %.300s", err, text)
+					}
+				}
+				return nil
+			}()
+		}()
+	}
+	for range connections {
+		err = errors.Join(err, <-results)
+	}
+	if err := errors.Join(err, server.Shutdown(context.Background()), <-served); err != nil {
+		b.Fatal(err)
+	}
+}
+
+// benchAccounts is the number of senders.
+const benchAccounts = 1000
+
 // BenchmarkPipeline takes signed transfers of 1,000 accounts from their bytes to durable,
 // published mini-blocks and sealed blocks in the store. It reports the processor time of
 // a transaction, and of one libsecp256k1 recovery beside it.
 func BenchmarkPipeline(b *testing.B) {
-	l := transfers(b, 1000, 100)
+	l := transfers(b, benchAccounts, 100)
 	key, err := crypto.ToECDSA(common.LeftPadBytes([]byte{100}, 32))
 	if err != nil {
 		b.Fatal(err)
@@ -182,7 +255,7 @@ func BenchmarkPipeline(b *testing.B) {
 	for _, way := range []struct {
 		name string
 		send func(*testing.B, *benchChain, [][]byte)
-	}{{"direct", direct}, {"ingest", overIngest}} {
+	}{{"direct", direct}, {"ingest", overIngest}, {"batches", overBatches}} {
 		b.Run(way.name, func(b *testing.B) {
 			for b.Loop() {
 				c := startBench(b, l, key)
