@@ -23,6 +23,7 @@ import (
 // them from where the log stands.
 type Backend interface {
 	Tracer
+	Explorer
 
 	Prover
 	Simulator

@@ -88,6 +88,8 @@ func (s *Server) table() methodTable {
 	s.traceMethods(t)
 	s.simulationMethods(t)
 	s.devMethods(t)
+	s.parityMethods(t)
+	s.otterscanMethods(t)
 	t.read("rpc_modules", 0, func(*call, *args) (rawJSON, error) { return modules(t), nil }).doc("The namespaces that the node serves", "rpc.TestFixedAnswers")
 	return t
 }

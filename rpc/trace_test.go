@@ -73,3 +73,51 @@ func TestTraceArguments(t *testing.T) {
 		})
 	}
 }
+
+func (b *fakeBackend) AccountTxs(context.Context, common.Address, uint64, bool, int) ([]*TxInfo, bool, error) {
+	return nil, false, nil
+}
+
+func (b *fakeBackend) SenderTx(context.Context, common.Address, uint64) (*TxInfo, error) {
+	return nil, nil
+}
+
+func (b *fakeBackend) Creator(context.Context, common.Address) (*Creation, error) { return nil, nil }
+
+func TestOtterscanShapes(t *testing.T) {
+	b := newFake(t)
+	_, addr := serve(t, b, Options{})
+	for nonce := range uint64(3) {
+		b.submit(common.FromHex(strings.Trim(b.raw(t, nonce), `"`)))
+	}
+	blk := b.Seal()
+	hash := func(i int) string { return `"hash":"` + blk.Txs[i].Hash().Hex() + `"` }
+	for _, c := range []struct {
+		name, method, params string
+		want, not            []string
+	}{
+		{"the level is a number", "ots_getApiLevel", `[]`, []string{`"result":8`}, nil},
+		{"an account may have code", "ots_hasCode", `["0x00000000000000000000000000000000000000aa","latest"]`, []string{`"result":true`}, nil},
+		{"details have no transactions", "ots_getBlockDetails", `[1]`, []string{`"transactionCount":"0x3"`, `"totalFees":"0xeab19a230"`, `"issuance":{"blockReward":"0x0"`, `"logsBloom":null`}, []string{`"transactions"`}},
+		{"details by hash", "ots_getBlockDetailsByHash", `["` + blk.Hash().Hex() + `"]`, []string{`"transactionCount":"0x3"`}, nil},
+		{"an absent block is null", "ots_getBlockDetails", `[77]`, []string{`"result":null`}, nil},
+		{"the first page is the end of the block", "ots_getBlockTransactions", `["0x1",0,2]`, []string{hash(1), hash(2), `"logs":null`, `"transactionCount":"0x3"`}, []string{hash(0)}},
+		{"the last page is what is left", "ots_getBlockTransactions", `["0x1",1,2]`, []string{hash(0)}, []string{hash(1), hash(2)}},
+		{"a page past the block is empty", "ots_getBlockTransactions", `["0x1",9007199254740993,4611686018427387904]`, []string{`"transactions":[]`, `"receipts":[]`}, nil},
+		{"a header by Erigon's name", "erigon_getHeaderByNumber", `["0x1"]`, []string{`"parentHash"`}, nil},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			_, out := post(t, addr, `{"jsonrpc":"2.0","id":1,"method":"`+c.method+`","params":`+c.params+`}`)
+			for _, want := range c.want {
+				if !strings.Contains(out, want) {
+					t.Errorf("answer %s, want %s in it", out, want)
+				}
+			}
+			for _, not := range c.not {
+				if strings.Contains(out, not) {
+					t.Errorf("answer %s has %s", out, not)
+				}
+			}
+		})
+	}
+}
