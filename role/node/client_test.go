@@ -1,12 +1,14 @@
 package node
 
 import (
-	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
+	"io"
+	"net"
 	"net/http"
-	"net/http/httptest"
+	"strings"
 	"testing"
 	"time"
 
@@ -16,8 +18,8 @@ import (
 
 // client asks a real server of a world's node.
 type client struct {
-	t testing.TB
-	s *rpc.Server
+	t   testing.TB
+	url string
 }
 
 // reply is a JSON-RPC answer.
@@ -34,15 +36,42 @@ type reply struct {
 // its own.
 func (w *world) serve(opts rpc.Options) *client {
 	w.t.Helper()
-	s := rpc.New(&Backend{Node: w.node, Submit: w.submit}, opts)
-	w.t.Cleanup(func() {
+	return &client{w.t, listen(w.t, rpc.New(&Backend{Node: w.node, Submit: w.submit}, opts))}
+}
+
+// listen serves on a free port until the test ends.
+func listen(t testing.TB, s *rpc.Server) (url string) {
+	t.Helper()
+	ln, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	served := make(chan error, 1)
+	go func() { served <- s.Serve(ln) }()
+	t.Cleanup(func() {
 		ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
 		defer cancel()
-		if err := s.Shutdown(ctx); err != nil {
-			w.t.Error(err)
+		if err := errors.Join(s.Shutdown(ctx), <-served); err != nil {
+			t.Error(err)
 		}
 	})
-	return &client{w.t, s}
+	return "http://" + ln.Addr().String()
+}
+
+// send posts a body and returns the answer.
+func send(t testing.TB, url, body string) []byte {
+	t.Helper()
+	client := &http.Client{Transport: &http.Transport{DisableKeepAlives: true}}
+	res, err := client.Post(url, "application/json", strings.NewReader(body))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer res.Body.Close()
+	out, err := io.ReadAll(res.Body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return out
 }
 
 // submit executes transactions at once. Blocks are opened and sealed by the test.
@@ -67,11 +96,7 @@ func (w *world) submit(sends []rpc.Send) []*rpc.Submission {
 // post sends a body and returns the answer.
 func (c *client) post(body string) []byte {
 	c.t.Helper()
-	r := httptest.NewRequest(http.MethodPost, "/", bytes.NewReader([]byte(body)))
-	r.Header.Set("Content-Type", "application/json")
-	w := httptest.NewRecorder()
-	c.s.ServeHTTP(w, r)
-	return w.Body.Bytes()
+	return send(c.t, c.url, body)
 }
 
 // ask calls a method with parameters in JSON.

@@ -1,11 +1,8 @@
 package node
 
 import (
-	"context"
 	"encoding/json"
 	"fmt"
-	"io"
-	"net/http/httptest"
 	"slices"
 	"strings"
 	"testing"
@@ -17,24 +14,13 @@ import (
 	"github.com/talaria-l2/talaria/rpc"
 )
 
-// served is a server of the chain, without a socket.
+// served asks a server of the chain.
 func (c *tracedChain) served() func(method, params string) string {
 	c.t.Helper()
-	s := rpc.New(&Backend{Node: c.n}, rpc.Options{})
-	c.t.Cleanup(func() {
-		if err := s.Shutdown(context.Background()); err != nil {
-			c.t.Error(err)
-		}
-	})
+	url := listen(c.t, rpc.New(&Backend{Node: c.n}, rpc.Options{}))
 	return func(method, params string) string {
 		c.t.Helper()
-		r := httptest.NewRequest("POST", "/", strings.NewReader(fmt.Sprintf(`{"jsonrpc":"2.0","id":1,"method":%q,"params":%s}`, method, params)))
-		w := httptest.NewRecorder()
-		s.ServeHTTP(w, r)
-		out, err := io.ReadAll(w.Result().Body)
-		if err != nil {
-			c.t.Fatal(err)
-		}
+		out := send(c.t, url, fmt.Sprintf(`{"jsonrpc":"2.0","id":1,"method":%q,"params":%s}`, method, params))
 		var answer struct{ Result, Error json.RawMessage }
 		if err := json.Unmarshal(out, &answer); err != nil {
 			c.t.Fatalf("%s: %v in %s", method, err, out)
