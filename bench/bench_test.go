@@ -170,7 +170,7 @@ func TestPercentilesAreNearestRanks(t *testing.T) {
 	for i := 100; i >= 1; i-- {
 		list = append(list, time.Duration(i)*time.Millisecond)
 	}
-	if got, want := percentiles(list), (Latency{P50: 50, P90: 90, P99: 99, Max: 100, Mean: 50.5}); got != want {
+	if got, want := percentiles(list), (Latency{P50: 50, P90: 90, P99: 99, P999: 100, Max: 100, Mean: 50.5}); got != want {
 		t.Errorf("got %+v, want %+v", got, want)
 	}
 	if got := percentiles(nil); got != (Latency{}) {

@@ -3,6 +3,8 @@ package bench
 import (
 	"crypto/ecdsa"
 	"fmt"
+	"io"
+	"slices"
 	"strings"
 	"time"
 
@@ -20,6 +22,9 @@ const (
 	Auto = "auto" // Sync where the node offers it, else Poll
 	Sync = "sync" // eth_sendRawTransactionSync (EIP-7966)
 	Poll = "poll" // eth_sendRawTransaction, then eth_getTransactionReceipt
+	// Blocks signs everything before the clock starts, sends with eth_sendRawTransaction
+	// or raw ingest and looks for the transactions in blocks.
+	Blocks = "blocks"
 )
 
 // DefaultKey is the first account of the mnemonic "test test test test test test
@@ -37,9 +42,19 @@ type Config struct {
 	Txs      int           // transactions in all; 0 means until Duration ends
 	Batch    int           // transactions in one JSON-RPC batch, 1..1,000 [1]
 	Key      string        // private key that pays, hex [DefaultKey]
-	Receipt  string        // Auto, Sync or Poll [Auto]
+	Receipt  string        // Auto, Sync, Poll or Blocks [Auto]; Blocks for a workload that needs it
 	Warmup   int           // unmeasured transactions of every client before the run; -1 means none [3]
 	Timeout  time.Duration // for one transaction to get its receipt [30s]
+
+	// Of presigned runs (Receipt is Blocks) and of reads:
+	Conns   int       // connections, 1..1,024 [8]
+	Ingest  string    // tcp:// or tls:// address of raw ingest [JSON-RPC at URL]
+	Mix     string    // weights of Mixed, "transfer=3,swap=1" [DefaultMix]
+	Seed    string    // of the accounts' keys [new in every run]
+	Legacy  bool      // legacy transactions, not EIP-1559
+	PID     int       // process of the node [who listens on URL's port of this machine]
+	Streams string    // ws:// address to subscribe at meanwhile [none]
+	Log     io.Writer // progress of long preparations [none]
 }
 
 // Check returns what is wrong with the configuration, naming the field and what is
@@ -57,6 +72,20 @@ func (c Config) withDefaults() (Config, error) {
 	set(&c.Receipt, Auto)
 	set(&c.Key, DefaultKey)
 	set(&c.Batch, 1)
+	if strings.HasPrefix(c.Workload, readPrefix) || c.Receipt == Auto && c.needsBlocks() {
+		c.Receipt = Blocks
+	}
+	if c.Receipt == Blocks {
+		set(&c.Conns, 8)
+		set(&c.Seed, newSeed())
+		set(&c.Mix, DefaultMix)
+		set(&c.Clients, min(max(256, c.Conns*c.Batch), 10_000))
+		if c.Mode == Open {
+			set(&c.Rate, 100)
+		} else if !strings.HasPrefix(c.Workload, readPrefix) {
+			set(&c.Txs, 20_000)
+		}
+	}
 	set(&c.Warmup, 3)
 	set(&c.Timeout, 30*time.Second)
 	if c.Mode == Open {
@@ -83,12 +112,12 @@ func (c *Config) check() error {
 	switch {
 	case scheme != "http" && scheme != "https" && scheme != "ws" && scheme != "wss":
 		return fmt.Errorf("url %q: must start with http://, https://, ws:// or wss://", c.URL)
-	case c.Workload != Transfer && c.Workload != ERC20:
-		return fmt.Errorf("workload %q: must be %s or %s", c.Workload, Transfer, ERC20)
+	case c.Receipt != Blocks && c.Workload != Transfer && c.Workload != ERC20:
+		return fmt.Errorf("workload %q: must be %s or %s, or presigned", c.Workload, Transfer, ERC20)
 	case c.Mode != Closed && c.Mode != Open:
 		return fmt.Errorf("mode %q: must be %s or %s", c.Mode, Closed, Open)
-	case c.Receipt != Auto && c.Receipt != Sync && c.Receipt != Poll:
-		return fmt.Errorf("receipt %q: must be %s, %s or %s", c.Receipt, Auto, Sync, Poll)
+	case c.Receipt != Auto && c.Receipt != Sync && c.Receipt != Poll && c.Receipt != Blocks:
+		return fmt.Errorf("receipt %q: must be %s, %s, %s or %s", c.Receipt, Auto, Sync, Poll, Blocks)
 	case c.Clients < 1 || c.Clients > 10_000:
 		return fmt.Errorf("clients %d: must be 1..10000", c.Clients)
 	case c.Rate < 0 || c.Rate > 1e6:
@@ -100,9 +129,45 @@ func (c *Config) check() error {
 	case c.Batch < 1 || c.Batch > 1000:
 		return fmt.Errorf("batch %d: must be 1..1000", c.Batch)
 	}
+	if c.Receipt == Blocks {
+		if err := c.checkPresigned(); err != nil {
+			return err
+		}
+	}
 	_, err := c.payer()
 	return err
 }
+
+// needsBlocks says whether only a presigned run can do what is asked.
+func (c *Config) needsBlocks() bool {
+	return c.Ingest != "" || c.Conns != 0 || c.Streams != "" || c.Workload == Mixed || slices.Contains(kindNames(), c.Workload) && c.Workload != Transfer && c.Workload != ERC20
+}
+
+// checkPresigned checks what only presigned runs and reads have.
+func (c *Config) checkPresigned() error {
+	if method, read := strings.CutPrefix(c.Workload, readPrefix); read {
+		if !slices.Contains(readMethods(), method) {
+			return fmt.Errorf("workload %q: can read %s", c.Workload, strings.Join(readMethods(), ", "))
+		}
+	} else if _, err := weights(c.Workload, c.Mix); err != nil {
+		return err
+	}
+	scheme, _, _ := strings.Cut(c.Ingest, "://")
+	switch {
+	case c.Conns < 1 || c.Conns > 1024:
+		return fmt.Errorf("conns %d: must be 1..1024", c.Conns)
+	case c.Ingest != "" && scheme != "tcp" && scheme != "tls":
+		return fmt.Errorf("ingest %q: must start with tcp:// or tls://", c.Ingest)
+	case c.Streams != "" && !strings.HasPrefix(c.Streams, "ws"):
+		return fmt.Errorf("streams %q: must start with ws:// or wss://", c.Streams)
+	case c.planned() > maxPresigned:
+		return fmt.Errorf("%d transactions: at most %d can be presigned", c.planned(), uint64(maxPresigned))
+	}
+	return nil
+}
+
+// maxPresigned bounds the memory of a presigned run: about 1 KB a transaction.
+const maxPresigned = 4_000_000
 
 // payer is the key that funds the run.
 func (c *Config) payer() (*ecdsa.PrivateKey, error) {
@@ -126,9 +191,9 @@ func (c *Config) perClient() uint64 {
 	}
 }
 
-// planned is how many transactions an open run sends.
+// planned is how many transactions an open or presigned run sends.
 func (c *Config) planned() uint64 {
-	if c.Duration == 0 {
+	if c.Duration == 0 || c.Mode == Closed {
 		return uint64(c.Txs)
 	}
 	n := uint64(c.Rate * c.Duration.Seconds())
@@ -136,4 +201,14 @@ func (c *Config) planned() uint64 {
 		n = min(n, uint64(c.Txs))
 	}
 	return max(n, 1)
+}
+
+// transport is the scheme by which transactions travel.
+func (c *Config) transport() string {
+	at := c.URL
+	if c.Ingest != "" {
+		at = c.Ingest
+	}
+	scheme, _, _ := strings.Cut(at, "://")
+	return scheme
 }

@@ -1,13 +1,14 @@
-// Writes token.hex, the creation bytecode of token.sol, with the compiler that
-// contracts/ pins; with --check fails if the file would change.
+// Writes the creation bytecode of the contracts that a run deploys, with the compiler
+// that contracts/ pins; with --check fails if a file would change.
 import { spawnSync } from "node:child_process";
-import { readFileSync, writeFileSync } from "node:fs";
+import { existsSync, readFileSync, writeFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 
 const at = (name) => fileURLToPath(new URL(name, import.meta.url));
+const source = (name) => ({ content: readFileSync(at(name), "utf8") });
 const input = {
   language: "Solidity",
-  sources: { "token.sol": { content: readFileSync(at("token.sol"), "utf8") } },
+  sources: { "token.sol": source("token.sol"), "load.sol": source("load.sol") },
   settings: {
     evmVersion: "prague",
     optimizer: { enabled: true, runs: 10000 },
@@ -22,12 +23,18 @@ const run = spawnSync(process.execPath, [at("../contracts/solc"), "--standard-js
 if (run.status !== 0) throw new Error(`solc: ${run.stderr}`);
 const out = JSON.parse(run.stdout);
 if (out.errors?.length) throw new Error(out.errors.map((e) => e.formattedMessage).join("\n"));
-const hex = out.contracts["token.sol"].BenchToken.evm.bytecode.object + "\n";
-if (process.argv.includes("--check")) {
-  if (readFileSync(at("token.hex"), "utf8") !== hex) {
-    console.error("bench/token.hex does not match bench/token.sol: run `make bindings`");
+const files = [
+  ["token.hex", "token.sol", "BenchToken"],
+  ["funder.hex", "load.sol", "BenchFunder"],
+  ["pair.hex", "load.sol", "BenchPair"],
+  ["work.hex", "load.sol", "BenchWork"],
+];
+for (const [file, from, name] of files) {
+  const hex = out.contracts[from][name].evm.bytecode.object + "\n";
+  if (!process.argv.includes("--check")) {
+    writeFileSync(at(file), hex);
+  } else if (!existsSync(at(file)) || readFileSync(at(file), "utf8") !== hex) {
+    console.error(`bench/${file} does not match its source: run \`make bindings\``);
     process.exit(1);
   }
-} else {
-  writeFileSync(at("token.hex"), hex);
 }

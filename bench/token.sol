@@ -34,15 +34,19 @@ contract BenchToken {
         return true;
     }
 
-    function transferFrom(address from, address to, uint256 value) external returns (bool) {
-        uint256 left = allowance[from][msg.sender];
-        if (left < value) revert InsufficientAllowance(left, value);
-        if (left != type(uint256).max) allowance[from][msg.sender] = left - value;
+    function transferFrom(address from, address to, uint256 value) external virtual returns (bool) {
+        spend(from, value);
         move(from, to, value);
         return true;
     }
 
-    function move(address from, address to, uint256 value) private {
+    function spend(address from, uint256 value) internal {
+        uint256 left = allowance[from][msg.sender];
+        if (left < value) revert InsufficientAllowance(left, value);
+        if (left != type(uint256).max) allowance[from][msg.sender] = left - value;
+    }
+
+    function move(address from, address to, uint256 value) internal {
         uint256 have = balanceOf[from];
         if (have < value) revert InsufficientBalance(have, value);
         unchecked {

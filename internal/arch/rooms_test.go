@@ -72,7 +72,7 @@ var rooms = map[string]room{
 	"role/devnet": {layer: role, imports: with(below,
 		"role/node", "role/l1feed", "role/safehead", "role/sequencer", "role/batcher")},
 
-	"bench":              {layer: front},
+	"bench":              {layer: front, imports: []string{"sdk/ingest"}},
 	"bench/core":         {layer: front, imports: []string{"chain", "state", "evm", "exec", "bridge/predeploys", "internal/fixtures", "internal/gethevm"}},
 	"bench/core/compare": {layer: front, imports: []string{"bench/core"}},
 	"cmd/talaria": {layer: front, imports: with(below,
