@@ -29,6 +29,8 @@ type Backend interface {
 	Simulator
 	DevChain
 
+	TxPool
+
 	// Config is the chain's configuration.
 	Config() *chain.Config
 	// Head is the header of the last sealed block, never nil.

@@ -22,6 +22,7 @@ import (
 // fakeBackend is a chain in memory: each send becomes a mini-block with one log.
 type fakeBackend struct {
 	Feed
+	fakePool
 	cfg chain.Config
 	key *ecdsa.PrivateKey
 

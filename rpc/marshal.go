@@ -139,19 +139,12 @@ func (w *writer) blockFields(v *blockView, full bool) {
 // tx writes go-ethereum's transaction object, or the OP Stack's of a deposit.
 func (w *writer) tx(t *TxInfo) {
 	tx := t.Tx
-	from, hash := tx.From(), tx.Hash()
 	w.open('{')
 	w.key("blockHash").hashOrNull(t.BlockHash)
 	w.key("blockNumber").qty(t.BlockNumber)
 	w.key("blockTimestamp").qty(t.BlockTime)
 	w.key("transactionIndex").qty(t.Index)
-	w.key("type").qty(uint64(tx.Type()))
-	w.key("hash").hex(hash[:])
-	w.key("from").hex(from[:])
-	w.key("to").addressOrNull(tx.To())
-	w.key("gas").qty(tx.Gas())
-	w.key("value").big(tx.Value())
-	w.key("input").hex(tx.Data())
+	w.txFields(tx)
 	if d := tx.Deposit; d != nil {
 		var nonce uint64
 		if t.Receipt != nil {
@@ -171,6 +164,18 @@ func (w *writer) tx(t *TxInfo) {
 	}
 	w.signedFields(tx.Eth(), t.BaseFee)
 	w.shut('}')
+}
+
+// txFields writes the members that every transaction has, but for its nonce.
+func (w *writer) txFields(tx *chain.Tx) {
+	from, hash := tx.From(), tx.Hash()
+	w.key("type").qty(uint64(tx.Type()))
+	w.key("hash").hex(hash[:])
+	w.key("from").hex(from[:])
+	w.key("to").addressOrNull(tx.To())
+	w.key("gas").qty(tx.Gas())
+	w.key("value").big(tx.Value())
+	w.key("input").hex(tx.Data())
 }
 
 // signedFields writes the members that depend on the type of a signed transaction.

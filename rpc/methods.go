@@ -80,6 +80,7 @@ func (s *Server) table() methodTable {
 	s.nodeMethods(t)
 	s.blockMethods(t)
 	s.transactionMethods(t)
+	s.poolMethods(t)
 	s.accountMethods(t)
 	s.feeMethods(t)
 	s.logMethods(t)

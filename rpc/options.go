@@ -63,6 +63,7 @@ type Options struct {
 	Origins         []string      // browsers' origins that may call; "*" is any ["*"]
 	Hosts           []string      // Host headers that are served, without port; empty is any
 	TLS             *tls.Config   // of the port; nil: plain
+	OpenTxPool      bool          // txpool_… shows everybody's transactions to anybody [each caller sees its own]
 	Logger          *slog.Logger  // for crashes of handlers and refused handshakes [discarded]
 }
 

@@ -16,6 +16,7 @@ type Submission struct {
 	err     error
 	hash    common.Hash
 	raw     []byte
+	caller  string
 }
 
 // NewSubmission is an unresolved submission.
@@ -25,7 +26,7 @@ func NewSubmission() *Submission { return new(Submission) }
 func NewSubmissions(sends []Send) []*Submission {
 	made, out := make([]Submission, len(sends)), make([]*Submission, len(sends))
 	for i := range sends {
-		made[i].group, made[i].raw = sends[i].Group, sends[i].Raw
+		made[i].group, made[i].raw, made[i].caller = sends[i].Group, sends[i].Raw, sends[i].Caller
 		out[i] = &made[i]
 	}
 	return out
@@ -50,6 +51,9 @@ func (s *Submission) Resolve(info *TxInfo, err error) {
 
 // Raw is what was handed over, if NewSubmissions made the submission.
 func (s *Submission) Raw() []byte { return s.raw }
+
+// Caller is who handed it over (Send.Caller).
+func (s *Submission) Caller() string { return s.caller }
 
 // Settled reports whether the submission is resolved.
 func (s *Submission) Settled() bool {

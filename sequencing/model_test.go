@@ -208,7 +208,7 @@ func TestPendingAgainstModel(t *testing.T) {
 					t.Fatalf("seed %d, step %d: nonce %d is missing", seed, step, h.tx.Nonce())
 				}
 			}
-			if got := q.All(1_000); !slices.Equal(got, held) || q.Len() != len(held) || q.Bytes() != m.bytes(func(*chain.Tx) bool { return true }) {
+			if got := all(q); !slices.Equal(got, held) || q.Len() != len(held) || q.Bytes() != m.bytes(func(*chain.Tx) bool { return true }) {
 				t.Fatalf("seed %d, step %d: %v held, want %v", seed, step, nonces(got), nonces(held))
 			}
 			checkHeap(t, q)

@@ -344,13 +344,10 @@ func (p *Pending) Deadline() (chain.Micros, bool) {
 	return p.ages.oldest.deadline, true
 }
 
-// All lists what is held, oldest first, at most limit transactions.
-func (p *Pending) All(limit int) []*chain.Tx {
-	list := make([]*chain.Tx, 0, min(limit, p.count))
-	for h := p.ages.oldest; h != nil && len(list) < limit; h = h.newer {
-		list = append(list, h.tx)
+// Each calls f with what is held, oldest first, until f returns false.
+func (p *Pending) Each(f func(*chain.Tx) bool) {
+	for h := p.ages.oldest; h != nil && f(h.tx); h = h.newer {
 	}
-	return list
 }
 
 // rebase notices a clock that stepped back: nothing is held longer than HoldMicros

@@ -40,6 +40,15 @@ func offer(t testing.TB, k *ecdsa.PrivateKey, nonce uint64, feeCap, tip int64, d
 		GasFeeCap: big.NewInt(feeCap), GasTipCap: big.NewInt(tip), To: &common.Address{1}, Value: new(big.Int), Data: make([]byte, data)})
 }
 
+// all is what is held, oldest first.
+func all(q *Pending) (list []*chain.Tx) {
+	q.Each(func(tx *chain.Tx) bool {
+		list = append(list, tx)
+		return true
+	})
+	return list
+}
+
 // checkHeap checks that tails is a heap and knows where each account is.
 func checkHeap(t testing.TB, q *Pending) {
 	t.Helper()
@@ -124,12 +133,12 @@ func TestPendingRefuses(t *testing.T) {
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			before := test.q.Len()
-			held := test.q.All(100)
+			held := all(test.q)
 			dropped, err := test.q.Add(test.tx, test.next, 0)
 			if !errors.Is(err, test.want) {
 				t.Fatalf("got %v, want %v", err, test.want)
 			}
-			if test.q.Len() != before || len(dropped) > 0 || !slices.Equal(held, test.q.All(100)) {
+			if test.q.Len() != before || len(dropped) > 0 || !slices.Equal(held, all(test.q)) {
 				t.Fatal("a refused transaction changed the set")
 			}
 			checkHeap(t, test.q)

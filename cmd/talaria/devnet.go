@@ -24,6 +24,7 @@ func devnetCommand() *cli.Command {
 			&cli.IntFlag{Name: "web-port", Value: 8080, Usage: "status page; 0: any free port", Sources: env("WEB_PORT")},
 			&cli.IntFlag{Name: "metrics-port", Value: 6060, Usage: "Prometheus metrics and pprof; 0: any free port", Sources: env("METRICS_PORT")},
 			&cli.IntFlag{Name: "ingest-port", Value: 8546, Usage: "raw transactions over TCP; 0: any free port, -1: none", Sources: env("INGEST_PORT")},
+			&cli.BoolFlag{Name: "open-txpool", Value: true, Usage: "txpool_… shows everybody's waiting transactions; =false: to each caller its own", Sources: env("OPEN_TXPOOL")},
 			&cli.StringFlag{Name: "l1-url", Usage: "use this L1 instead of the embedded one", Sources: env("L1_URL")},
 			&cli.StringFlag{Name: "l1-beacon-url", Usage: "beacon API of that L1 (default: --l1-url)", Sources: env("L1_BEACON_URL")},
 			&cli.Uint64Flag{Name: "l1-confirmations", Value: 0, Usage: "how deep an L1 block must be before its deposits are taken, so that L1 cannot take it back (default: 0; 4 with --l1-url)", HideDefault: true, Sources: env("L1_CONFIRMATIONS")},
@@ -51,7 +52,7 @@ func runDevnet(ctx context.Context, c *cli.Command) error {
 		L1URL: c.String("l1-url"), L1BeaconURL: c.String("l1-beacon-url"), L1Confirmations: c.Uint64("l1-confirmations"),
 		L1Block: chain.Millis(c.Uint64("l1-block-ms")), Block: chain.Millis(c.Uint64("block-ms")),
 		MiniBlock: chain.Millis(c.Uint64("miniblock-ms")), MiniBlockMin: chain.Millis(c.Uint64("miniblock-min-ms")),
-		Batch: chain.Millis(c.Uint64("batch-ms")), Version: version, Development: c.Bool("dev"),
+		Batch: chain.Millis(c.Uint64("batch-ms")), Version: version, Development: c.Bool("dev"), OpenTxPool: c.Bool("open-txpool"),
 	}
 	for name, p := range map[string]*int{"port": &opts.Port, "l1-port": &opts.L1Port, "web-port": &opts.WebPort, "metrics-port": &opts.MetricsPort} {
 		var err error

@@ -39,6 +39,8 @@ type Options struct {
 	Port, L1Port, WebPort, MetricsPort int
 	// IngestPort takes raw transactions (docs/spec/ingest.md); 0: any free one, -1: none.
 	IngestPort int
+	// OpenTxPool shows what waits to everybody; else each caller sees its own.
+	OpenTxPool bool
 
 	L1URL, L1BeaconURL string // empty: the embedded L1
 	L1Confirmations    uint64
@@ -112,8 +114,8 @@ func (d *Devnet) start(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	backend := &node.Backend{Node: n, Submit: seq.Submit, ReadyHook: seq.Ready, DevControls: seq.Dev()}
-	server := rpc.New(backend, rpc.Options{ClientVersion: "talaria/" + d.opts.Version, Logger: d.log})
+	backend := &node.Backend{Node: n, Submit: seq.Submit, ReadyHook: seq.Ready, DevControls: seq.Dev(), Pool: seq.Pool}
+	server := rpc.New(backend, rpc.Options{ClientVersion: "talaria/" + d.opts.Version, OpenTxPool: d.opts.OpenTxPool, Logger: d.log})
 	d.onClose(server.Shutdown)
 	go d.serve("JSON-RPC", func() error { return server.Serve(listeners[0]) })
 

@@ -24,6 +24,8 @@ type Backend struct {
 	SyncStatus func() rpc.SyncStatus
 	// DevControls are nil but on a development chain.
 	DevControls rpc.DevControls
+	// Pool is rpc.TxPool's method; nil: nothing waits here.
+	Pool func(ctx context.Context, caller string, all bool) (*rpc.PoolContent, error)
 }
 
 var _ rpc.Backend = (*Backend)(nil)

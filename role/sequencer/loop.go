@@ -84,6 +84,7 @@ func (l *loop) run() {
 			l.refuse(err)
 			return
 		}
+		l.answerOne()
 		ready := s.ready
 		if !l.canTake() {
 			ready = nil
@@ -105,6 +106,8 @@ func (l *loop) run() {
 				l.refuse(err)
 				return
 			}
+		case q := <-s.questions:
+			l.answer(q)
 		case <-timer.C:
 		case <-s.stop:
 			l.finish()

@@ -59,6 +59,7 @@ type Sequencer struct {
 
 	intake            intake
 	ready             chan []admitted        // decoded, in order; closed when no more come
+	questions         chan question          // about what waits
 	waiting           atomic.Pointer[string] // why no block is opened
 	stopOnce, walOnce sync.Once
 	stop              chan struct{}
@@ -96,7 +97,7 @@ func Start(n *node.Node, opts Options) (*Sequencer, error) {
 	}
 	s := &Sequencer{
 		node: n, opts: opts, log: opts.Log, durable: newWatermark(),
-		ready: make(chan []admitted, maxReady), entries: make(chan entry, maxInFlight),
+		ready: make(chan []admitted, maxReady), questions: make(chan question), entries: make(chan entry, maxInFlight),
 		stop: make(chan struct{}), looped: make(chan struct{}), published: make(chan struct{}),
 	}
 	s.intake = intake{wake: make(chan struct{}, 1), maxTxs: opts.Queue}
