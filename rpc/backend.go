@@ -28,6 +28,7 @@ type Backend interface {
 	Prover
 	Simulator
 	DevChain
+	Accessor
 
 	TxPool
 

@@ -180,6 +180,20 @@ func (w *writer) txFields(tx *chain.Tx) {
 
 // signedFields writes the members that depend on the type of a signed transaction.
 func (w *writer) signedFields(eth *types.Transaction, baseFee *big.Int) {
+	w.typedFields(eth, baseFee)
+	v, r, s := eth.RawSignatureValues()
+	if eth.Type() != types.LegacyTxType {
+		w.key("yParity").qty(uint64(v.Sign()))
+	} else if id := eth.ChainId(); id.Sign() != 0 {
+		w.key("chainId").big(id)
+	}
+	w.key("v").big(v)
+	w.key("r").big(r)
+	w.key("s").big(s)
+}
+
+// typedFields are those of signedFields that are no part of a signature.
+func (w *writer) typedFields(eth *types.Transaction, baseFee *big.Int) {
 	w.key("nonce").qty(eth.Nonce())
 	typ := eth.Type()
 	if typ >= types.DynamicFeeTxType {
@@ -195,22 +209,13 @@ func (w *writer) signedFields(eth *types.Transaction, baseFee *big.Int) {
 	} else {
 		w.key("gasPrice").big(eth.GasPrice())
 	}
-	v, r, s := eth.RawSignatureValues()
-	if typ == types.LegacyTxType {
-		if id := eth.ChainId(); id.Sign() != 0 {
-			w.key("chainId").big(id)
-		}
-	} else {
+	if typ != types.LegacyTxType {
 		w.key("chainId").big(eth.ChainId())
 		w.key("accessList").accessList(eth.AccessList())
-		w.key("yParity").qty(uint64(v.Sign()))
 	}
 	if typ == types.SetCodeTxType {
 		w.key("authorizationList").authList(eth.SetCodeAuthorizations())
 	}
-	w.key("v").big(v)
-	w.key("r").big(r)
-	w.key("s").big(s)
 }
 
 func (w *writer) accessList(list types.AccessList) {

@@ -295,3 +295,7 @@ func TestGetProofEchoesKeysAndNamesASealedBlock(t *testing.T) {
 func (b *fakeBackend) Simulate(context.Context, *SimulateRequest) ([]*SimulatedBlock, error) {
 	return nil, nil
 }
+
+func (b *fakeBackend) BlockAccesses(context.Context, uint64) ([]AccountAccess, error) {
+	return []AccountAccess{}, nil
+}
