@@ -63,8 +63,8 @@ func (b *batch) recover(sigs []Signature, out []Recovered) {
 		b.factors.values[i] = lanes[i].r
 	}
 	b.factors.invert(&order, n)
-	for at := 0; at < n; at += 16 {
-		end := min(at+16, n)
+	for at, end := 0, 0; at < n; at = end {
+		end = min(at+8*maxGroups, n)
 		b.work.recover(lanes[at:end], b.factors.values[at:end])
 	}
 	for i := range lanes {
@@ -88,7 +88,7 @@ func (l *lane) read(sig *Signature) {
 	}
 }
 
-// recover sets x, y and z of eight or sixteen lanes. The inverses of their r are in the
+// recover sets x, y and z of 8 or 16 lanes. The inverses of their r are in the
 // entered form.
 func (w *work) recover(lanes []lane, inverses []number) {
 	w.groups = len(lanes) / 8

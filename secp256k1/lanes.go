@@ -47,26 +47,35 @@ const (
 	tableBytes = tableSize * entryBytes
 )
 
-// work is what up to sixteen recoveries in lockstep need, two groups of eight. The
+// maxGroups of eight lanes are worked on together, so that the processor finds enough that
+// does not depend on what it just did.
+const maxGroups = 2
+
+type (
+	elements [maxGroups]lanes
+	points   [maxGroups]point
+)
+
+// work is what the recoveries of up to two groups in lockstep need. The
 // vector code knows the offsets of the fields up to lines (asm/points.go).
 type work struct {
-	points [2]point
-	temps  [2][10]lanes
-	common [2]lanes // the Z that the tables have in common
-	lines  [2][tableBytes]byte
+	points points
+	temps  [maxGroups][10]lanes
+	common elements // the Z that the tables have in common
+	lines  [maxGroups][tableBytes]byte
 
-	x, y, rhs, root [2]lanes
-	powers          [6][2]lanes
+	x, y, rhs, root elements
+	powers          [6]elements
 	beta            lanes
-	entries         [tableSize][2]point
+	entries         [tableSize]points
 	steps           [steps]step
 	groups          int // 1 or 2 of them in use
 }
 
 // A step is one addition of the ladder, for all lanes.
 type step struct {
-	offsets [2][8]uint32
-	negate  [2]uint8
+	offsets [maxGroups][8]uint32
+	negate  [maxGroups]uint8
 }
 
 const steps = 2*pointWindows + 2*generatorWindows

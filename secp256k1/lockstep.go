@@ -2,7 +2,7 @@
 
 package secp256k1
 
-// Sixteen signatures are recovered in lockstep: every lane does the same, whatever its
+// Up to sixteen signatures are recovered in lockstep: every lane does the same, whatever its
 // numbers. The public key is u1 G + u2 R with u1 = -hash/r and u2 = s/r. The multiple of
 // R is split by the endomorphism, that of G at bit 130, and the four sums share their
 // doublings.
@@ -12,63 +12,10 @@ package secp256k1
 // with Z = 0 at the end, which has such a case behind it or infinity as its result, is
 // done again by libsecp256k1; one with any other Z is right.
 
-// mul, sqr and the others do their work for one or two groups.
-func (w *work) mul(out, a, b *[2]lanes) {
-	if w.groups == 1 {
-		mul1(&out[0], &a[0], &b[0])
-	} else {
-		mul2(&out[0], &a[0], &b[0])
-	}
-}
-
-func (w *work) sqr(out, a *[2]lanes, n int) {
-	if w.groups == 1 {
-		sqr1(&out[0], &a[0], n)
-	} else {
-		sqr2(&out[0], &a[0], n)
-	}
-}
-
-func (w *work) double(n int) {
-	if w.groups == 1 {
-		double1(w, n)
-	} else {
-		double2(w, n)
-	}
-}
-
-func (w *work) start(s *step) {
-	if w.groups == 1 {
-		start1(w, &w.lines[0][0], &s.offsets, &s.negate)
-	} else {
-		start2(w, &w.lines[0][0], &s.offsets, &s.negate)
-	}
-}
-
-func (w *work) add(s *step) {
-	if w.groups == 1 {
-		add1(w, &w.lines[0][0], &s.offsets, &s.negate)
-	} else {
-		add2(w, &w.lines[0][0], &s.offsets, &s.negate)
-	}
-}
-
-func (w *work) addGenerator(s *step, lines *byte) {
-	if w.groups == 1 {
-		addAffine1(w, lines, &s.offsets, &s.negate)
-	} else {
-		addAffine2(w, lines, &s.offsets, &s.negate)
-	}
-}
-
 // findRoots sets root to the square roots of x^3 + 7, where there are any:
 // the power (p+1)/4, whose bits are 223 ones, 0, 22 ones, 0000, 11, 00.
 func (w *work) findRoots() {
-	if w.groups == 1 {
-		curve1(&w.rhs[0], &w.x[0])
-	} else {
-		curve2(&w.rhs[0], &w.x[0])
-	}
+	w.curve(&w.rhs, &w.x)
 	a, t := &w.rhs, &w.root
 	x2, x3, x22, x44, x88, u := &w.powers[0], &w.powers[1], &w.powers[2], &w.powers[3], &w.powers[4], &w.powers[5]
 	w.grow(x2, a, 1, a)
@@ -89,7 +36,7 @@ func (w *work) findRoots() {
 }
 
 // grow sets out, which is not b, to a^(2^n) * b.
-func (w *work) grow(out, a *[2]lanes, n int, b *[2]lanes) {
+func (w *work) grow(out, a *elements, n int, b *elements) {
 	w.sqr(out, a, n)
 	w.mul(out, out, b)
 }
@@ -99,26 +46,15 @@ func (w *work) makeTables() {
 	for g := range w.groups {
 		w.points[g].x, w.points[g].y = w.x[g], w.y[g]
 	}
-	if w.groups == 1 {
-		tableStart1(w, &w.entries[0])
-	} else {
-		tableStart2(w, &w.entries[0])
-	}
+	w.tableStart(&w.entries[0])
 	for i := range tableSize - 1 {
-		if w.groups == 1 {
-			tableNext1(w, &w.entries[i])
-		} else {
-			tableNext2(w, &w.entries[i])
-		}
+		w.tableNext(&w.entries[i])
 	}
-	w.common[0].fill(&number{1})
-	w.common[1].fill(&number{1})
+	for g := range w.groups {
+		w.common[g].fill(&number{1})
+	}
 	for i := tableSize - 1; i >= 0; i-- {
-		if w.groups == 1 {
-			tableLines1(w, &w.entries[i], &w.beta, &w.lines[0][i*entryBytes])
-		} else {
-			tableLines2(w, &w.entries[i], &w.beta, &w.lines[0][i*entryBytes])
-		}
+		w.tableLines(&w.entries[i], &w.lines[0][i*entryBytes])
 	}
 }
 

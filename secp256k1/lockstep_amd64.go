@@ -10,32 +10,31 @@ import "golang.org/x/sys/cpu"
 var vectors = cpu.X86.HasAVX512F && cpu.X86.HasAVX512DQ && cpu.X86.HasAVX512BW &&
 	cpu.X86.HasAVX512VL && cpu.X86.HasAVX512IFMA
 
-// The functions whose names end in 1 work on one group of eight lanes, those with 2 on
-// two.
+// The functions whose names end in 1 or 2 work on the first so many groups.
 
-// mul1 sets out to a*b, for consecutive elements.
+// mul1 sets out to a*b.
 //
 //go:noescape
-func mul1(out, a, b *lanes)
+func mul1(out, a, b *elements)
 
 //go:noescape
-func mul2(out, a, b *lanes)
+func mul2(out, a, b *elements)
 
-// curve1 sets out, which is not a, to a*a*a + 7, for consecutive elements.
+// curve1 sets out, which is not a, to a*a*a + 7.
 //
 //go:noescape
-func curve1(out, a *lanes)
+func curve1(out, a *elements)
 
 //go:noescape
-func curve2(out, a *lanes)
+func curve2(out, a *elements)
 
-// sqr1 squares a n times, n > 0, for consecutive elements.
+// sqr1 sets out to a squared n times, n > 0.
 //
 //go:noescape
-func sqr1(out, a *lanes, n int)
+func sqr1(out, a *elements, n int)
 
 //go:noescape
-func sqr2(out, a *lanes, n int)
+func sqr2(out, a *elements, n int)
 
 // double1 doubles the points n times, n > 0.
 //
@@ -45,50 +44,53 @@ func double1(w *work, n int)
 //go:noescape
 func double2(w *work, n int)
 
+// start1 sets the points to points of the tables.
+//
+//go:noescape
+func start1(w *work, base *byte, s *step)
+
+//go:noescape
+func start2(w *work, base *byte, s *step)
+
 // add1 adds points of the tables to the points and negates the sums.
 //
 //go:noescape
-func add1(w *work, base *byte, offsets *[2][8]uint32, negate *[2]uint8)
+func add1(w *work, base *byte, s *step)
 
 //go:noescape
-func add2(w *work, base *byte, offsets *[2][8]uint32, negate *[2]uint8)
+func add2(w *work, base *byte, s *step)
 
 // addAffine1 adds multiples of the generator to the points and negates the sums.
 //
 //go:noescape
-func addAffine1(w *work, base *byte, offsets *[2][8]uint32, negate *[2]uint8)
+func addAffine1(w *work, base *byte, s *step)
 
 //go:noescape
-func addAffine2(w *work, base *byte, offsets *[2][8]uint32, negate *[2]uint8)
-
-// start1 sets the points to points of the tables.
-//
-//go:noescape
-func start1(w *work, base *byte, offsets *[2][8]uint32, negate *[2]uint8)
-
-//go:noescape
-func start2(w *work, base *byte, offsets *[2][8]uint32, negate *[2]uint8)
+func addAffine2(w *work, base *byte, s *step)
 
 // tableStart1 makes the first table entries of the points, whose Z is one.
 //
 //go:noescape
-func tableStart1(w *work, q *[2]point)
+func tableStart1(w *work, q *points)
 
 //go:noescape
-func tableStart2(w *work, q *[2]point)
+func tableStart2(w *work, q *points)
 
 // tableNext1 makes the table entries that follow q.
 //
 //go:noescape
-func tableNext1(w *work, q *[2]point)
+func tableNext1(w *work, q *points)
 
 //go:noescape
-func tableNext2(w *work, q *[2]point)
+func tableNext2(w *work, q *points)
 
 // tableLines1 writes the lines of the table entries q.
 //
 //go:noescape
-func tableLines1(w *work, q *[2]point, beta *lanes, lines *byte)
+func tableLines1(w *work, q *points, beta *lanes, lines *byte)
 
 //go:noescape
-func tableLines2(w *work, q *[2]point, beta *lanes, lines *byte)
+func tableLines2(w *work, q *points, beta *lanes, lines *byte)
+
+//go:noescape
+func tableLines4(w *work, q *points, beta *lanes, lines *byte)

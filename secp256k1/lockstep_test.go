@@ -81,9 +81,9 @@ func TestLanesMultiplyAsBigIntegers(t *testing.T) {
 	w := new(work)
 	p := field.m.big()
 	for round := range 500 {
-		w.groups = 1 + round%2
-		var a, b, out [2]lanes
-		var x, y [16]*big.Int
+		w.groups = 1 << (round % 2)
+		var a, b, out elements
+		var x, y [8 * maxGroups]*big.Int
 		for i := range x {
 			x[i], y[i] = weak(r, &a[i/8], i%8), weak(r, &b[i/8], i%8)
 		}

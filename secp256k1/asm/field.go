@@ -34,34 +34,48 @@ type slot struct {
 func (s slot) limb(i int) Mem { return Mem{Base: s.base, Disp: s.offset + i*limbBytes} }
 
 func (s slot) load() (e element) {
+	tape.read(s)
 	for i := range e {
 		e[i] = ZMM()
-		VMOVDQU64(s.limb(i), e[i])
+		vmovdqu64(s.limb(i), e[i])
 	}
 	return e
 }
 
 func (s slot) store(e element) {
+	tape.write(s)
 	for i := range e {
-		VMOVDQU64(e[i], s.limb(i))
+		vmovdqu64(e[i], s.limb(i))
 	}
 }
 
-// constants are held in registers throughout a function.
+// constants are held in registers throughout a function, or where they are needed less,
+// in memory.
 type constants struct {
-	mask52, mask48, foldTop, foldHigh reg.VecVirtual
+	mask52, foldHigh reg.VecVirtual
+	mask48, foldTop  Mem
 }
 
 func loadConstants() constants {
 	return constants{
-		broadcast(1<<52 - 1), broadcast(1<<48 - 1), broadcast(foldTop), broadcast(foldHigh),
+		broadcast(1<<52 - 1), broadcast(foldHigh),
+		NewDataAddr(Symbol{Name: "mask48", Static: true}, 0),
+		NewDataAddr(Symbol{Name: "foldTop", Static: true}, 0),
 	}
+}
+
+// layDownConstants writes those that are in memory.
+func layDownConstants() {
+	GLOBL("mask48", attr.RODATA|attr.NOPTR)
+	DATA(0, U64(1<<48-1))
+	GLOBL("foldTop", attr.RODATA|attr.NOPTR)
+	DATA(0, U64(foldTop))
 }
 
 func broadcast(value uint64) reg.VecVirtual {
 	word, vector := GP64(), ZMM()
-	MOVQ(U64(value), word)
-	VPBROADCASTQ(word, vector)
+	movq(U64(value), word)
+	vpbroadcastq(word, vector)
 	return vector
 }
 
@@ -96,93 +110,107 @@ func (m multiple) limb(i int) Mem { return m.data.Offset(8 * i) }
 // zero clears a register. To avo the instruction would read what it clears.
 func zero() reg.VecVirtual {
 	z := ZMM()
-	Instruction(&ir.Instruction{
-		Opcode: "VPXORQ", Operands: []Op{z, z, z}, Outputs: []Op{z},
+	tape.instruction(func() {
+		Instruction(&ir.Instruction{
+			Opcode: "VPXORQ", Operands: []Op{z, z, z}, Outputs: []Op{z},
+		})
 	})
 	return z
 }
 
-// accumulators are the ten columns of a product.
+// accumulators are the ten columns of a product. A column is nil until something is
+// added to it.
 type accumulators [10]reg.VecVirtual
 
 // newAccumulators begins with an addend, each limb below 2^58, or nil.
-func newAccumulators(addend *element) (c accumulators) {
-	for i := range c {
-		if i < 5 && addend != nil {
-			c[i] = addend[i]
-		} else {
-			c[i] = zero()
-		}
+func newAccumulators(addend *element) *accumulators {
+	c := new(accumulators)
+	if addend != nil {
+		copy(c[:], addend[:])
 	}
 	return c
 }
 
+func (c *accumulators) column(i int) reg.VecVirtual {
+	if c[i] == nil {
+		c[i] = zero()
+	}
+	return c[i]
+}
+
 // multiply adds a*b to the columns.
-func (c accumulators) multiply(a, b element) {
-	for i := range a {
-		for j := range b {
-			VPMADD52LUQ(a[i], b[j], c[i+j])
+func (c *accumulators) multiply(a, b slot) {
+	tape.read(a)
+	factor := b.load()
+	for i := range 5 {
+		limb := ZMM()
+		vmovdqu64(a.limb(i), limb)
+		for j := range 5 {
+			vpmadd52luq(limb, factor[j], c.column(i+j))
 		}
-		for j := range b {
-			VPMADD52HUQ(a[i], b[j], c[i+j+1])
+		for j := range 5 {
+			vpmadd52huq(limb, factor[j], c.column(i+j+1))
 		}
 	}
 }
 
-// square adds a*a to the columns, which are zero.
-func (c accumulators) square(a element) {
+// square adds a*a to the columns, which are nil.
+func (c *accumulators) square(a element) {
 	for i := range a {
 		for j := i + 1; j < 5; j++ {
-			VPMADD52LUQ(a[i], a[j], c[i+j])
+			vpmadd52luq(a[i], a[j], c.column(i+j))
 		}
 		for j := i + 1; j < 5; j++ {
-			VPMADD52HUQ(a[i], a[j], c[i+j+1])
+			vpmadd52huq(a[i], a[j], c.column(i+j+1))
 		}
 	}
 	for i := 1; i < 9; i++ {
-		VPADDQ(c[i], c[i], c[i])
+		vpaddq(c[i], c[i], c[i])
 	}
 	for i := range a {
-		VPMADD52LUQ(a[i], a[i], c[2*i])
-		VPMADD52HUQ(a[i], a[i], c[2*i+1])
+		vpmadd52luq(a[i], a[i], c.column(2*i))
+		vpmadd52huq(a[i], a[i], c.column(2*i+1))
 	}
 }
 
 // reduce makes a weak element of the columns, times 1, 2, 3, 4 or 8.
-func (c accumulators) reduce(k constants, times int) element {
-	t := ZMM()
+func (c *accumulators) reduce(k constants, times int) element {
+	tape.tailBegins()
 	for i := 5; i < 9; i++ {
-		VPSRLQ(Imm(52), c[i], t)
-		VPADDQ(t, c[i+1], c[i+1])
+		t := ZMM()
+		vpsrlq(Imm(52), c[i], t)
+		vpaddq(t, c[i+1], c[i+1])
 	}
 	over := zero() // of weight 2^260
 	for i := range 5 {
-		VPMADD52LUQ(c[5+i], k.foldHigh, c[i])
+		vpmadd52luq(c[5+i], k.foldHigh, c[i])
 		next := over
 		if i < 4 {
 			next = c[i+1]
 		}
-		VPMADD52HUQ(c[5+i], k.foldHigh, next)
+		vpmadd52huq(c[5+i], k.foldHigh, next)
 	}
 	for _, x := range []reg.VecVirtual{c[0], c[1], c[2], c[3], c[4], over} {
 		switch times {
 		case 2:
-			VPADDQ(x, x, x)
+			vpaddq(x, x, x)
 		case 3:
-			VPADDQ(x, x, t)
-			VPADDQ(t, x, x)
+			t := ZMM()
+			vpaddq(x, x, t)
+			vpaddq(t, x, x)
 		case 4:
-			VPSLLQ(Imm(2), x, x)
+			vpsllq(Imm(2), x, x)
 		case 8:
-			VPSLLQ(Imm(3), x, x)
+			vpsllq(Imm(3), x, x)
 		}
 	}
-	VPSLLQ(Imm(4), over, over)
-	VPSRLQ(Imm(48), c[4], t)
-	VPADDQ(t, over, over) // of weight 2^256
-	VPANDQ(k.mask48, c[4], c[4])
-	VPMADD52LUQ(over, k.foldTop, c[0])
-	VPMADD52HUQ(over, k.foldTop, c[1])
+	t := ZMM()
+	vpsllq(Imm(4), over, over)
+	vpsrlq(Imm(48), c[4], t)
+	vpaddq(t, over, over) // of weight 2^256
+	vpandqBroadcast(k.mask48, c[4], c[4])
+	vpmadd52luqBroadcast(k.foldTop, over, c[0])
+	vpmadd52huqBroadcast(k.foldTop, over, c[1])
 	e := element{c[0], c[1], c[2], c[3], c[4]}
 	e.carry(k)
 	return e
@@ -190,27 +218,27 @@ func (c accumulators) reduce(k constants, times int) element {
 
 // carry brings limbs 0 to 3 below 2^52.
 func (e element) carry(k constants) {
-	t := ZMM()
 	for i := range 4 {
-		VPSRLQ(Imm(52), e[i], t)
-		VPADDQ(t, e[i+1], e[i+1])
-		VPANDQ(k.mask52, e[i], e[i])
+		t := ZMM()
+		vpsrlq(Imm(52), e[i], t)
+		vpaddq(t, e[i+1], e[i+1])
+		vpandq(k.mask52, e[i], e[i])
 	}
 }
 
 // fold brings a weak element below 2^256.
 func (e element) fold(k constants) {
 	t := ZMM()
-	VPSRLQ(Imm(48), e[4], t)
-	VPANDQ(k.mask48, e[4], e[4])
-	VPMADD52LUQ(t, k.foldTop, e[0])
+	vpsrlq(Imm(48), e[4], t)
+	vpandqBroadcast(k.mask48, e[4], e[4])
+	vpmadd52luqBroadcast(k.foldTop, t, e[0])
 	e.carry(k)
 }
 
 // mul is a*b + addend, or a*b times a small number.
 func mul(k constants, a, b slot, times int, addend *element) element {
 	c := newAccumulators(addend)
-	c.multiply(a.load(), b.load())
+	c.multiply(a, b)
 	return c.reduce(k, times)
 }
 
@@ -222,11 +250,12 @@ func sqr(k constants, a slot, times int) element {
 }
 
 // sqrAdd is a*a + addend.
-func sqrAdd(k constants, a slot, addend func() *element) element {
+func sqrAdd(k constants, a slot, addend func(limb int) reg.VecVirtual) element {
 	c := newAccumulators(nil)
 	c.square(a.load())
-	for i, x := range addend() {
-		VPADDQ(x, c[i], c[i])
+	tape.tailBegins()
+	for i := range 5 {
+		vpaddq(addend(i), c[i], c[i])
 	}
 	return c.reduce(k, 1)
 }
@@ -235,30 +264,37 @@ func sqrAdd(k constants, a slot, addend func() *element) element {
 func minus(m multiple, v slot, shift uint64) *element {
 	var e element
 	for i := range e {
-		e[i] = ZMM()
-		t := ZMM()
-		VPBROADCASTQ(m.limb(i), e[i])
-		if shift == 0 {
-			VPSUBQ(v.limb(i), e[i], e[i])
-			continue
-		}
-		VPSLLQ(Imm(shift), v.limb(i), t)
-		VPSUBQ(t, e[i], e[i])
+		e[i] = minusLimb(m, v, shift, i)
 	}
 	return &e
 }
 
+func minusLimb(m multiple, v slot, shift uint64, i int) reg.VecVirtual {
+	tape.read(v)
+	e := ZMM()
+	vpbroadcastq(m.limb(i), e)
+	if shift == 0 {
+		vpsubq(v.limb(i), e, e)
+		return e
+	}
+	t := ZMM()
+	vpsllq(Imm(shift), v.limb(i), t)
+	vpsubq(t, e, e)
+	return e
+}
+
 // difference is (a << shift) - b + m with its limbs carried.
 func difference(k constants, a slot, shift uint64, b slot, m multiple) element {
+	tape.tailBegins()
 	e := *minus(m, b, 0)
 	for i := range e {
 		if shift == 0 {
-			VPADDQ(a.limb(i), e[i], e[i])
+			vpaddq(a.limb(i), e[i], e[i])
 			continue
 		}
 		t := ZMM()
-		VPSLLQ(Imm(shift), a.limb(i), t)
-		VPADDQ(t, e[i], e[i])
+		vpsllq(Imm(shift), a.limb(i), t)
+		vpaddq(t, e[i], e[i])
 	}
 	e.carry(k)
 	return e

@@ -15,12 +15,12 @@ func transpose(rows [8]reg.VecVirtual) (words [8]reg.VecVirtual) {
 	var pairs [8]reg.VecVirtual // even and odd words of two lanes
 	for i := 0; i < 8; i += 2 {
 		pairs[i], pairs[i+1] = ZMM(), ZMM()
-		VPUNPCKLQDQ(rows[i+1], rows[i], pairs[i])
-		VPUNPCKHQDQ(rows[i+1], rows[i], pairs[i+1])
+		vpunpcklqdq(rows[i+1], rows[i], pairs[i])
+		vpunpckhqdq(rows[i+1], rows[i], pairs[i+1])
 	}
 	shuffle := func(order uint64, low, high reg.VecVirtual) reg.VecVirtual {
 		z := ZMM()
-		VSHUFI64X2(Imm(order), high, low, z)
+		vshufi64x2(Imm(order), high, low, z)
 		return z
 	}
 	const evens, odds = 0x88, 0xdd
@@ -43,15 +43,15 @@ func unpack(k constants, w [4]reg.VecVirtual) (e element) {
 	for i := range e {
 		e[i] = ZMM()
 	}
-	VPANDQ(k.mask52, w[0], e[0])
+	vpandq(k.mask52, w[0], e[0])
 	for i := 1; i < 4; i++ {
 		t := ZMM()
-		VPSRLQ(Imm(uint64(64-12*i)), w[i-1], t)
-		VPSLLQ(Imm(uint64(12*i)), w[i], e[i])
-		VPORQ(t, e[i], e[i])
-		VPANDQ(k.mask52, e[i], e[i])
+		vpsrlq(Imm(uint64(64-12*i)), w[i-1], t)
+		vpsllq(Imm(uint64(12*i)), w[i], e[i])
+		vporq(t, e[i], e[i])
+		vpandq(k.mask52, e[i], e[i])
 	}
-	VPSRLQ(Imm(16), w[3], e[4])
+	vpsrlq(Imm(16), w[3], e[4])
 	return e
 }
 
@@ -60,13 +60,13 @@ func pack(e element) (w [4]reg.VecVirtual) {
 	for i := range w {
 		t := ZMM()
 		w[i] = ZMM()
-		VPSLLQ(Imm(uint64(52-12*i)), e[i+1], t)
+		vpsllq(Imm(uint64(52-12*i)), e[i+1], t)
 		if i == 0 {
-			VPORQ(t, e[0], w[0])
+			vporq(t, e[0], w[0])
 			continue
 		}
-		VPSRLQ(Imm(uint64(12*i)), e[i], w[i])
-		VPORQ(t, w[i], w[i])
+		vpsrlq(Imm(uint64(12*i)), e[i], w[i])
+		vporq(t, w[i], w[i])
 	}
 	return w
 }
@@ -76,9 +76,9 @@ func loadLines(k constants, base, offsets reg.Register, group int) (x, y element
 	var rows [8]reg.VecVirtual
 	for lane := range rows {
 		offset := GP64()
-		MOVL(Mem{Base: offsets, Disp: group*32 + lane*4}, offset.As32())
+		movl(Mem{Base: offsets, Disp: group*32 + lane*4}, offset.As32())
 		rows[lane] = ZMM()
-		VMOVDQU64(Mem{Base: base, Index: offset, Scale: 1}, rows[lane])
+		vmovdqu64(Mem{Base: base, Index: offset, Scale: 1}, rows[lane])
 	}
 	w := transpose(rows)
 	return unpack(k, [4]reg.VecVirtual(w[:4])), unpack(k, [4]reg.VecVirtual(w[4:]))
@@ -90,18 +90,18 @@ func storeLines(x, y [4]reg.VecVirtual, base reg.Register, offset int) {
 	copy(words[:4], x[:])
 	copy(words[4:], y[:])
 	for lane, row := range transpose(words) {
-		VMOVDQU64(row, Mem{Base: base, Disp: offset + lane*lineStride})
+		vmovdqu64(row, Mem{Base: base, Disp: offset + lane*lineStride})
 	}
 }
 
 // negateLanes replaces e by its negative in the lanes that the byte at mask names.
 func negateLanes(k constants, e element, mask Mem) {
 	bits := K()
-	KMOVB(mask, bits)
+	kmovb(mask, bits)
 	for i := range e {
 		m := ZMM()
-		VPBROADCASTQ(double.limb(i), m)
-		VPSUBQ(e[i], m, bits, e[i])
+		vpbroadcastq(double.limb(i), m)
+		vpsubq(e[i], m, bits, e[i])
 	}
 	e.carry(k)
 }

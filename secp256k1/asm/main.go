@@ -13,9 +13,10 @@ var double, large multiple
 
 func main() {
 	ConstraintExpr("amd64,!purego")
+	layDownConstants()
 	double = multipleOfP("double", 1, 53)
 	large = multipleOfP("large", 4, 56)
-	for groups := 1; groups <= 2; groups++ {
+	for groups := 1; groups <= maxGroups; groups *= 2 {
 		fieldFunctions(groups)
 		pointFunctions(groups)
 	}
@@ -57,7 +58,7 @@ func fieldFunctions(groups int) {
 		addend := element{seven, zero(), zero(), zero(), zero()}
 		if g < groups-1 {
 			addend[0] = ZMM()
-			VMOVDQA64(seven, addend[0])
+			vmovdqa64(seven, addend[0])
 		}
 		contiguous(out, g).store(mul(k, contiguous(out, g), contiguous(a, g), 1, &addend))
 	}
@@ -69,25 +70,42 @@ func fieldFunctions(groups int) {
 	out, a = param("out"), param("a")
 	n := param("n")
 	k = loadConstants()
+	squareRepeatedly(k, out, a, n, groups)
+	VZEROUPPER()
+	RET()
+}
+
+// squareRepeatedly keeps two groups in registers; more are in memory between squarings.
+func squareRepeatedly(k constants, out, a, n reg.Register, groups int) {
 	var elements []element
 	for g := range groups {
-		elements = append(elements, contiguous(a, g).load())
+		e := contiguous(a, g).load()
+		if groups > 2 {
+			contiguous(out, g).store(e)
+		}
+		elements = append(elements, e)
 	}
 	Label("again")
-	for _, e := range elements {
+	for g, e := range elements {
 		c := newAccumulators(nil)
+		if groups > 2 {
+			c.square(contiguous(out, g).load())
+			contiguous(out, g).store(c.reduce(k, 1))
+			continue
+		}
 		c.square(e)
 		for i, limb := range c.reduce(k, 1) {
-			VMOVDQA64(limb, e[i])
+			vmovdqa64(limb, e[i])
 		}
 	}
 	DECQ(n)
 	JNZ(LabelRef("again"))
+	if groups > 2 {
+		return
+	}
 	for g := range groups {
 		contiguous(out, g).store(elements[g])
 	}
-	VZEROUPPER()
-	RET()
 }
 
 // entryAt are the slots of a group in a table entry that begins so many bytes after q.
@@ -111,7 +129,7 @@ func pointFunctions(count int) {
 	VZEROUPPER()
 	RET()
 
-	const selection = "func(w *byte, base *byte, offsets *[2][8]uint32, negate *[2]uint8)"
+	const selection = "func(w *byte, base *byte, s *byte)"
 	for _, relative := range []bool{false, true} {
 		if relative {
 			function("addAffine", count, selection,
@@ -120,9 +138,9 @@ func pointFunctions(count int) {
 			function("add", count, selection,
 				"adds points of the same common Z to the points and negates the sums.")
 		}
-		w, base, offsets, negate := param("w"), param("base"), param("offsets"), param("negate")
+		w, base, step := param("w"), param("base"), param("s")
 		groups := groupsOf(loadConstants(), w, count)
-		loadPoint(groups, base, offsets, negate)
+		loadPoint(groups, base, step)
 		addPoints(groups, relative)
 		VZEROUPPER()
 		RET()
@@ -130,9 +148,9 @@ func pointFunctions(count int) {
 
 	function("start", count, selection, "sets the points, with a Z of one.")
 	w = param("w")
-	base, offsets, negate := param("base"), param("offsets"), param("negate")
+	base, step := param("base"), param("s")
 	groups = groupsOf(loadConstants(), w, count)
-	loadPoint(groups, base, offsets, negate)
+	loadPoint(groups, base, step)
 	one := broadcast(1)
 	for _, g := range groups {
 		x := *minus(double, g.temp(0), 0)
@@ -154,7 +172,7 @@ func pointFunctions(count int) {
 	function("tableNext", count, "func(w *byte, q *byte)",
 		"makes the table entries after those at q.")
 	w, q = param("w"), param("q")
-	nextEntry(groupsOf(loadConstants(), w, count), entryAt(q, 0), entryAt(q, 2*pointBytes))
+	nextEntry(groupsOf(loadConstants(), w, count), entryAt(q, 0), entryAt(q, maxGroups*pointBytes))
 	VZEROUPPER()
 	RET()
 

@@ -1,7 +1,6 @@
 package main
 
 import (
-	. "github.com/mmcloughlin/avo/build"
 	. "github.com/mmcloughlin/avo/operand"
 	"github.com/mmcloughlin/avo/reg"
 )
@@ -11,9 +10,10 @@ import (
 const (
 	pointBytes = 3 * elementBytes
 	temps      = 10
-	tempsAt    = 2 * pointBytes
-	commonAt   = tempsAt + 2*temps*elementBytes
-	linesAt    = commonAt + 2*elementBytes
+	maxGroups  = 2
+	tempsAt    = maxGroups * pointBytes
+	commonAt   = tempsAt + maxGroups*temps*elementBytes
+	linesAt    = commonAt + maxGroups*elementBytes
 	tableLines = 16 * 8 * lineStride
 	lineStride = 128 // the line of R, then that of lambda R
 )
@@ -49,9 +49,10 @@ func groupsOf(k constants, base reg.Register, count int) (groups []group) {
 func inTurn(groups []group, steps ...func(group)) {
 	for _, step := range steps {
 		for _, g := range groups {
-			step(g)
+			tape.operation(func() { step(g) })
 		}
 	}
+	tape.flush()
 }
 
 // doublePoints replaces each point by twice the point, n times (Jacobian coordinates,
@@ -64,7 +65,7 @@ func doublePoints(groups []group) {
 		func(g group) { g.temp(2).store(mul(g.k, g.x, g.temp(0), 1, nil)) },
 		func(g group) { g.z.store(mul(g.k, g.y, g.z, 2, nil)) },
 		func(g group) {
-			g.x.store(sqrAdd(g.k, g.temp(1), func() *element { return minus(large, g.temp(2), 3) }))
+			g.x.store(sqrAdd(g.k, g.temp(1), func(i int) reg.VecVirtual { return minusLimb(large, g.temp(2), 3, i) }))
 		},
 		func(g group) { g.temp(0).store(sqr(g.k, g.temp(0), 1)) },
 		func(g group) { g.temp(3).store(difference(g.k, g.temp(2), 2, g.x, double)) },
@@ -102,19 +103,17 @@ func addPoints(groups []group, relative bool) {
 		func(g group) { g.temp(8).store(mul(g.k, g.x, g.temp(7), 1, nil)) },       // V
 		func(g group) { g.temp(9).store(mul(g.k, g.temp(5), g.temp(7), 1, nil)) }, // H^3
 		func(g group) {
-			g.x.store(sqrAdd(g.k, g.temp(6), func() *element {
-				e := minus(large, g.temp(8), 1)
-				for i := range e {
-					VPADDQ(g.temp(9).limb(i), e[i], e[i])
-				}
+			g.x.store(sqrAdd(g.k, g.temp(6), func(i int) reg.VecVirtual {
+				e := minusLimb(large, g.temp(8), 1, i)
+				vpaddq(g.temp(9).limb(i), e, e)
 				return e
 			}))
 		},
 		func(g group) { g.temp(3).store(difference(g.k, g.x, 0, g.temp(8), double)) },
 		func(g group) {
 			c := newAccumulators(nil)
-			c.multiply(g.temp(6).load(), g.temp(3).load())
-			c.multiply(g.y.load(), g.temp(9).load())
+			c.multiply(g.temp(6), g.temp(3))
+			c.multiply(g.y, g.temp(9))
 			g.y.store(c.reduce(g.k, 1))
 		},
 	)
@@ -129,16 +128,17 @@ func startTable(groups []group, entry func(group) [3]slot) {
 		func(g group) { entry(g)[0].store(mul(g.k, g.x, g.temp(2), 4, nil)) },
 		func(g group) { entry(g)[1].store(sqr(g.k, g.temp(2), 8)) },
 		func(g group) {
-			g.temp(0).store(sqrAdd(g.k, g.temp(3), func() *element { return minus(large, entry(g)[0], 1) }))
+			g.temp(0).store(sqrAdd(g.k, g.temp(3), func(i int) reg.VecVirtual { return minusLimb(large, entry(g)[0], 1, i) }))
 		},
 		func(g group) { g.temp(4).store(difference(g.k, entry(g)[0], 0, g.temp(0), double)) },
 		func(g group) {
 			g.temp(1).store(mul(g.k, g.temp(3), g.temp(4), 1, minus(large, entry(g)[1], 0)))
 		},
 		func(g group) {
+			tape.tailBegins()
 			e := g.y.load()
 			for i := range e {
-				VPADDQ(e[i], e[i], e[i])
+				vpaddq(e[i], e[i], e[i])
 			}
 			e.carry(g.k)
 			entry(g)[2].store(e)
@@ -156,11 +156,9 @@ func nextEntry(groups []group, entry, sum func(group) [3]slot) {
 		func(g group) { g.temp(3).store(mul(g.k, g.temp(0), g.temp(2), 1, nil)) },
 		func(g group) { g.temp(4).store(mul(g.k, entry(g)[0], g.temp(2), 1, nil)) },
 		func(g group) {
-			sum(g)[0].store(sqrAdd(g.k, g.temp(5), func() *element {
-				e := minus(large, g.temp(3), 0)
-				for i := range e {
-					VPSUBQ(g.temp(4).limb(i), e[i], e[i])
-				}
+			sum(g)[0].store(sqrAdd(g.k, g.temp(5), func(i int) reg.VecVirtual {
+				e := minusLimb(large, g.temp(3), 0, i)
+				vpsubq(g.temp(4).limb(i), e, e)
 				return e
 			}))
 		},
@@ -170,7 +168,10 @@ func nextEntry(groups []group, entry, sum func(group) [3]slot) {
 		func(g group) {
 			sum(g)[1].store(mul(g.k, g.temp(5), g.temp(4), 1, minus(large, g.temp(1), 0)))
 		},
-		func(g group) { g.temp(0).store(g.temp(3).load()) },
+		func(g group) {
+			tape.tailBegins()
+			g.temp(0).store(g.temp(3).load())
+		},
 	)
 }
 
@@ -186,6 +187,7 @@ func finishEntry(groups []group, entry func(group) [3]slot, beta slot, lines reg
 		func(g group) { g.temp(6).store(mul(g.k, g.temp(3), beta, 1, nil)) },
 		func(g group) { g.common.store(mul(g.k, g.common, entry(g)[2], 1, nil)) },
 		func(g group) {
+			tape.tailBegins()
 			at := g.number * tableLines
 			y := g.temp(5).load()
 			y.fold(g.k)
@@ -200,13 +202,13 @@ func finishEntry(groups []group, entry func(group) [3]slot, beta slot, lines reg
 	)
 }
 
-// loadPoint puts the lines that the offsets name into temps 0 and 1, y negated as the
-// masks say.
-func loadPoint(groups []group, base, offsets, masks reg.Register) {
+// loadPoint puts the lines that the offsets of the step name into temps 0 and 1, y negated
+// as its masks say.
+func loadPoint(groups []group, base, step reg.Register) {
 	for _, g := range groups {
-		x, y := loadLines(g.k, base, offsets, g.number)
+		x, y := loadLines(g.k, base, step, g.number)
 		g.temp(0).store(x)
-		negateLanes(g.k, y, Mem{Base: masks, Disp: g.number})
+		negateLanes(g.k, y, Mem{Base: step, Disp: maxGroups*8*4 + g.number})
 		g.temp(1).store(y)
 	}
 }
