@@ -19,7 +19,9 @@ type DevnetInfo struct {
 	Datadir   string    `json:"datadir"`              // absolute path
 	Metrics   string    `json:"metricsUrl,omitempty"` // Prometheus text format
 	Web       string    `json:"webUrl,omitempty"`
-	Ingest    string    `json:"ingestURL,omitempty"` // raw transactions over TCP
+	// Development tells a chain started with --dev.
+	Development bool   `json:"development,omitempty"`
+	Ingest      string `json:"ingestURL,omitempty"` // raw transactions over TCP
 }
 
 // L2Info tells how to reach the L2 node. HTTP and WebSocket share one port.

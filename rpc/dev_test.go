@@ -202,10 +202,26 @@ func TestDevelopmentCommands(t *testing.T) {
 		{"evm_revert", `["0x1"]`, `true`},
 		{"anvil_revert", `["0x9"]`, `false`},
 		{"hardhat_reset", `[]`, `true`},
+		{"hardhat_metadata", `[]`, ""},
+		{"anvil_nodeInfo", `[]`, ""},
 	} {
-		if r := ask(t, addr, c.method, c.params); r.Error != nil || string(r.Result) != c.answer {
+		if r := ask(t, addr, c.method, c.params); r.Error != nil || c.answer != "" && string(r.Result) != c.answer {
 			t.Errorf("%s %s: %s %+v", c.method, c.params, r.Result, r.Error)
 		}
+	}
+	if about := result[struct {
+		ChainID uint64 `json:"chainId"`
+	}](t, addr, "hardhat_metadata", `[]`); about.ChainID != d.cfg.ChainID {
+		t.Errorf("metadata %+v", about)
+	}
+	info := result[struct {
+		CurrentBlockNumber string `json:"currentBlockNumber"`
+		Environment        struct {
+			ChainID uint64 `json:"chainId"`
+		} `json:"environment"`
+	}](t, addr, "anvil_nodeInfo", `[]`)
+	if info.CurrentBlockNumber == "" || info.Environment.ChainID != d.cfg.ChainID {
+		t.Errorf("node info %+v", info)
 	}
 	want := []DevMine{{Blocks: 1}, {Blocks: 1, Timestamp: 7}, {Blocks: 3, Timestamp: 9}, {Blocks: 16, Interval: 2}, {Blocks: 1}}
 	if fmt.Sprint(d.mined) != fmt.Sprint(want) || d.reset != 1 {

@@ -18,10 +18,10 @@ import (
 // devAccounts are the methods about accounts whose keys the node holds, about senders
 // without a key, and about the node itself.
 func (s *Server) devAccounts(t methodTable) {
-	t.read("eth_accounts", 0, s.accounts).doc("Lists the accounts whose keys the node holds: those of a development chain, else none", "rpc.TestDevelopmentCommands")
-	s.dev(t, "eth_sendTransaction", 1, "Signs and executes a transaction of one of eth_accounts, or executes that of an impersonated sender", "rpc.TestDevelopmentCommands",
+	t.read("eth_accounts", 0, s.accounts).doc("Lists the accounts whose keys the node holds: those of a development chain, else none", "e2e.TestDevelopmentChain")
+	s.dev(t, "eth_sendTransaction", 1, "Signs and executes a transaction of one of eth_accounts, or executes that of an impersonated sender", "e2e.TestDevelopmentChain",
 		func(c *call, a *args, d DevControls) (rawJSON, error) { return s.sendUnsigned(c, a, d, false) })
-	s.dev(t, "eth_sendUnsignedTransaction", 1, "Executes a transaction of an impersonated sender", "rpc.TestDevelopmentCommands",
+	s.dev(t, "eth_sendUnsignedTransaction", 1, "Executes a transaction of an impersonated sender", "role/sequencer.TestAnImpersonatedContractSends",
 		func(c *call, a *args, d DevControls) (rawJSON, error) { return s.sendUnsigned(c, a, d, true) })
 	s.dev(t, "eth_signTransaction", 1, "Signs a transaction of one of eth_accounts and returns its encoding", "rpc.TestDevelopmentAccountsSign", s.signTransaction)
 	s.dev(t, "eth_sign", 2, "Signs data as EIP-191 says with the key of one of eth_accounts", "rpc.TestDevelopmentAccountsSign",
@@ -33,9 +33,9 @@ func (s *Server) devAccounts(t methodTable) {
 			return signText(a, d, a.address(1), a.bytes(0))
 		})
 	s.dev(t, "eth_signTypedData_v4 eth_signTypedData", 2, "Signs structured data as EIP-712 says with the key of one of eth_accounts", "rpc.TestDevelopmentAccountsSign", signTyped)
-	s.dev(t, both("impersonateAccount"), 1, "Lets an account send without signature", "rpc.TestDevelopmentCommands",
+	s.dev(t, both("impersonateAccount"), 1, "Lets an account send without signature", "role/sequencer.TestAnImpersonatedContractSends",
 		impersonation(func(set *DevSettings, account common.Address) { set.Impersonated[account] = true }))
-	s.dev(t, both("stopImpersonatingAccount"), 1, "Ends anvil_impersonateAccount", "rpc.TestDevelopmentCommands",
+	s.dev(t, both("stopImpersonatingAccount"), 1, "Ends anvil_impersonateAccount", "role/sequencer.TestAnImpersonatedContractSends",
 		impersonation(func(set *DevSettings, account common.Address) { delete(set.Impersonated, account) }))
 	s.dev(t, both("autoImpersonateAccount"), 1, "Says whether every account may send without signature", "rpc.TestDevelopmentSettings",
 		func(c *call, a *args, d DevControls) (rawJSON, error) {

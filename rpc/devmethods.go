@@ -57,8 +57,8 @@ func (s *Server) devMethods(t methodTable) {
 
 // devMining are the methods about blocks and time.
 func (s *Server) devMining(t methodTable) {
-	s.dev(t, "evm_mine", 1, "Seals a block, or as many as asked, with the timestamp given for the first", "rpc.TestDevelopmentCommands", evmMine)
-	s.dev(t, both("mine"), 2, "Seals blocks, a number of seconds apart", "rpc.TestDevelopmentCommands", devMine)
+	s.dev(t, "evm_mine", 1, "Seals a block, or as many as asked, with the timestamp given for the first", "e2e.TestDevelopmentChain", evmMine)
+	s.dev(t, both("mine"), 2, "Seals blocks, a number of seconds apart", "e2e.TestDevelopmentChain", devMine)
 	s.dev(t, "evm_increaseTime anvil_increaseTime", 1, "Puts the chain's clock forward by seconds and returns how far it is ahead", "role/sequencer.TestTheClockOfADevelopmentChainIsSetAndKept",
 		devSet(func(a *args, n *big.Int, set *DevSettings, _ DevNow) error {
 			const most = 1 << 40
@@ -82,7 +82,7 @@ func (s *Server) devMining(t methodTable) {
 			set.OffsetMicros = n.Int64()*1_000_000 - int64(now.Clock)
 			return nil
 		}, offsetJSON))
-	s.dev(t, "evm_setNextBlockTimestamp anvil_setNextBlockTimestamp", 1, "Sets the timestamp in seconds of the next block; the clock goes on from there", "rpc.TestDevelopmentCommands",
+	s.dev(t, "evm_setNextBlockTimestamp anvil_setNextBlockTimestamp", 1, "Sets the timestamp in seconds of the next block; the clock goes on from there", "e2e.TestDevelopmentChain",
 		devSet(func(a *args, n *big.Int, set *DevSettings, now DevNow) error {
 			if !n.IsUint64() {
 				return fmt.Errorf("timestamp %s: allowed is 0..2^40 seconds", n)
@@ -302,12 +302,12 @@ func (s *Server) devState(t methodTable) {
 		slot := read(a, 1, decodeWord)
 		e.Slot, e.Value = &slot, read(a, 2, decodeWord)
 	})
-	s.dev(t, "evm_snapshot anvil_snapshot", 0, "Seals what is open and returns an id with which evm_revert goes back to here", "rpc.TestDevelopmentCommands",
+	s.dev(t, "evm_snapshot anvil_snapshot", 0, "Seals what is open and returns an id with which evm_revert goes back to here", "e2e.TestDevelopmentChain",
 		func(c *call, _ *args, d DevControls) (rawJSON, error) {
 			id, err := d.Snapshot(c.ctx)
 			return quantity(id), err
 		})
-	s.dev(t, "evm_revert anvil_revert", 1, "Goes back to a snapshot, which is used up with all later ones; false if there is none with that id", "rpc.TestDevelopmentCommands",
+	s.dev(t, "evm_revert anvil_revert", 1, "Goes back to a snapshot, which is used up with all later ones; false if there is none with that id", "role/sequencer.TestGoingBackUndoesBlocksEditsAndTime",
 		func(c *call, a *args, d DevControls) (rawJSON, error) {
 			id := read(a, 0, decodeUint)
 			if a.err != nil {

@@ -278,9 +278,13 @@ func (l *loop) resumeDevelopment() {
 		return
 	}
 	l.dev.due = now() + l.dev.Settings.IntervalMillis.Micros()
-	if settings := &l.dev.Settings; settings.NextTimestamp != 0 && settings.NextTimestamp <= l.head.Timestamp {
-		settings.OffsetMicros = int64(settings.NextTimestamp*1_000_000) - int64(now())
+	settings := &l.dev.Settings
+	set := settings.NextTimestamp != 0 && settings.NextTimestamp <= l.head.Timestamp
+	if set {
 		settings.NextTimestamp = 0
+	}
+	if set || settings.Clock(now()).Seconds() < l.head.Timestamp {
+		l.dev.goOnFrom(l.head.Timestamp)
 	}
 }
 

@@ -136,11 +136,18 @@ func (l *loop) devOpened(opened bool) {
 	}
 	l.dev.deposits = nil
 	settings := &l.dev.Settings
-	if settings.NextTimestamp == l.slot.Timestamp {
-		// The clock goes on from there.
-		settings.NextTimestamp = 0
-		settings.OffsetMicros = int64(l.slot.Opened) - int64(now())
+	if settings.NextTimestamp == l.slot.Timestamp || settings.Clock(now()) < l.slot.Opened {
+		l.dev.goOnFrom(l.slot.Timestamp)
 	}
+	if settings.NextTimestamp <= l.slot.Timestamp {
+		settings.NextTimestamp = 0
+	}
+}
+
+// goOnFrom sets the chain's clock to a block's timestamp, which is what time is for
+// whoever looks at blocks.
+func (d *devChain) goOnFrom(timestamp uint64) {
+	d.Settings.OffsetMicros = int64(timestamp*1_000_000) - int64(now())
 }
 
 // devTimestamp is the timestamp of the next block: later than its parent's.
@@ -215,8 +222,8 @@ func (c *devControls) Mine(ctx context.Context, order rpc.DevMine) error {
 			if err := l.devMine(timestamp); err != nil {
 				return err
 			}
-			if timestamp != 0 { // the clock goes on from there
-				l.dev.Settings.OffsetMicros = int64(timestamp*1_000_000) - int64(now())
+			if timestamp != 0 {
+				l.dev.goOnFrom(timestamp)
 			}
 		}
 		if order.Timestamp != 0 || order.Interval != 0 {
