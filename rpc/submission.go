@@ -37,16 +37,43 @@ func NewSubmissions(sends []Send) []*Submission {
 func (s *Submission) Decoded(hash common.Hash) { s.hash = hash }
 
 // Resolve settles the submission; it must be called exactly once, and never blocks.
+// Who settles many at once uses a Resolver.
 func (s *Submission) Resolve(info *TxInfo, err error) {
+	if s.settle(info, err) {
+		s.group.signal()
+	}
+}
+
+// settle is Resolve without waking the group, which is the caller's to do if it is true.
+func (s *Submission) settle(info *TxInfo, err error) (wake bool) {
 	s.mu.Lock()
 	s.info, s.err, s.settled = info, err, true
 	if s.done != nil {
 		close(s.done)
 	}
 	s.mu.Unlock()
-	if s.group != nil {
-		s.group.add(s)
+	return s.group != nil && s.group.add(s)
+}
+
+// Resolver settles many submissions and then wakes each group once, so that who waits
+// finds all of them. The zero Resolver is ready. For one goroutine.
+type Resolver struct{ groups []*Group }
+
+// Resolve settles the submission like its own Resolve; its group may learn of it only
+// with Flush.
+func (r *Resolver) Resolve(s *Submission, info *TxInfo, err error) {
+	if s.settle(info, err) {
+		r.groups = append(r.groups, s.group)
 	}
+}
+
+// Flush wakes the groups of what was settled since the last Flush.
+func (r *Resolver) Flush() {
+	for _, g := range r.groups {
+		g.signal()
+	}
+	clear(r.groups)
+	r.groups = r.groups[:0]
 }
 
 // Raw is what was handed over, if NewSubmissions made the submission.
@@ -94,16 +121,18 @@ type Group struct {
 // NewGroup makes a group; Send.Group names it.
 func NewGroup() *Group { return &Group{wake: make(chan struct{}, 1)} }
 
-func (g *Group) add(s *Submission) {
+// add notes a settled submission; first says that nobody was told of one since Take.
+func (g *Group) add(s *Submission) (first bool) {
 	g.mu.Lock()
+	defer g.mu.Unlock()
 	g.settled = append(g.settled, s)
-	first := len(g.settled) == 1
-	g.mu.Unlock()
-	if first {
-		select {
-		case g.wake <- struct{}{}:
-		default:
-		}
+	return len(g.settled) == 1
+}
+
+func (g *Group) signal() {
+	select {
+	case g.wake <- struct{}{}:
+	default:
 	}
 }
 

@@ -281,9 +281,13 @@ func (l *loop) follow(from common.Address, nonce uint64) {
 				nonce++
 				continue
 			}
-			// The ones behind wait again for theirs.
+			// The ones behind follow it into the next block, or wait again for theirs.
 			for _, rest := range ready[i+1:] {
-				l.take(admitted{rest, l.unhold(rest)})
+				if b := (admitted{rest, l.unhold(rest)}); len(l.next) > 0 {
+					l.hold(b)
+				} else {
+					l.take(b)
+				}
 			}
 			return
 		}
@@ -299,9 +303,7 @@ func (l *loop) unhold(tx *chain.Tx) *rpc.Submission {
 // execute applies one transaction to the open block; false if it did not enter.
 func (l *loop) execute(a admitted) bool {
 	if len(l.next) > 0 {
-		// The block is full already; this one waited for its nonce and its sender may
-		// send it again.
-		a.sub.Resolve(nil, rpc.Errorf(rpc.CodeLimit, "block gas limit reached: send again in the next block"))
+		l.hold(a) // the block is full already
 		return false
 	}
 	if l.bytes+len(a.tx.Raw()) > batch.MaxBlockTxBytes || l.users == batch.MaxBlockTxs || l.logBytes >= maxBlockLogBytes {

@@ -118,6 +118,7 @@ func (s *Sequencer) publish(e *entry) error {
 		s.opts.Metrics.Durable.Observe(time.Since(e.cut).Seconds())
 	}
 	infos := make([]rpc.TxInfo, len(e.waiters))
+	var resolver rpc.Resolver
 	for k, w := range e.waiters {
 		i := w.index - e.mini.Header.FirstTxIndex
 		infos[k] = rpc.TxInfo{
@@ -125,8 +126,9 @@ func (s *Sequencer) publish(e *entry) error {
 			BlockNumber: e.mini.Header.BlockNumber, BlockTime: e.header.Time, BaseFee: e.header.BaseFee,
 			Index: w.index, FirstLogIndex: w.firstLog, MiniBlock: e.mini.Header.Number,
 		}
-		w.sub.Resolve(&infos[k], nil)
+		resolver.Resolve(w.sub, &infos[k], nil)
 	}
+	resolver.Flush()
 	return nil
 }
 

@@ -1,6 +1,7 @@
 package sequencer
 
 import (
+	"bytes"
 	"context"
 	"crypto/ecdsa"
 	"errors"
@@ -277,6 +278,45 @@ func TestWhoLeavesThePendingSetIsToldWhy(t *testing.T) {
 		if got, err := r.node.Nonce(context.Background(), from, rpc.StateRef{Newest: true}); err != nil || got != want {
 			t.Errorf("user %d has nonce %d (%v), want %d", user, got, err, want)
 		}
+	}
+}
+
+// Transactions of several accounts whose nonces all come at once, and that do not fit
+// into one block, come into the next ones.
+func TestWhatWaitedForItsNonceFillsSeveralBlocks(t *testing.T) {
+	r := newRigWith(t, func(r *rig) {
+		r.g.Config.GasLimit, r.g.Config.TxGasCap = 30_000_000, 9_000_000
+		r.pending = sequencing.PendingSettings{HoldMicros: 60_000_000}
+	})
+	id := new(big.Int).SetUint64(r.g.Config.ChainID)
+	data := bytes.Repeat([]byte{1}, 100_000) // 4 million gas
+	var waiting []*rpc.Submission
+	for user := range r.users {
+		for nonce := range uint64(6) {
+			raw, err := types.MustSignNewTx(r.users[user], types.LatestSignerForChainID(id), &types.DynamicFeeTx{
+				ChainID: id, Nonce: nonce + 1, Gas: 5_000_000, To: &common.Address{0xaa}, Data: data, GasFeeCap: big.NewInt(10_000_000), GasTipCap: big.NewInt(1),
+			}).MarshalBinary()
+			if err != nil {
+				t.Fatal(err)
+			}
+			waiting = append(waiting, r.seq.Submit([]rpc.Send{{Raw: raw}})[0])
+		}
+	}
+	var bundle []rpc.Send // closes all gaps; the rest are refused
+	for i := range int64(bundleFrom + 2) {
+		bundle = append(bundle, rpc.Send{Raw: r.transfer(int(i%3), 0, i).Raw()})
+	}
+	r.seq.Submit(bundle)
+	blocks := make(map[uint64]bool)
+	for i, sub := range waiting {
+		info, err := r.await(sub)
+		if err != nil {
+			t.Fatalf("transaction %d: %v", i, err)
+		}
+		blocks[info.BlockNumber] = true
+	}
+	if len(blocks) < 2 {
+		t.Errorf("%d blocks: the test does not fill one", len(blocks))
 	}
 }
 
