@@ -21,6 +21,7 @@ const (
 type batch struct {
 	work    work
 	lanes   [most]lane
+	keys    [most / 8]jacobian
 	hashes  []common.Hash
 	keccak  keccak.Batch
 	factors inversion
@@ -31,8 +32,12 @@ type lane struct {
 	r, s, hash number
 	odd        uint64 // parity of y
 	valid      bool   // else something valid has taken its place
-	x, y, z    number // of the negative of the public key, Jacobian
+	infinite   bool   // z is zero
 }
+
+// jacobian are the negatives of eight public keys, with the product of z and of those
+// before it.
+type jacobian struct{ x, y, z, product lanes }
 
 var batches = sync.Pool{New: func() any {
 	b := new(batch)
@@ -66,20 +71,64 @@ func (b *batch) recover(sigs []Signature, out []Recovered) {
 	for at, end := 0, 0; at < n; at = end {
 		end = min(at+8*maxGroups, n)
 		b.work.recover(lanes[at:end], b.factors.values[at:end])
-	}
-	for i := range lanes {
-		if b.factors.values[i] = lanes[i].z; lanes[i].z.isZero() {
-			b.factors.values[i] = number{1}
+		for i := at; i < end; i += 8 {
+			points, k := &b.work.points[(i-at)/8], &b.keys[i/8]
+			k.x, k.y = points.x, points.y
+			mul1(&k.z, &points.z, &b.work.common[(i-at)/8])
 		}
 	}
-	b.factors.invert(&field, n)
-	b.keys(sigs, out)
+	b.normalize(b.keys[:n/8])
+	b.write(sigs, out)
+}
+
+// normalize divides x and y of the keys by the powers of z.
+func (b *batch) normalize(keys []jacobian) {
+	keys[0].product = keys[0].z
+	for i := 1; i < len(keys); i++ {
+		mul1(&keys[i].product, &keys[i-1].product, &keys[i].z)
+	}
+	last := len(keys) - 1
+	for j := range 8 {
+		if b.factors.values[j] = keys[last].product.number(j); b.factors.values[j].isZero() {
+			b.replaceZeros(keys)
+			b.normalize(keys)
+			return
+		}
+	}
+	b.factors.invert(&field, 8)
+	var inverse, one, power lanes
+	for j := range 8 {
+		plain := field.leave(b.factors.values[j])
+		inverse.set(j, &plain)
+	}
+	for i := last; i >= 0; i-- {
+		k := &keys[i]
+		one = inverse
+		if i > 0 {
+			mul1(&one, &inverse, &keys[i-1].product)
+			mul1(&inverse, &inverse, &k.z)
+		}
+		mul1(&power, &one, &one)
+		mul1(&k.x, &k.x, &power)
+		mul1(&power, &power, &one)
+		mul1(&k.y, &k.y, &power)
+	}
+}
+
+// replaceZeros makes one of every z that is zero, and remembers where.
+func (b *batch) replaceZeros(keys []jacobian) {
+	for i := range 8 * len(keys) {
+		if z := keys[i/8].z.number(i % 8); z.isZero() {
+			keys[i/8].z.set(i%8, &number{1})
+			b.lanes[i].infinite = true
+		}
+	}
 }
 
 // read takes a signature, or if no key can have made it, one that some key has.
 func (l *lane) read(sig *Signature) {
 	l.r, l.s, l.hash = parse(&sig.R), parse(&sig.S), order.reduce(parse(&sig.Hash))
-	l.odd = uint64(sig.V)
+	l.odd, l.infinite = uint64(sig.V), false
 	_, smallR := l.r.minus(&order.m)
 	_, smallS := l.s.minus(&order.m)
 	l.valid = sig.V <= 1 && smallR&smallS != 0 && !l.r.isZero() && !l.s.isZero()
@@ -88,8 +137,9 @@ func (l *lane) read(sig *Signature) {
 	}
 }
 
-// recover sets x, y and z of 8 or 16 lanes. The inverses of their r are in the
-// entered form.
+// recover sets the points of the work space to the keys' negatives, relative to the common
+// Z, for 8 or 16 lanes. The inverses of their r are in the entered form. A lane becomes
+// invalid if its r is no x coordinate.
 func (w *work) recover(lanes []lane, inverses []number) {
 	w.groups = len(lanes) / 8
 	for i := range lanes {
@@ -106,32 +156,20 @@ func (w *work) recover(lanes []lane, inverses []number) {
 		if y[0]&1 != l.odd {
 			y = field.negate(y)
 		}
-		l.y = y
-	}
-	for i := range lanes {
-		l := &lanes[i]
-		w.y[i/8].set(i%8, &l.y)
+		w.y[g].set(j, &y)
 		u1, u2 := order.mul(&l.hash, &inverses[i]), order.mul(&l.s, &inverses[i])
 		u1 = order.negate(u1)
-		w.setDigits(i/8, i%8, &u1, &u2)
+		w.setDigits(g, j, &u1, &u2)
 	}
 	w.makeTables()
 	w.ladder()
-	for i := range lanes {
-		l, g, j := &lanes[i], i/8, i%8
-		l.x, l.y, l.z = w.points[g].x.number(j), w.points[g].y.number(j), w.root[g].number(j)
-	}
 }
 
-// keys writes the results. The inverses of z are in the factors.
-func (b *batch) keys(sigs []Signature, out []Recovered) {
+// write makes the results.
+func (b *batch) write(sigs []Signature, out []Recovered) {
 	for i := range sigs {
-		l, r, inverse := &b.lanes[i], &out[i], &b.factors.values[i]
-		*r = Recovered{}
-		square := field.mul(inverse, inverse)
-		cube := field.mul(&square, inverse)
-		x, y := field.mul(&l.x, &square), field.mul(&l.y, &cube)
-		y = field.negate(y)
+		k, r := &b.keys[i/8], &out[i]
+		x, y := k.x.number(i%8), field.negate(k.y.number(i%8))
 		x.put(r.PublicKey[:32])
 		y.put(r.PublicKey[32:])
 		b.keccak.Add(r.PublicKey[:])
@@ -141,7 +179,7 @@ func (b *batch) keys(sigs []Signature, out []Recovered) {
 		switch l, r := &b.lanes[i], &out[i]; {
 		case !l.valid:
 			*r = Recovered{}
-		case l.z.isZero():
+		case l.infinite:
 			recoverOne(&sigs[i], r)
 		default:
 			r.Address, r.OK = common.Address(b.hashes[i][12:]), true
@@ -162,7 +200,7 @@ func (v *inversion) invert(m *modulus, n int) {
 		v.products[i] = product
 		product = m.mul(&product, &v.values[i])
 	}
-	inverse := m.invert(m.enter(product))
+	inverse := m.enter(m.invert(product))
 	for i := n - 1; i > 0; i-- {
 		value := v.values[i]
 		v.values[i] = m.mul(&inverse, &v.products[i])

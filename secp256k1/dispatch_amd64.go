@@ -6,9 +6,9 @@ package secp256k1
 
 func (w *work) mul(out, a, b *elements) {
 	if w.groups == 1 {
-		mul1(out, a, b)
+		mul1(&out[0], &a[0], &b[0])
 	} else {
-		mul2(out, a, b)
+		mul2(&out[0], &a[0], &b[0])
 	}
 }
 

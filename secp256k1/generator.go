@@ -64,7 +64,7 @@ func shifted(points []affine, b affine) []affine {
 		d := field.sub(b.x, a.x)
 		products[i+1] = field.mul(&products[i], &d)
 	}
-	inverse := field.invert(products[len(points)])
+	inverse := inverted(products[len(points)])
 	out := make([]affine, len(points))
 	for i := len(points) - 1; i >= 0; i-- {
 		a := points[i]
@@ -84,7 +84,7 @@ func sum(a, b affine) affine {
 		square := field.mul(&a.x, &a.x)
 		rise, run = field.add(field.add(square, square), square), field.add(a.y, a.y)
 	}
-	run = field.invert(run)
+	run = inverted(run)
 	return chord(a, b, field.mul(&rise, &run))
 }
 
@@ -95,3 +95,6 @@ func chord(a, b affine, slope number) (c affine) {
 	c.y = field.sub(field.mul(&slope, &run), a.y)
 	return c
 }
+
+// inverted is 1/a, both in the entered form.
+func inverted(a number) number { return field.enter(field.enter(field.invert(a))) }

@@ -58,77 +58,88 @@ func (w *work) makeTables() {
 	}
 }
 
+// A plan is the order of the additions: all windows that begin at a bit, from the highest
+// bit on, first those of R.
+type plan struct {
+	additions []addition
+	// The place of each window in the order; that of the other half scalar follows.
+	point     [pointWindows]int
+	generator [generatorWindows]int
+}
+
+// addition are two steps, for both halves of a scalar.
+type addition struct {
+	doublings int // before it
+	generator bool
+}
+
+var ladderPlan = newPlan()
+
+func newPlan() (p plan) {
+	behind := 0
+	for at := halfBits - pointBits; at >= 0; at-- {
+		if at%pointBits == 0 {
+			p.point[at/pointBits] = 2 * len(p.additions)
+			p.additions = append(p.additions, addition{behind, false})
+			behind = 0
+		}
+		if at%generatorBits == 0 {
+			p.generator[at/generatorBits] = 2 * len(p.additions)
+			p.additions = append(p.additions, addition{behind, true})
+			behind = 0
+		}
+		behind++
+	}
+	return p
+}
+
 // ladder computes the sums of the steps. Each addition negates, which the signs of the
 // steps allow for: the points are the negatives of the sums at the end.
 func (w *work) ladder() {
 	lines := generatorLines()
-	s, behind := 0, 0
-	for at := halfBits - pointBits; at >= 0; at-- {
-		if at < halfBits-pointBits {
-			behind++
+	for i, a := range ladderPlan.additions {
+		first, second := &w.steps[2*i], &w.steps[2*i+1]
+		if a.doublings > 0 {
+			w.double(a.doublings)
 		}
-		if at%pointBits != 0 && at%generatorBits != 0 {
-			continue
-		}
-		if behind > 0 {
-			w.double(behind)
-			behind = 0
-		}
-		if at%pointBits == 0 {
-			for range 2 {
-				if s == 0 {
-					w.start(&w.steps[s])
-				} else {
-					w.add(&w.steps[s])
-				}
-				s++
-			}
-		}
-		if at%generatorBits == 0 {
-			for range 2 {
-				w.addGenerator(&w.steps[s], lines)
-				s++
-			}
+		switch {
+		case i == 0:
+			w.start(first)
+			w.add(second)
+		case a.generator:
+			w.addGenerator(first, lines)
+			w.addGenerator(second, lines)
+		default:
+			w.add(first)
+			w.add(second)
 		}
 	}
-	for g := range w.groups {
-		w.root[g], w.rhs[g] = w.points[g].z, w.common[g]
-	}
-	w.mul(&w.root, &w.root, &w.rhs)
 }
 
-// setDigits writes the steps of a lane.
+// set makes a lane of a step.
+func (s *step) set(group, lane int, offset uint32, negative uint8) {
+	s.offsets[group][lane] = offset
+	s.negate[group] = s.negate[group]&^(1<<lane) | negative<<lane
+}
+
+// setDigits writes the steps of a lane. Before step s > 0 the sum has been negated s-1
+// times, so the point to add must be too; and it is minus its y that is added. Of two
+// steps the second negates what its digit does not; the very first adds to nothing, and
+// what it takes is not negated either.
 func (w *work) setDigits(group, lane int, u1, u2 *number) {
 	r1, r2 := split(u2)
 	g1, g2 := generatorDigits(*u1)
-	s := 0
-	set := func(e *[3]uint64, at, width uint, stride, offset uint32) {
-		index, negative := digit(e, at, width)
-		// The point is negated s-1 times before step s, and minus y is what is added.
-		flip := uint8(s-1) & 1
-		if s == 0 {
-			flip = 0
-		} else {
-			flip ^= 1
-		}
-		step := &w.steps[s]
-		step.offsets[group][lane] = index*stride + offset
-		bit := uint8(1) << lane
-		step.negate[group] &^= bit
-		if negative^flip != 0 {
-			step.negate[group] |= bit
-		}
-		s++
+	of := uint32(group*tableBytes + lane*2*lineBytes)
+	for i, at := range ladderPlan.point {
+		index1, negative1 := digit(&r1, uint(i*pointBits), pointBits)
+		index2, negative2 := digit(&r2, uint(i*pointBits), pointBits)
+		w.steps[at].set(group, lane, of+index1*entryBytes, negative1)
+		w.steps[at+1].set(group, lane, of+index2*entryBytes+lineBytes, negative2^1)
 	}
-	of := uint32(group)*tableBytes + uint32(lane)*2*lineBytes
-	for at := halfBits - pointBits; at >= 0; at-- {
-		if at%pointBits == 0 {
-			set(&r1, uint(at), pointBits, entryBytes, of)
-			set(&r2, uint(at), pointBits, entryBytes, of+lineBytes)
-		}
-		if at%generatorBits == 0 {
-			set(&g1, uint(at), generatorBits, lineBytes, 0)
-			set(&g2, uint(at), generatorBits, lineBytes, generatorBytes)
-		}
+	for i, at := range ladderPlan.generator {
+		index1, negative1 := digit(&g1, uint(i*generatorBits), generatorBits)
+		index2, negative2 := digit(&g2, uint(i*generatorBits), generatorBits)
+		w.steps[at].set(group, lane, index1*lineBytes, negative1)
+		w.steps[at+1].set(group, lane, generatorBytes+index2*lineBytes, negative2^1)
 	}
 }

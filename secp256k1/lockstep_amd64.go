@@ -12,13 +12,13 @@ var vectors = cpu.X86.HasAVX512F && cpu.X86.HasAVX512DQ && cpu.X86.HasAVX512BW &
 
 // The functions whose names end in 1 or 2 work on the first so many groups.
 
-// mul1 sets out to a*b.
+// mul1 sets out to a*b, for as many elements that follow one another.
 //
 //go:noescape
-func mul1(out, a, b *elements)
+func mul1(out, a, b *lanes)
 
 //go:noescape
-func mul2(out, a, b *elements)
+func mul2(out, a, b *lanes)
 
 // curve1 sets out, which is not a, to a*a*a + 7.
 //

@@ -45,10 +45,17 @@ func TestModularArithmeticEqualsBigIntegers(t *testing.T) {
 				t.Fatalf("%x - %x = %x, want %x", a, b, got, want)
 			}
 		}
-		a := number{12345, 3, 4, 5}
-		want := new(big.Int).ModInverse(a.big(), p)
-		if got := m.leave(m.invert(m.enter(a))); got.big().Cmp(want) != 0 {
-			t.Fatalf("1/%x = %x, want %x", a, got, want)
+		for i := range uint64(2000) {
+			b := randomHash(r)
+			for _, a := range []number{m.reduce(parse(&b)), {i + 1}, m.negate(number{i + 1}), {0, 0, 0, i + 1}} {
+				want := new(big.Int).ModInverse(a.big(), p)
+				if got := m.invert(a); got.big().Cmp(want) != 0 {
+					t.Fatalf("1/%x = %x, want %x", a, got, want)
+				}
+			}
+		}
+		if got := m.invert(number{}); got != (number{}) {
+			t.Fatalf("1/0 = %x", got)
 		}
 	}
 }

@@ -129,16 +129,3 @@ func (m *modulus) enter(a number) number { return m.mul(&a, &m.square) }
 
 // leave undoes enter.
 func (m *modulus) leave(a number) number { return m.mul(&a, &number{1}) }
-
-// invert is 1/a, with a and the result in the entered form; zero has zero.
-func (m *modulus) invert(a number) number {
-	e, _ := m.m.minus(&number{2}) // Fermat
-	r := m.enter(number{1})
-	for i := 255; i >= 0; i-- {
-		r = m.mul(&r, &r)
-		if e[i/64]>>(i%64)&1 != 0 {
-			r = m.mul(&r, &a)
-		}
-	}
-	return r
-}

@@ -124,10 +124,6 @@ func digit(e *[3]uint64, at, width uint) (index uint32, negative uint8) {
 	if at%64+width > 64 {
 		v |= e[at/64+1] << (64 - at%64)
 	}
-	v &= 1<<width - 1
-	half := uint64(1) << (width - 1)
-	if v >= half {
-		return uint32(v - half), 0
-	}
-	return uint32(half - 1 - v), 1
+	below := v>>(width-1)&1 - 1 // all ones if e is below the middle
+	return uint32((v ^ below) & (1<<(width-1) - 1)), uint8(below & 1)
 }
