@@ -13,8 +13,9 @@ import (
 const (
 	// Up to so many signatures share their inversions.
 	most = 64
-	// Fewer signatures cost less one by one, also as the rest of many.
-	fewest = 3
+	// One signature alone costs less by libsecp256k1. As the first of the second group of
+	// a pair it does not.
+	fewest = 2
 )
 
 // batch is the memory of one call.
@@ -51,8 +52,8 @@ func recoverLockstep(sigs []Signature, out []Recovered) ([]Signature, []Recovere
 	defer batches.Put(b)
 	for len(sigs) >= fewest {
 		n := min(len(sigs), most)
-		if n%8 < fewest {
-			n -= n % 8
+		if n%(8*maxGroups) < fewest {
+			n -= n % (8 * maxGroups)
 		}
 		b.recover(sigs[:n], out[:n])
 		sigs, out = sigs[n:], out[n:]
