@@ -24,8 +24,8 @@ type Config struct {
 	Tracer string
 	// TracerConfig is that tracer's own JSON, may be empty.
 	TracerConfig json.RawMessage
-	// NoScripts refuses tracers that are JavaScript.
-	NoScripts bool
+	// Scripts allows tracers that are JavaScript.
+	Scripts bool
 
 	// Of the struct logger.
 	EnableMemory, DisableStack, DisableStorage, EnableReturnData bool
@@ -53,7 +53,7 @@ const (
 const maxScript = 64 << 10
 
 var (
-	errScripts    = errors.New("tracers in JavaScript are switched off on this node: use one of callTracer, prestateTracer, flatCallTracer, 4byteTracer, noopTracer, muxTracer or the struct logger")
+	errScripts    = errors.New("tracers in JavaScript are not allowed on this node (--script-tracers allows them): use one of callTracer, prestateTracer, flatCallTracer, 4byteTracer, noopTracer, muxTracer or the struct logger")
 	errScriptSize = fmt.Errorf("tracer is larger than %d bytes: shorten the script", maxScript)
 )
 
@@ -130,7 +130,7 @@ func (c *Config) tracer(at *place, cfg *chain.Config) (*tracers.Tracer, error) {
 		return &tracers.Tracer{Hooks: l.Hooks(), GetResult: l.GetResult, Stop: l.Stop}, nil
 	}
 	if c.isScript() {
-		if c.NoScripts {
+		if !c.Scripts {
 			return nil, errScripts
 		}
 		if len(c.Tracer)+len(c.TracerConfig) > maxScript {

@@ -261,7 +261,7 @@ func TestTracesEqualGoEthereums(t *testing.T) {
 			defer g.Close()
 			r := NewReplay(m, viewOf(alloc), block)
 			limited := *c
-			limited.MaxBytes = 8 << 20
+			limited.MaxBytes, limited.Scripts = 8<<20, true
 			for i := range txs {
 				got, err := r.Trace(context.Background(), &limited)
 				if err != nil {
@@ -327,7 +327,9 @@ func viewOf(alloc types.GenesisAlloc) state.View {
 // gethTrace is what go-ethereum tells of transaction i, which it executes.
 func gethTrace(t *testing.T, g *gethevm.Geth, c *Config, cfg *chain.Config, b *Block, i int) []byte {
 	t.Helper()
-	tracer, err := c.tracer(&place{Context: contextOf(b, i)}, cfg)
+	scripts := *c
+	scripts.Scripts = true
+	tracer, err := scripts.tracer(&place{Context: contextOf(b, i)}, cfg)
 	if err != nil {
 		t.Fatal(err)
 	}

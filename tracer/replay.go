@@ -31,7 +31,7 @@ type DiffersError struct {
 
 // Error says what differs.
 func (e *DiffersError) Error() string {
-	return fmt.Sprintf("replay of transaction %s differs from its receipt: %s (the state before its block is damaged: derive the chain from L1 into a new data directory)", e.Tx, e.Why)
+	return fmt.Sprintf("replay of transaction %s differs from its receipt: %s (an edit of a development chain came before it, or the state before its block is damaged: derive the chain from L1 into a new data directory)", e.Tx, e.Why)
 }
 
 // Replay executes a block again, one transaction after another. It is for one goroutine
@@ -66,6 +66,9 @@ func NewReplay(vm *evm.Machine, parent state.View, b *Block) *Replay {
 	}
 	return r
 }
+
+// Machine is what the block is executed with; calls over State may use it, too.
+func (r *Replay) Machine() *evm.Machine { return r.vm }
 
 // State is what the next transaction will see. It changes with the next execution.
 func (r *Replay) State() state.View {

@@ -35,6 +35,7 @@ func replicaCommand() *cli.Command {
 			&cli.StringFlag{Name: "host", Value: "127.0.0.1", Usage: "address to listen on", Sources: env("HOST")},
 			&cli.IntFlag{Name: "port", Value: 8745, Usage: "JSON-RPC over HTTP and WebSocket; 0: any free port", Sources: env("PORT")},
 			stateCacheFlag(),
+			&cli.BoolFlag{Name: "script-tracers", Usage: "allow debug_trace… with tracers in JavaScript, whose memory nothing bounds", Sources: env("SCRIPT_TRACERS")},
 			&cli.BoolFlag{Name: "json", Usage: "print one line of JSON when serving", Sources: env("JSON")},
 			logFlag(),
 		},
@@ -80,7 +81,7 @@ func runReplica(ctx context.Context, c *cli.Command) (err error) {
 	if err != nil {
 		return err
 	}
-	n, err := node.Open(dir, node.Options{Genesis: genesis, StateCache: cache, Log: log})
+	n, err := node.Open(dir, node.Options{Genesis: genesis, StateCache: cache, ScriptTracers: c.Bool("script-tracers"), Log: log})
 	if err != nil {
 		return err
 	}

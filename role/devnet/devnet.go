@@ -101,7 +101,7 @@ func (d *Devnet) start(ctx context.Context) error {
 		return err
 	}
 	owned = nil
-	n, err := node.Open(dir, node.Options{Genesis: genesis, StateCache: d.opts.StateCache, Development: d.opts.Development, Log: d.log})
+	n, err := node.Open(dir, node.Options{Genesis: genesis, StateCache: d.opts.StateCache, Development: d.opts.Development, ScriptTracers: true, Log: d.log})
 	if err != nil {
 		return err
 	}

@@ -33,8 +33,9 @@ type Options struct {
 	// the state, 1.. [1,000,000]. The first proof builds a trie of the whole state beside
 	// the one that execution has, in as much memory again.
 	ProofBlocks uint64
-	// NoScriptTracers refuses tracers in JavaScript, whose memory nothing bounds.
-	NoScriptTracers bool
+	// ScriptTracers allows debug_trace… with tracers in JavaScript. Nothing bounds their
+	// memory: it is for nodes whose users are trusted.
+	ScriptTracers bool
 	// Development says that the chain need not be derivable: see development.go. A data
 	// directory is of one kind for good.
 	Development bool
@@ -55,6 +56,7 @@ type Node struct {
 	feed  rpc.Feed
 
 	machines sync.Pool // *evm.Machine, for calls
+	traces   traceGate
 	prover   prover
 
 	mu     sync.RWMutex
@@ -269,6 +271,7 @@ func encodeGenesis(g *chain.Genesis) []byte {
 // for readers of the old chain, which may read from the store.
 func (n *Node) Rewind(number uint64) error {
 	return n.AfterWrites(func() error {
+		defer n.traces.shut()()
 		n.reading.Lock()
 		defer n.reading.Unlock()
 		if err := n.store.Rewind(number); err != nil {

@@ -141,7 +141,7 @@ func (n *Node) touching(ctx context.Context, number uint64, addr common.Address)
 		return nil, err
 	}
 	var found []int
-	err = n.replay(b, func(r *tracer.Replay) error {
+	err = n.replay(ctx, b, func(ctx context.Context, r *tracer.Replay) error {
 		found, err = r.Touching(ctx, addr)
 		return err
 	})
@@ -218,7 +218,7 @@ func (n *Node) Creator(ctx context.Context, addr common.Address) (made *rpc.Crea
 	if err != nil {
 		return nil, err
 	}
-	err = n.replay(b, func(r *tracer.Replay) error {
+	err = n.replay(ctx, b, func(ctx context.Context, r *tracer.Replay) error {
 		i, creator, ok, err := r.Creator(ctx, addr)
 		if ok {
 			made = &rpc.Creation{Tx: b.Txs[i].Hash(), Creator: creator}

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"sync"
 
 	"github.com/ethereum/go-ethereum/common"
 	"github.com/ethereum/go-ethereum/core/types"
@@ -25,7 +26,7 @@ func (n *Node) traceConfig(o *rpc.TraceOptions) *tracer.Config {
 		rpc.TraceOperations: tracer.FormOperations, rpc.TraceRevertData: tracer.FormOutput,
 	}
 	return &tracer.Config{
-		Form: forms[o.Form], Tracer: o.Tracer, TracerConfig: o.TracerConfig, NoScripts: n.opts.NoScriptTracers,
+		Form: forms[o.Form], Tracer: o.Tracer, TracerConfig: o.TracerConfig, Scripts: n.opts.ScriptTracers,
 		EnableMemory: o.EnableMemory, DisableStack: o.DisableStack, DisableStorage: o.DisableStorage,
 		EnableReturnData: o.EnableReturnData, Limit: o.Limit,
 		Parts: tracer.Parts{Trace: o.Trace, StateDiff: o.StateDiff, VMTrace: o.VMTrace}, MaxBytes: o.MaxBytes,
@@ -87,10 +88,60 @@ func (n *Node) machine(f func(*evm.Machine) error) error {
 	return f(m)
 }
 
+// traceGate ends what executes blocks again when the chain goes back: that would wait
+// for it, and all other readers after that. The zero value is open.
+type traceGate struct {
+	mu      sync.Mutex
+	closed  int
+	cancels map[*context.CancelCauseFunc]struct{}
+}
+
+var errRewound = errors.New("the chain went back to an earlier block while it was traced: retry")
+
+// enter returns a context that ends with ctx or when the gate is shut; leave must follow.
+func (g *traceGate) enter(ctx context.Context) (_ context.Context, leave func(), err error) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if g.closed > 0 {
+		return nil, nil, errRewound
+	}
+	ctx, cancel := context.WithCancelCause(ctx)
+	if g.cancels == nil {
+		g.cancels = make(map[*context.CancelCauseFunc]struct{})
+	}
+	g.cancels[&cancel] = struct{}{}
+	return ctx, func() {
+		g.mu.Lock()
+		defer g.mu.Unlock()
+		delete(g.cancels, &cancel)
+		cancel(nil)
+	}, nil
+}
+
+// shut ends what is inside and lets nothing in until open is called.
+func (g *traceGate) shut() (open func()) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.closed++
+	for cancel := range g.cancels {
+		(*cancel)(errRewound)
+	}
+	return func() {
+		g.mu.Lock()
+		defer g.mu.Unlock()
+		g.closed--
+	}
+}
+
 // replay calls f with the block opened again on the state before it.
-func (n *Node) replay(b *tracer.Block, f func(*tracer.Replay) error) error {
+func (n *Node) replay(ctx context.Context, b *tracer.Block, f func(context.Context, *tracer.Replay) error) error {
+	ctx, leave, err := n.traces.enter(ctx)
+	if err != nil {
+		return err
+	}
+	defer leave()
 	return n.read(rpc.StateRef{Number: b.Env.Number - 1}, func(v state.View, _ *types.Header) error {
-		return n.machine(func(m *evm.Machine) error { return f(tracer.NewReplay(m, v, b)) })
+		return n.machine(func(m *evm.Machine) error { return f(ctx, tracer.NewReplay(m, v, b)) })
 	})
 }
 
@@ -108,7 +159,7 @@ func (n *Node) TraceTx(ctx context.Context, hash common.Hash, o *rpc.TraceOption
 	if i >= len(b.Txs) || b.Txs[i].Hash() != hash {
 		return nil, fmt.Errorf("transaction %s moved while it was looked up: retry", hash)
 	}
-	err = n.replay(b, func(r *tracer.Replay) error {
+	err = n.replay(ctx, b, func(ctx context.Context, r *tracer.Replay) error {
 		if err := r.SkipTo(ctx, i); err != nil {
 			return err
 		}
@@ -141,7 +192,7 @@ func (n *Node) TraceRawBlock(ctx context.Context, h *types.Header, txs []*chain.
 
 func (n *Node) traceAll(ctx context.Context, b *tracer.Block, o *rpc.TraceOptions) (out []rpc.TxTrace, err error) {
 	left := *o
-	err = n.replay(b, func(r *tracer.Replay) error {
+	err = n.replay(ctx, b, func(ctx context.Context, r *tracer.Replay) error {
 		for _, tx := range b.Txs {
 			raw, err := limited(ctx, o, func(ctx context.Context) (json.RawMessage, error) { return r.Trace(ctx, n.traceConfig(&left)) })
 			if err != nil {
@@ -170,22 +221,29 @@ func tooLarge(err error, o *rpc.TraceOptions) error {
 
 // TraceCalls implements rpc.Tracer.
 func (n *Node) TraceCalls(ctx context.Context, at rpc.TracePoint, calls []*rpc.CallRequest, options []*rpc.TraceOptions) (out []json.RawMessage, err error) {
-	run := func(m *evm.Machine, v state.View, env *evm.Env) error {
-		out, err = n.traceCalls(ctx, m, v, env, calls, options)
-		return err
-	}
-	if at.BeforeTx == nil {
-		err = n.read(at.State, func(v state.View, h *types.Header) error {
-			return n.machine(func(m *evm.Machine) error { return run(m, v, n.envOf(h)) })
-		})
+	if at.BeforeTx != nil {
+		out, err = n.traceCallsWithin(ctx, at, calls, options)
 		return out, traceError(err)
 	}
+	ctx, leave, err := n.traces.enter(ctx)
+	if err != nil {
+		return nil, err
+	}
+	defer leave()
+	err = n.read(at.State, func(v state.View, h *types.Header) error {
+		return n.machine(func(m *evm.Machine) error {
+			out, err = n.traceCalls(ctx, m, v, n.envOf(h), calls, options)
+			return err
+		})
+	})
+	return out, traceError(err)
+}
+
+// traceCallsWithin traces calls before a transaction of a block.
+func (n *Node) traceCallsWithin(ctx context.Context, at rpc.TracePoint, calls []*rpc.CallRequest, options []*rpc.TraceOptions) (out []json.RawMessage, err error) {
 	number := at.State.Number
 	if at.State.Newest {
-		number = n.PublishedHead().Number.Uint64()
-		if open := n.Pending(); open != nil {
-			number = open.Header.Number.Uint64()
-		}
+		number = n.newestBlock()
 	}
 	b, err := n.tracedBlock(ctx, number)
 	if err != nil {
@@ -194,16 +252,14 @@ func (n *Node) TraceCalls(ctx context.Context, at rpc.TracePoint, calls []*rpc.C
 	if *at.BeforeTx >= uint64(len(b.Txs)) {
 		return nil, fmt.Errorf("transaction index %d out of range for block %d with %d transactions", *at.BeforeTx, number, len(b.Txs))
 	}
-	err = n.read(rpc.StateRef{Number: number - 1}, func(v state.View, _ *types.Header) error {
-		return n.machine(func(m *evm.Machine) error {
-			r := tracer.NewReplay(m, v, b)
-			if err := r.SkipTo(ctx, int(*at.BeforeTx)); err != nil {
-				return err
-			}
-			return run(m, r.State(), b.Env)
-		})
+	err = n.replay(ctx, b, func(ctx context.Context, r *tracer.Replay) error {
+		if err := r.SkipTo(ctx, int(*at.BeforeTx)); err != nil {
+			return err
+		}
+		out, err = n.traceCalls(ctx, r.Machine(), r.State(), b.Env, calls, options)
+		return err
 	})
-	return out, traceError(err)
+	return out, err
 }
 
 // traceCalls traces calls, each on what the ones before left. State overrides hold for
