@@ -60,17 +60,17 @@ func inTurn(groups []group, steps ...func(group)) {
 // M = 3X^2, B = XY^2, X' = M^2 - 8B, Y' = M(4B - X') - 8Y^4, Z' = 2YZ.
 func doublePoints(groups []group) {
 	inTurn(groups,
-		func(g group) { g.temp(0).store(sqr(g.k, g.y, 1)) },
 		func(g group) { g.temp(1).store(sqr(g.k, g.x, 3)) },
+		func(g group) { g.temp(0).store(sqr(g.k, g.y, 1)) },
 		func(g group) { g.temp(2).store(mul(g.k, g.x, g.temp(0), 1, nil)) },
-		func(g group) { g.z.store(mul(g.k, g.y, g.z, 2, nil)) },
+		func(g group) { g.temp(4).store(sqr(g.k, g.temp(0), 1)) },
 		func(g group) {
 			g.x.store(sqrAdd(g.k, g.temp(1), func(i int) reg.VecVirtual { return minusLimb(large, g.temp(2), 3, i) }))
 		},
-		func(g group) { g.temp(0).store(sqr(g.k, g.temp(0), 1)) },
 		func(g group) { g.temp(3).store(difference(g.k, g.temp(2), 2, g.x, double)) },
+		func(g group) { g.z.store(mul(g.k, g.y, g.z, 2, nil)) },
 		func(g group) {
-			g.y.store(mul(g.k, g.temp(1), g.temp(3), 1, minus(large, g.temp(0), 3)))
+			g.y.store(mul(g.k, g.temp(1), g.temp(3), 1, minus(large, g.temp(4), 3)))
 		},
 	)
 }
@@ -99,7 +99,6 @@ func addPoints(groups []group, relative bool) {
 			g.temp(6).store(mul(g.k, g.temp(1), g.temp(4), 1, &addend)) // R
 		},
 		func(g group) { g.temp(7).store(sqr(g.k, g.temp(5), 1)) },
-		func(g group) { g.z.store(mul(g.k, g.z, g.temp(5), 1, nil)) },
 		func(g group) { g.temp(8).store(mul(g.k, g.x, g.temp(7), 1, nil)) },       // V
 		func(g group) { g.temp(9).store(mul(g.k, g.temp(5), g.temp(7), 1, nil)) }, // H^3
 		func(g group) {
@@ -110,6 +109,7 @@ func addPoints(groups []group, relative bool) {
 			}))
 		},
 		func(g group) { g.temp(3).store(difference(g.k, g.x, 0, g.temp(8), double)) },
+		func(g group) { g.z.store(mul(g.k, g.z, g.temp(5), 1, nil)) },
 		func(g group) {
 			c := newAccumulators(nil)
 			c.multiply(g.temp(6), g.temp(3))
