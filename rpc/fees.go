@@ -72,8 +72,8 @@ func (s *Server) feeHistory(c *call, a *args) (rawJSON, error) {
 	w.open('{')
 	if count == 0 {
 		w.key("oldestBlock").qty(0)
-		w.key("gasUsedRatio").open('[')
-		w.shut(']')
+		w.key("baseFeePerGas").bigs(nil)
+		w.key("gasUsedRatio").bigs(nil)
 		w.shut('}')
 		return w.b, nil
 	}

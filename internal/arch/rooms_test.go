@@ -62,7 +62,7 @@ var rooms = map[string]room{
 	"l1/bindings":     {layer: edge, generated: true},
 	"l1/bindings/gen": {layer: front},
 
-	"role/node":       {layer: role, imports: below},
+	"role/node":       {layer: role, imports: below, testImports: []string{"internal/fixtures"}},
 	"role/l1feed":     {layer: role, imports: below},
 	"role/derivation": {layer: role, imports: with(below, "role/l1feed")},
 	"role/safehead":   {layer: role, imports: with(below, "role/node", "role/derivation")},

@@ -288,7 +288,7 @@ func (w *simulatedBlock) enter(tx *chain.Tx, res *evm.CallResult, capped bool) {
 	case errors.As(res.Err, &revert):
 		out.ReturnData, out.Err = revert.Data, rpc.RevertError(revert.Data)
 	default:
-		message := res.Err.Error()
+		message := "vm execution error: " + res.Err.Error()
 		if capped {
 			message += " (gas limit was capped by the node's limit for calls)"
 		}

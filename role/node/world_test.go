@@ -53,6 +53,12 @@ func newNodeWorld(t *testing.T) *world { return newNodeWorldWith(t, Options{}) }
 
 func newNodeWorldWith(t *testing.T, opts Options) *world {
 	t.Helper()
+	return newNodeWorldFrom(t, opts, func(*world) {})
+}
+
+// newNodeWorldFrom lets change change the genesis before the node starts.
+func newNodeWorldFrom(t *testing.T, opts Options, change func(*world)) *world {
+	t.Helper()
 	w := &world{t: t, dir: filepath.Join(t.TempDir(), "node"), nonce: make(map[common.Address]uint64), now: worldTime}
 	w.g = &chain.Genesis{Config: chain.DefaultConfig(), Timestamp: worldTime, Alloc: predeploys.Alloc()}
 	for i := range 4 {
@@ -66,6 +72,7 @@ func newNodeWorldWith(t *testing.T, opts Options) *world {
 	for addr, code := range map[common.Address][]byte{storeAddr: storeCode, revertAddr: revertCode, readAddr: readCode, numberAddr: numberCode} {
 		w.g.Alloc[addr] = types.Account{Code: code, Nonce: 1, Balance: new(big.Int)}
 	}
+	change(w)
 	w.start(opts)
 	t.Cleanup(w.stop)
 	return w
