@@ -73,6 +73,7 @@ var rooms = map[string]room{
 		"role/node", "role/l1feed", "role/safehead", "role/sequencer", "role/batcher")},
 
 	"bench":              {layer: front, imports: []string{"sdk/ingest"}},
+	"bench/peers":        {layer: front, imports: []string{"bench"}},
 	"bench/core":         {layer: front, imports: []string{"chain", "state", "evm", "exec", "bridge/predeploys", "internal/fixtures", "internal/gethevm"}},
 	"bench/core/compare": {layer: front, imports: []string{"bench/core"}},
 	"cmd/talaria": {layer: front, imports: with(below,
@@ -103,10 +104,10 @@ var impure = []string{
 var confined = map[string][]string{
 	"github.com/ethereum/go-ethereum/core/vm":     {"evm", "tracer", "l1/devl1", "bench/core", "internal/gethevm"},
 	"github.com/ethereum/go-ethereum/core/state":  {"evm", "l1/devl1", "internal/gethevm"},
-	"github.com/ethereum/go-ethereum/eth":         {"l1", "l1/devl1", "e2e"},
+	"github.com/ethereum/go-ethereum/eth":         {"l1", "l1/devl1", "e2e", "bench/peers"},
 	"github.com/ethereum/go-ethereum/eth/tracers": {"evm", "tracer", "l1", "l1/devl1"},
-	"github.com/ethereum/go-ethereum/node":        {"l1", "l1/devl1", "e2e"},
-	"github.com/ethereum/go-ethereum/p2p":         {"l1", "l1/devl1"},
+	"github.com/ethereum/go-ethereum/node":        {"l1", "l1/devl1", "e2e", "bench/peers"},
+	"github.com/ethereum/go-ethereum/p2p":         {"l1", "l1/devl1", "bench/peers"},
 	"github.com/ethereum/go-ethereum/miner":       {"l1", "l1/devl1"},
 	"github.com/ethereum/go-ethereum/core/txpool": {"l1", "l1/devl1"},
 	"github.com/cockroachdb/pebble":               {"store"},
