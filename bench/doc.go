@@ -7,6 +7,12 @@
 // whatever the node does, and latency counts from the moment at which a transaction
 // was due, so that a stall is charged to everything it delayed.
 //
+// A presigned run ([Blocks]) measures throughput: every transaction is signed before
+// the clock starts, leaves over JSON-RPC or raw ingest, and is looked for in blocks,
+// not one by one; what a node sheds is sent again, in the order of nonces. Afterwards
+// the chain is audited: each transaction exactly once, in order, with the right
+// outcome, and every account and contract to the last unit.
+//
 // A number is reported only beside its proof. Every receipt is compared with the
 // transaction that was sent; afterwards every receipt is read again from its sealed
 // block, and nonces, balances and token balances of all accounts must add up to the

@@ -37,6 +37,9 @@ type streamMini struct {
 // streamQueue is how many events wait here before the connection waits.
 const streamQueue = 20_000
 
+// maxStreamPatience bounds how long the final check waits for late events.
+const maxStreamPatience = 5 * time.Second
+
 // streams is a subscriber that runs beside the load. A nil one does nothing.
 type streams struct {
 	client *rpc.Client
@@ -53,6 +56,8 @@ type streams struct {
 	mini  uint64
 	logs  map[streamLog]int
 	ended bool
+
+	patience time.Duration // how long the streams may lag behind the chain
 }
 
 // watch subscribes to heads, logs and, where offered, mini-blocks.
@@ -64,7 +69,7 @@ func watch(ctx context.Context, cfg *Config, ours map[common.Hash]uint32, t *tal
 	if err != nil {
 		return nil, fmt.Errorf("connect to %s: %w", cfg.Streams, err)
 	}
-	s := &streams{client: client, stop: make(chan struct{}), ours: ours, tally: t, logs: map[streamLog]int{}}
+	s := &streams{client: client, stop: make(chan struct{}), ours: ours, tally: t, logs: map[streamLog]int{}, patience: min(cfg.Timeout, maxStreamPatience)}
 	heads, logs, minis := make(chan streamHead, streamQueue), make(chan streamLog, streamQueue), make(chan streamMini, streamQueue)
 	err = s.subscribe(ctx, heads, "newHeads")
 	if err == nil {
@@ -166,9 +171,6 @@ func (s *streams) close() {
 	s.client.Close()
 }
 
-// streamPatience is how long the streams may lag behind the chain.
-const streamPatience = 5 * time.Second
-
 // check compares what the streams brought with what the node says now.
 func (s *streams) check(ctx context.Context, n *node, f *follower, g *program) (Streams, error) {
 	if s == nil || len(f.blocks) == 0 {
@@ -178,7 +180,7 @@ func (s *streams) check(ctx context.Context, n *node, f *follower, g *program) (
 	if err != nil {
 		return Streams{}, err
 	}
-	until := time.Now().Add(streamPatience)
+	until := time.Now().Add(s.patience)
 	for !s.caughtUp(len(want), f.blocks[len(f.blocks)-1].number) && time.Now().Before(until) && ctx.Err() == nil {
 		sleepUntil(ctx, time.Now().Add(followInterval))
 	}
