@@ -31,6 +31,7 @@ type Backend interface {
 	Accessor
 
 	TxPool
+	Streamer
 
 	// Config is the chain's configuration.
 	Config() *chain.Config

@@ -40,6 +40,7 @@ type fakeBackend struct {
 	ready   error
 	safe    uint64
 	dev     DevControls // nil: no development chain
+	streamFake
 }
 
 var logTopic = common.HexToHash("0x01")
@@ -112,7 +113,7 @@ func (b *fakeBackend) add(tx *chain.Tx) (*TxInfo, *MiniBlock) {
 	r.Bloom = chain.LogsBloom(r.Logs)
 	mb := &chain.MiniBlock{Txs: []*chain.Tx{tx}, Receipts: []*chain.Receipt{r}, Header: chain.MiniBlockHeader{
 		ChainID: b.cfg.ChainID, Number: uint64(len(b.minis)), BlockNumber: b.open.Header.Number.Uint64(),
-		Index: i, FirstTxIndex: i, TxCount: 1, GasUsed: 21000,
+		Index: i, FirstTxIndex: i, TxCount: 1, GasUsed: 21000, ParentHash: b.lastMini(),
 	}}
 	m := &MiniBlock{MiniBlock: mb, Hash: mb.Header.Hash(), BlockTime: b.open.Header.Time, BaseFee: b.open.Header.BaseFee, FirstLogIndex: i}
 	b.minis = append(b.minis, m)
@@ -216,7 +217,6 @@ func (b *fakeBackend) Pending() *OpenBlock {
 }
 
 func (b *fakeBackend) Finality() (uint64, uint64) { return b.safe, 0 }
-func (b *fakeBackend) Sync() SyncStatus           { return SyncStatus{} }
 func (b *fakeBackend) Ready() error               { return b.ready }
 
 func (b *fakeBackend) HeaderByNumber(ctx context.Context, n uint64) (*types.Header, error) {

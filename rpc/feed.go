@@ -10,6 +10,7 @@ import (
 type Event struct {
 	MiniBlock *MiniBlock   // durable and answerable
 	Sealed    *chain.Block // last mini-block of it was published before
+	Rewound   *Rewound     // the chain was taken back; what comes next replaces what was
 }
 
 // Feed hands published events to any number of readers without ever blocking the

@@ -144,11 +144,13 @@ func (fs *filterSet) index(g *filterGroup, visit func(groupSet)) {
 	}
 }
 
-func visitSets[K comparable](sets map[K]groupSet, keys []K, visit func(groupSet)) {
+// visitSets calls visit with the sets of the keys, made if missing and deleted if visit
+// leaves them empty.
+func visitSets[K, E comparable, S ~map[E]struct{}](sets map[K]S, keys []K, visit func(S)) {
 	for _, k := range keys {
 		s, ok := sets[k]
 		if !ok {
-			s = make(groupSet)
+			s = make(S)
 			sets[k] = s
 		}
 		visit(s)
@@ -302,23 +304,22 @@ func (fs *filterSet) publishMini(p *miniPayloads) {
 func (fs *filterSet) publishLogs(p *miniPayloads) {
 	var hit []*filterGroup
 	block := p.m.Header.BlockNumber
-	for i := range p.places {
-		for k, l := range p.places[i].Receipt.Logs {
-			var c *chunk
-			fs.candidates(l, func(g *filterGroup) {
-				if !g.query.inRange(block) || !g.query.matches(l) {
-					return
-				}
-				if c == nil {
-					c = newChunk(p.log(logPlace{i, k}))
-				}
-				if len(g.found) == 0 {
-					hit = append(hit, g)
-				}
-				g.found = append(g.found, c)
-			})
-		}
-	}
+	p.eachLog(func(_ int, l *types.Log, render func() *shared) bool {
+		var c *chunk
+		fs.candidates(l, func(g *filterGroup) {
+			if !g.query.inRange(block) || !g.query.matches(l) {
+				return
+			}
+			if c == nil {
+				c = newChunk(render().result)
+			}
+			if len(g.found) == 0 {
+				hit = append(hit, g)
+			}
+			g.found = append(g.found, c)
+		})
+		return true
+	})
 	for _, g := range hit {
 		fs.deliver(g, g.found...)
 		g.found = nil

@@ -35,7 +35,7 @@ func miniOf(t testing.TB, b *fakeBackend, n int, logs func() []*types.Log) *Mini
 }
 
 func payloads(m *MiniBlock) *miniPayloads {
-	return &miniPayloads{m: m, places: m.places(), logs: make(map[logPlace]rawJSON)}
+	return newMiniPayloads(nil, m)
 }
 
 func (fs *filterSet) items(id string, maxBytes int) (out []string) {
@@ -142,7 +142,10 @@ func TestFiltersGetWhatTheirQuerySelects(t *testing.T) {
 			}))
 			fs.publishMini(p)
 			for id, q := range queries {
-				p.each(kindLogs, q, func(item rawJSON) { want[id] = append(want[id], string(item)) })
+				p.each(t.Context(), &subscription{kind: kindLogs, query: q}, 0, func(_ int, e *shared) bool {
+					want[id] = append(want[id], string(e.result))
+					return true
+				})
 			}
 			fs.check(t)
 		}

@@ -18,36 +18,46 @@ const (
 	kindMiniBlocks
 	kindPending     // hashes of published transactions
 	kindPendingFull // the transactions themselves
+	kindReceipts
+	kindChanges // of the state
+	kindSyncing
+	kinds // how many there are
 )
 
-// subscription pushes to one WebSocket connection.
-type subscription struct {
-	id    string
-	kind  topicKind
-	query *logQuery // of kindLogs
-	conn  *wsConn
-	live  bool // the client has its id
-}
+// letter names the kind in cursors. Both forms of pending transactions are one kind
+// there.
+func (k topicKind) letter() byte { return "lhmttrcs"[k] }
 
 // hub fans published events out. One goroutine reads the feed; it never waits for a
-// client: a subscription's connection has a bounded queue, and what filters hold is
-// bounded too.
+// client: a subscription whose connection has no room is brought up later, by a pump
+// that reads what was published again, and what filters hold is bounded.
 type hub struct {
-	s    *Server
-	stop chan struct{}
-	done chan struct{}
+	s     *Server
+	stop  chan struct{}
+	done  chan struct{}
+	reads chan struct{} // one per pump that reads
 
 	mu      sync.Mutex
 	subs    map[string]*subscription
+	live    *liveSet
+	waiting []*subscription // until the hub gets where they are
+	asked   int             // subscriptions that replay because their clients asked
+	mini    position        // of the next mini-block
+	block   position        // of the next block
+	synced  SyncStatus      // as it was last told
 	filters *filterSet
 }
 
 func newHub(s *Server) *hub {
 	return &hub{
-		s: s, stop: make(chan struct{}), done: make(chan struct{}),
-		subs: make(map[string]*subscription), filters: newFilterSet(&s.opts),
+		s: s, stop: make(chan struct{}), done: make(chan struct{}), reads: make(chan struct{}, maxReads),
+		subs: make(map[string]*subscription), live: newLiveSet(), filters: newFilterSet(&s.opts),
 	}
 }
+
+// syncInterval is how often the node is asked whether it is behind, when somebody wants
+// to know.
+const syncInterval = time.Second
 
 // run reads the feed until stop closes.
 func (h *hub) run(reader *FeedReader) {
@@ -55,16 +65,20 @@ func (h *hub) run(reader *FeedReader) {
 	defer func() { reader.Close() }()
 	tick := time.NewTicker(max(h.s.opts.FilterTimeout/10, time.Millisecond))
 	defer tick.Stop()
+	sync := time.NewTicker(syncInterval)
+	defer sync.Stop()
 	for {
 		select {
 		case <-h.stop:
 			return
 		case now := <-tick.C:
 			h.expire(now)
+		case <-sync.C:
+			h.checkSync()
 		case ev, ok := <-reader.Events():
 			if !ok {
-				h.overrun()
 				reader = h.s.backend.Subscribe(h.s.opts.FeedBuffer)
+				h.overrun()
 				continue
 			}
 			h.publish(ev)
@@ -72,15 +86,32 @@ func (h *hub) run(reader *FeedReader) {
 	}
 }
 
-// overrun drops everyone who would miss events: a gap is never silent.
+// overrun continues after a gap in the feed: subscriptions are brought up by their
+// pumps, filters are gone, so that nobody misses something without knowing.
 func (h *hub) overrun() {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	for id, sub := range h.subs {
-		sub.conn.drop(closeOverrun, "event feed fell behind: connect again")
-		delete(h.subs, id)
-	}
+	h.allLag()
+	h.locate()
 	h.filters = newFilterSet(&h.s.opts)
+	h.wakeWaiting()
+}
+
+// allLag leaves all live subscriptions to their pumps.
+func (h *hub) allLag() {
+	for _, sub := range h.subs {
+		if sub.live && sub.kind != kindSyncing {
+			h.lag(sub, *h.at(sub.kind))
+		}
+	}
+}
+
+// at is the hub's own position in streams of a kind.
+func (h *hub) at(kind topicKind) *position {
+	if kind == kindHeads {
+		return &h.block
+	}
+	return &h.mini
 }
 
 func (h *hub) expire(now time.Time) {
@@ -89,119 +120,85 @@ func (h *hub) expire(now time.Time) {
 	h.filters.expire(now)
 }
 
-// publish delivers one event.
+// publish delivers one event. What the hub has delivered already, since it was there
+// when it looked where the chain is, is passed over.
 func (h *hub) publish(ev Event) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	if len(h.subs) == 0 && len(h.filters.byID) == 0 {
-		return
-	}
-	if ev.MiniBlock != nil {
+	switch {
+	case ev.Rewound != nil:
+		h.rewind(ev.Rewound)
+	case ev.MiniBlock != nil && ev.MiniBlock.Header.Number >= h.mini.next:
 		h.publishMini(ev.MiniBlock)
-	}
-	if ev.Sealed != nil {
+	case ev.Sealed != nil && ev.Sealed.Number() >= h.block.next:
 		h.publishHead(ev.Sealed)
 	}
+	h.wakeWaiting()
 }
 
 func (h *hub) publishHead(b *chain.Block) {
-	var head rawJSON
-	for _, sub := range h.subs {
-		if sub.kind == kindHeads && sub.live {
-			if head == nil {
-				head = newHeadJSON(b)
+	pos := position{next: b.Number(), last: b.Header.ParentHash}
+	if set := h.live.all[kindHeads]; len(set) > 0 {
+		head := shareHead(b)
+		for sub := range set {
+			if b.Number() > h.block.next {
+				h.lag(sub, h.block) // the feed has left blocks out
+			} else if !sub.conn.offer(sub, head.tail) {
+				h.lag(sub, pos)
 			}
-			sub.conn.notify(sub.id, head)
 		}
 	}
+	h.block = position{next: b.Number() + 1, last: b.Hash()}
 	h.filters.publishHead(b.Hash())
 }
 
-// miniPayloads renders the parts of a mini-block at most once each.
-type miniPayloads struct {
-	m      *MiniBlock
-	places []TxInfo
-	whole  rawJSON
-	hashes []rawJSON // of transactions, deposits aside
-	full   []rawJSON // the same transactions whole
-	logs   map[logPlace]rawJSON
-}
-
-type logPlace struct{ tx, log int }
-
-func (p *miniPayloads) log(at logPlace) rawJSON {
-	enc, ok := p.logs[at]
-	if !ok {
-		t := &p.places[at.tx]
-		l := t.Receipt.Logs[at.log]
-		w := newWriter(800 + 2*len(l.Data))
-		w.log(l, t, uint64(at.log))
-		enc = w.b
-		p.logs[at] = enc
+func (h *hub) publishMini(m *MiniBlock) {
+	if m.Header.Number > h.mini.next {
+		h.allLag() // the feed has left mini-blocks out
 	}
-	return enc
-}
-
-// txs are the mini-block's transactions without its deposits: hashes, or whole if
-// kind is kindPendingFull.
-func (p *miniPayloads) txs(kind topicKind) []rawJSON {
-	list, render := &p.hashes, hashJSON
-	if kind == kindPendingFull {
-		list, render = &p.full, txJSON
+	if h.live.count > 0 || len(h.filters.byID) > 0 {
+		p := newMiniPayloads(h.s, m)
+		h.publishLive(p)
+		h.filters.publishMini(p)
 	}
-	if *list == nil {
-		*list = make([]rawJSON, 0, len(p.places))
-		for i := range p.places {
-			if t := &p.places[i]; !t.Tx.IsDeposit() {
-				*list = append(*list, render(t))
-			}
-		}
+	h.mini = position{next: m.Header.Number + 1, last: m.Hash}
+}
+
+// checkSync tells who wants to know when the node falls behind, or has caught up.
+func (h *hub) checkSync() {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	set := h.live.all[kindSyncing]
+	if len(set) == 0 {
+		return
 	}
-	return *list
+	now := h.s.backend.Sync()
+	if now.Syncing == h.synced.Syncing {
+		return
+	}
+	h.synced = now
+	e := shareSync(now)
+	for sub := range set {
+		sub.conn.offer(sub, e.tail)
+	}
 }
 
-func hashJSON(t *TxInfo) rawJSON {
-	hash := t.Tx.Hash()
-	return hexData(hash[:])
-}
-
-// each calls deliver for every payload of that kind.
-func (p *miniPayloads) each(kind topicKind, q *logQuery, deliver func(rawJSON)) {
-	switch kind {
-	case kindLogs:
-		if !q.inRange(p.m.Header.BlockNumber) {
+// shareSync is go-ethereum's event of a node that begins or ends to be behind.
+func shareSync(st SyncStatus) shared {
+	return share(256, cursor{letter: kindSyncing.letter(), start: true}, func(w *writer) {
+		if !st.Syncing {
+			w.bool(false)
 			return
 		}
-		for i := range p.places {
-			for k, l := range p.places[i].Receipt.Logs {
-				if q.matches(l) {
-					deliver(p.log(logPlace{i, k}))
-				}
-			}
-		}
-	case kindPending, kindPendingFull:
-		for _, payload := range p.txs(kind) {
-			deliver(payload)
-		}
-	}
-}
-
-func (h *hub) publishMini(m *MiniBlock) {
-	p := &miniPayloads{m: m, places: m.places(), logs: make(map[logPlace]rawJSON)}
-	for _, sub := range h.subs {
-		if !sub.live {
-			continue
-		}
-		if sub.kind == kindMiniBlocks {
-			if p.whole == nil {
-				p.whole = miniBlockJSON(m, h.s.tiers())
-			}
-			sub.conn.notify(sub.id, p.whole)
-			continue
-		}
-		p.each(sub.kind, sub.query, func(payload rawJSON) { sub.conn.notify(sub.id, payload) })
-	}
-	h.filters.publishMini(p)
+		w.open('{')
+		w.key("syncing").bool(true)
+		w.key("status").open('{')
+		w.key("startingBlock").qty(st.Starting)
+		w.key("currentBlock").qty(st.Current)
+		w.key("highestBlock").qty(st.Highest)
+		w.shut('}')
+		w.shut('}')
+	})
 }
 
 // newID is an unguessable identifier in hex.
@@ -212,19 +209,28 @@ func newID() string {
 }
 
 // add registers a subscription that is silent until activate.
-func (h *hub) add(conn *wsConn, kind topicKind, q *logQuery) (*subscription, error) {
+func (h *hub) add(sub *subscription) error {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	if conn.closed() {
-		return nil, Errorf(CodeServer, "connection is closing")
+	conn, o := sub.conn, &h.s.opts
+	if conn.ended || conn.closed() {
+		return Errorf(CodeServer, "connection is closing")
 	}
-	if conn.subs >= h.s.opts.MaxSubscriptions {
-		return nil, Errorf(CodeLimit, "connection has %d subscriptions, which is the limit: unsubscribe or open another connection", conn.subs)
+	if conn.subs >= o.MaxSubscriptions {
+		return Errorf(CodeLimit, "connection has %d subscriptions, which is the limit: unsubscribe or open another connection", conn.subs)
+	}
+	if sub.from != nil {
+		if h.asked >= o.MaxReplays {
+			return Errorf(CodeLimit, "node replays %d subscriptions, which is the limit: retry in a moment", h.asked)
+		}
+		sub.asked = true
+		h.asked++
 	}
 	conn.subs++
-	sub := &subscription{id: newID(), kind: kind, query: q, conn: conn}
+	sub.id = newID()
+	sub.prefix = []byte(`{"jsonrpc":"2.0","method":"eth_subscription","params":{"subscription":"` + sub.id + `",`)
 	h.subs[sub.id] = sub
-	return sub, nil
+	return nil
 }
 
 // activate starts subscriptions with the answer that names them: nothing is pushed
@@ -234,7 +240,17 @@ func (h *hub) activate(subs []*subscription, answer func()) {
 	defer h.mu.Unlock()
 	answer()
 	for _, sub := range subs {
-		sub.live = true
+		switch {
+		case h.subs[sub.id] != sub: // ended meanwhile
+		case sub.from != nil:
+			h.follow(sub, *sub.from)
+		default:
+			if sub.kind == kindSyncing {
+				h.synced = h.s.backend.Sync()
+				sub.conn.offer(sub, shareSync(h.synced).tail)
+			}
+			h.live.add(sub)
+		}
 	}
 }
 
@@ -246,24 +262,41 @@ func (h *hub) remove(conn *wsConn, id string) bool {
 	if !ok || sub.conn != conn {
 		return false
 	}
-	conn.subs--
-	delete(h.subs, id)
+	h.end(sub)
 	return true
 }
 
-// removeConn ends all subscriptions of a connection.
+func (h *hub) end(sub *subscription) {
+	sub.ended.Store(true)
+	sub.conn.subs--
+	delete(h.subs, sub.id)
+	if sub.live {
+		h.live.remove(sub)
+	}
+	h.replayed(sub)
+}
+
+// replayed gives the place of a replay back that a client asked for.
+func (h *hub) replayed(sub *subscription) {
+	if sub.asked {
+		sub.asked = false
+		h.asked--
+	}
+}
+
+// removeConn ends all subscriptions of a connection, for good.
 func (h *hub) removeConn(conn *wsConn) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
+	conn.ended = true
 	if conn.subs == 0 {
 		return
 	}
-	for id, sub := range h.subs {
+	for _, sub := range h.subs {
 		if sub.conn == conn {
-			delete(h.subs, id)
+			h.end(sub)
 		}
 	}
-	conn.subs = 0
 }
 
 // addFilter installs a polling filter.

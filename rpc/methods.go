@@ -170,7 +170,7 @@ func (s *Server) logMethods(t methodTable) {
 	t.read("eth_getFilterChanges", 1, s.getFilterChanges).doc("What a filter found since the last poll", "rpc.TestPollingFilters")
 	t.read("eth_getFilterLogs", 1, s.getFilterLogs).doc("All logs that a filter's query selects", "rpc.TestPollingFilters")
 	t.read("eth_uninstallFilter", 1, s.uninstallFilter).doc("Ends a polling filter", "rpc.TestPollingFilters")
-	t.read("eth_subscribe", 2, s.subscribe).doc("Starts a subscription; over WebSocket only", "rpc.TestSubscriptionsPushWhatIsPublished")
+	t.read("eth_subscribe", 3, s.subscribe).doc("Starts a subscription, live or from a cursor or block on; over WebSocket only", "rpc.TestAStreamResumesBehindAnyCursor")
 	t.read("eth_unsubscribe", 1, s.unsubscribe).doc("Ends a subscription", "rpc.TestSubscriptionsPushWhatIsPublished")
 }
 

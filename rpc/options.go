@@ -28,11 +28,13 @@ type Options struct {
 	Compression         bool          // offer permessage-deflate to WebSockets [no]: it costs processor time
 	PingInterval        time.Duration // of WebSocket pings; the pong must come as fast [30 s]
 
-	MaxInFlight      int // messages of one connection worked on at once; reading pauses [1024]
-	MaxSubscriptions int // of one connection [128]
-	MaxQueueMessages int // outgoing, of one WebSocket connection [8192]
-	MaxQueueBytes    int // outgoing, of one WebSocket connection [32 MiB]
-	FeedBuffer       int // published events waiting for the hub [8192]
+	MaxInFlight      int    // messages of one connection worked on at once; reading pauses [1024]
+	MaxSubscriptions int    // of one connection [128]
+	MaxQueueMessages int    // outgoing, of one WebSocket connection [8192]
+	MaxQueueBytes    int    // outgoing, of one WebSocket connection [32 MiB]
+	MaxReplays       int    // subscriptions of all connections that replay because a client asked, 1.. [256]
+	MaxLag           uint64 // mini-blocks, or blocks, by which a client may be behind; above, a gap event says what it missed [100,000]
+	FeedBuffer       int    // published events waiting for the hub [8192]
 
 	MaxFilters     int           // polling filters in all, 1.. [1000]
 	MaxFilterItems int           // unread items of one filter, which is dropped above, 1.. [20,000]
@@ -93,6 +95,8 @@ func (o Options) withDefaults() Options {
 	orDefault(&o.MaxQueueMessages, 8192)
 	orDefault(&o.MaxQueueBytes, 32<<20)
 	orDefault(&o.FeedBuffer, 8192)
+	orDefault(&o.MaxReplays, 256)
+	orDefault(&o.MaxLag, 100_000)
 	orDefault(&o.MaxFilters, 1000)
 	orDefault(&o.MaxFilterItems, 20_000)
 	orDefault(&o.MaxFilterBytes, 64<<20)

@@ -51,7 +51,9 @@ func New(b Backend, opts Options) *Server {
 	s.slow = newSlowPool(&s.opts)
 	s.work.Add(1)
 	go s.janitor()
-	go s.hub.run(b.Subscribe(s.opts.FeedBuffer))
+	feed := b.Subscribe(s.opts.FeedBuffer)
+	s.hub.locate()
+	go s.hub.run(feed)
 	return s
 }
 

@@ -1,45 +1,131 @@
 package rpc
 
-import "encoding/json"
+import (
+	"encoding/json"
+	"errors"
+	"strconv"
+
+	"github.com/ethereum/go-ethereum/common"
+)
 
 // subscribe is eth_subscribe; the pushes start after the answer with the id.
 func (s *Server) subscribe(c *call, a *args) (rawJSON, error) {
 	if c.conn == nil {
 		return nil, Errorf(CodeNoMethod, "notifications not supported")
 	}
-	name := a.str(0)
-	var kind topicKind
-	var q *logQuery
-	switch name {
+	sub := &subscription{conn: c.conn}
+	from := s.selection(a, sub)
+	if a.has(2) {
+		from = read(a, 2, decodeOrigin)
+	}
+	if a.err != nil {
+		return nil, a.err
+	}
+	var err error
+	if sub.from, err = s.resolve(c.ctx, sub.kind, from); err != nil {
+		return nil, err
+	}
+	if err := s.hub.add(sub); err != nil {
+		return nil, err
+	}
+	c.subs = append(c.subs, sub)
+	return json.Marshal(sub.id)
+}
+
+// selection reads what a subscription is about, and a cursor that stands there.
+func (s *Server) selection(a *args, sub *subscription) (from origin) {
+	switch name := a.str(0); name {
 	case "newHeads":
-		kind = kindHeads
+		sub.kind, from = kindHeads, readOr(a, 1, from, decodeOrigin)
 	case "miniBlocks":
-		kind = kindMiniBlocks
+		sub.kind, from = kindMiniBlocks, readOr(a, 1, from, decodeOrigin)
+	case "syncing":
+		sub.kind, from = kindSyncing, readOr(a, 1, from, decodeOrigin)
 	case "newPendingTransactions":
-		kind = kindPending
-		if readOr(a, 1, false, decodeBool) {
-			kind = kindPendingFull
+		sub.kind = kindPending
+		if a.has(1) && a.raw[1][0] == '{' {
+			from = read(a, 1, decodeOrigin)
+		} else if readOr(a, 1, false, decodeBool) {
+			sub.kind = kindPendingFull
 		}
 	case "logs":
-		parsed := readOr(a, 1, logQuery{from: blockRef{tag: tagLatest}, to: blockRef{tag: tagLatest}}, decodeLogQuery)
-		kind, q = kindLogs, &parsed
-		if a.err == nil && parsed.blockHash != nil {
+		sub.kind = kindLogs
+		query := readOr(a, 1, logQuery{from: blockRef{tag: tagLatest}, to: blockRef{tag: tagLatest}}, func(raw []byte) (logQuery, error) {
+			return decodeLiveQuery(raw, &from)
+		})
+		sub.query = &query
+		if a.err == nil && query.blockHash != nil {
 			a.err = Errorf(CodeInvalidParams, "invalid argument 1: a live subscription has no blockHash")
 		}
+	case "receipts":
+		sub.kind = kindReceipts
+		sub.hashes = sorted(readOr(a, 1, nil, func(raw []byte) ([]common.Hash, error) {
+			return decodeList(raw, &from, "hashes", decodeHash)
+		}), common.Hash.Cmp)
+	case "stateChanges":
+		sub.kind = kindChanges
+		sub.addrs = sorted(readOr(a, 1, nil, func(raw []byte) ([]common.Address, error) {
+			return decodeList(raw, &from, "addresses", decodeAddress)
+		}), common.Address.Cmp)
 	default:
 		if a.err == nil {
 			a.err = Errorf(CodeNoMethod, "no %q subscription in eth namespace", clip(name))
 		}
 	}
-	if a.err != nil {
-		return nil, a.err
+	return from
+}
+
+// decodeLiveQuery reads the filter object of a subscription, in which a cursor may
+// stand.
+func decodeLiveQuery(raw []byte, from *origin) (logQuery, error) {
+	q, err := decodeLogQuery(raw)
+	if err == nil {
+		members(raw, func(key string, value []byte) {
+			if key == "cursor" && value[0] != 'n' && err == nil {
+				err = from.setCursor(value)
+			}
+		})
 	}
-	sub, err := s.hub.add(c.conn, kind, q)
-	if err != nil {
-		return nil, err
+	return q, err
+}
+
+// decodeList reads an array, or an object with the array under the given name, in which
+// options may stand, too. An empty array would select nothing.
+func decodeList[T any](raw []byte, from *origin, name string, decode func([]byte) (T, error)) (list []T, err error) {
+	given := false
+	read := func(raw []byte) {
+		if raw[0] != '[' {
+			err = errors.New("want an array")
+		} else if list, err = decodeMany(raw, decode); err == nil && len(list) == 0 {
+			err = errors.New("the array is empty: leave it out for all")
+		}
+		given = true
 	}
-	c.subs = append(c.subs, sub)
-	return json.Marshal(sub.id)
+	if raw[0] != '{' {
+		read(raw)
+		return list, err
+	}
+	options := []byte{'{'}
+	members(raw, func(key string, value []byte) {
+		switch {
+		case err != nil || value[0] == 'n':
+		case key == name:
+			if given {
+				err = errors.New("given twice")
+				return
+			}
+			read(value)
+		default:
+			if len(options) > 1 {
+				options = append(options, ',')
+			}
+			options = append(append(strconv.AppendQuote(options, key), ':'), value...)
+		}
+	})
+	if err == nil {
+		*from, err = decodeOrigin(append(options, '}'))
+	}
+	return list, err
 }
 
 func (s *Server) unsubscribe(c *call, a *args) (rawJSON, error) {

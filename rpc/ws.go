@@ -16,7 +16,13 @@ type wsConn struct {
 	deflate *deflater     // nil: messages are not compressed
 	slots   chan struct{} // one per message in flight beside the reader
 	wg      sync.WaitGroup
-	subs    int // guarded by hub.mu
+	room    chan struct{} // a token when a full queue has room again
+
+	// Guarded by hub.mu.
+	subs    int
+	behind  []*subscription // to be brought up by the pump
+	pumping bool            // the pump runs
+	ended   bool            // nothing starts any more
 
 	// Of the reader.
 	parts   []byte // fragments of the present message
@@ -29,6 +35,7 @@ type wsConn struct {
 	mu       sync.Mutex
 	queue    []outgoing // to be written
 	bytes    int        // in queue
+	full     bool       // a push found no room
 	writing  bool       // somebody writes
 	inFlight int
 	draining bool
@@ -38,11 +45,15 @@ type wsConn struct {
 	nextPing int64
 }
 
-// outgoing is a message, or frames if framed is set.
+// outgoing is a message, or frames if framed is set. A message may have a second part,
+// which it shares with others.
 type outgoing struct {
 	b      []byte
 	framed bool
+	tail   []byte
 }
+
+func (m *outgoing) size() int { return len(m.b) + len(m.tail) }
 
 // wsWork is a message whose sends are not handed over yet.
 type wsWork struct {
@@ -93,7 +104,7 @@ func (c *httpConn) upgrade() *ending {
 
 // serveWS serves the connection from the end of the handshake on.
 func (l *link) serveWS(up *upgrade) {
-	c := &wsConn{link: l, caller: up.caller, slots: make(chan struct{}, l.s.opts.MaxInFlight)}
+	c := &wsConn{link: l, caller: up.caller, slots: make(chan struct{}, l.s.opts.MaxInFlight), room: make(chan struct{}, 1)}
 	if up.deflate {
 		c.deflate = new(deflater)
 	}
@@ -175,7 +186,7 @@ var errLeft = &wsFault{code: closeGone}
 func (c *wsConn) take(f *frame, payload []byte) *wsFault {
 	switch f.op {
 	case opPing:
-		c.enqueue(outgoing{appendFrame(nil, opPong, payload), true})
+		c.enqueue(outgoing{b: appendFrame(nil, opPong, payload), framed: true})
 		return nil
 	case opPong:
 		c.mu.Lock()
@@ -355,7 +366,7 @@ func (c *wsConn) flush() {
 		return
 	}
 	if c.writing {
-		c.queueLocked(outgoing{b, true})
+		c.queueLocked(outgoing{b: b, framed: true})
 		c.mu.Unlock()
 		return
 	}
@@ -444,7 +455,7 @@ func (c *wsConn) closed() bool {
 }
 
 // send queues a message. A full queue ends the connection: its client is too slow.
-func (c *wsConn) send(msg []byte) { c.enqueue(outgoing{msg, false}) }
+func (c *wsConn) send(msg []byte) { c.enqueue(outgoing{b: msg}) }
 
 func (c *wsConn) enqueue(m outgoing) {
 	c.mu.Lock()
@@ -456,21 +467,13 @@ func (c *wsConn) enqueue(m outgoing) {
 
 func (c *wsConn) queueLocked(m outgoing) {
 	o := &c.s.opts
-	if n := len(c.queue); n >= o.MaxQueueMessages || n > 0 && c.bytes+len(m.b) > o.MaxQueueBytes {
+	if n := len(c.queue); n >= o.MaxQueueMessages || n > 0 && c.bytes+m.size() > o.MaxQueueBytes {
 		c.finishLocked(closeSlow, "slow consumer: outgoing queue is full, read faster or subscribe to less", true)
 		return
 	}
 	c.queue = append(c.queue, m)
-	c.bytes += len(m.b)
+	c.bytes += m.size()
 	c.wakeLocked()
-}
-
-// notify queues a push of a subscription.
-func (c *wsConn) notify(id string, result rawJSON) {
-	const head, mid, tail = `{"jsonrpc":"2.0","method":"eth_subscription","params":{"subscription":"`, `","result":`, `}}`
-	msg := make([]byte, 0, len(head)+len(id)+len(mid)+len(result)+len(tail))
-	msg = append(append(append(msg, head...), id...), mid...)
-	c.send(append(append(msg, result...), tail...))
 }
 
 // write sends what is queued, many messages at a time, and ends.
@@ -482,6 +485,7 @@ func (c *wsConn) write() {
 		if len(c.queue) == 0 {
 			code, reason := c.code, c.reason
 			c.queue = nil // an idle connection holds no buffer
+			c.roomLocked()
 			c.writing = code != 0
 			c.mu.Unlock()
 			c.s.bufs.put(out)
@@ -492,13 +496,14 @@ func (c *wsConn) write() {
 			out = c.s.bufs.get()[:0]
 		}
 		out = out[:0]
-		for len(c.queue) > 0 && (len(out) == 0 || len(out)+len(c.queue[0].b) <= outputSize) {
+		for len(c.queue) > 0 && (len(out) == 0 || len(out)+c.queue[0].size() <= outputSize) {
 			m := c.queue[0]
 			c.queue[0] = outgoing{}
 			c.queue = c.queue[1:]
-			c.bytes -= len(m.b)
+			c.bytes -= m.size()
 			out = c.pack(out, m)
 		}
+		c.roomLocked()
 		c.mu.Unlock()
 		if err := c.link.write(out); err != nil {
 			c.cancel()
@@ -515,10 +520,10 @@ func (c *wsConn) pack(out []byte, m outgoing) []byte {
 	switch {
 	case m.framed:
 		return append(out, m.b...)
-	case c.deflate != nil && len(m.b) >= deflateFrom:
-		return c.deflate.append(out, m.b)
+	case c.deflate != nil && m.size() >= deflateFrom:
+		return c.deflate.append(out, append(m.b[:len(m.b):len(m.b)], m.tail...))
 	}
-	return appendFrame(out, opText, m.b)
+	return append(append(appendFrameHead(out, 0x80|opText, m.size()), m.b...), m.tail...)
 }
 
 // farewell sends the close frame, after which the client has a while to answer it.
@@ -562,5 +567,5 @@ func (c *wsConn) keepAlive(now int64) {
 		return
 	}
 	c.pinged, c.nextPing = now, now+int64(c.s.opts.PingInterval)
-	c.queueLocked(outgoing{appendFrame(nil, opPing, nil), true})
+	c.queueLocked(outgoing{b: appendFrame(nil, opPing, nil), framed: true})
 }

@@ -4,6 +4,8 @@ import (
 	"fmt"
 
 	"github.com/ethereum/go-ethereum/common"
+
+	"github.com/talaria-l2/talaria/chain"
 )
 
 // Change names what a block changed in one account; the values are in the views of
@@ -26,4 +28,18 @@ func (db *DB) Changes(number uint64) ([]Change, error) {
 		changes[i] = Change(r)
 	}
 	return changes, nil
+}
+
+// MiniBlockSignatures returns the signatures of the block's mini-blocks, in order, or
+// ErrNotFound.
+func (db *DB) MiniBlockSignatures(number uint64) ([]chain.Signature, error) {
+	records, err := db.minis(number)
+	if err != nil {
+		return nil, fmt.Errorf("mini-blocks of block %d: %w", number, err)
+	}
+	signatures := make([]chain.Signature, len(records))
+	for i := range records {
+		signatures[i] = records[i].Signature
+	}
+	return signatures, nil
 }

@@ -62,6 +62,7 @@ type Node struct {
 	mu     sync.RWMutex
 	pub    head
 	blocks blockCache
+	diffs  diffCache
 
 	// reading is held by those who read state, for as long as they do, and by Rewind
 	// against them. It comes before mu.
@@ -280,7 +281,11 @@ func (n *Node) Rewind(number uint64) error {
 		n.exec.Close()
 		n.blocks.forget(number)
 		n.forgetOpen()
-		return n.loadHead()
+		if err := n.loadHead(); err != nil {
+			return err
+		}
+		n.feed.Publish(rpc.Event{Rewound: &rpc.Rewound{Mini: n.exec.NextMini(), Block: number + 1}})
+		return nil
 	})
 }
 

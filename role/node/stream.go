@@ -1,0 +1,192 @@
+package node
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+
+	"github.com/ethereum/go-ethereum/common"
+	"github.com/ethereum/go-ethereum/core/types"
+
+	"github.com/talaria-l2/talaria/chain"
+	"github.com/talaria-l2/talaria/evm"
+	"github.com/talaria-l2/talaria/keccak"
+	"github.com/talaria-l2/talaria/rpc"
+	"github.com/talaria-l2/talaria/state"
+	"github.com/talaria-l2/talaria/store"
+)
+
+// diffCache keeps the diffs of the block that was last executed again for streams.
+type diffCache struct {
+	mu    sync.Mutex
+	block common.Hash
+	diffs [][]byte // of its mini-blocks
+}
+
+// MiniBlocksFrom implements rpc.Streamer.
+func (n *Node) MiniBlocksFrom(ctx context.Context, number uint64) ([]*rpc.MiniBlock, error) {
+	n.mu.RLock()
+	list := n.memoryMiniBlocks(number)
+	n.mu.RUnlock()
+	if list != nil {
+		return list, nil
+	}
+	h, _, err := n.store.MiniBlockHeader(number)
+	if errors.Is(err, store.ErrNotFound) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	b, err := n.BlockByNumber(ctx, h.BlockNumber)
+	if b == nil || err != nil {
+		return nil, err
+	}
+	signatures, err := n.store.MiniBlockSignatures(h.BlockNumber)
+	if err != nil {
+		return nil, err
+	}
+	if len(signatures) != len(b.MiniBlocks) || h.Index >= uint64(len(b.MiniBlocks)) || b.MiniBlocks[h.Index] != h {
+		return nil, nil // the chain was taken back meanwhile
+	}
+	minis := make([]*chain.MiniBlock, 0, uint64(len(b.MiniBlocks))-h.Index)
+	for i := h.Index; i < uint64(len(b.MiniBlocks)); i++ {
+		header := b.MiniBlocks[i]
+		first, end := header.FirstTxIndex, header.FirstTxIndex+header.TxCount
+		minis = append(minis, &chain.MiniBlock{Header: header, Signature: signatures[i], Txs: b.Txs[first:end], Receipts: b.Receipts[first:end]})
+	}
+	return allInBlock(minis, b), nil
+}
+
+// memoryMiniBlocks are the mini-block and those after it in its block, if the store may
+// not hold them yet. n.mu is held.
+func (n *Node) memoryMiniBlocks(number uint64) (list []*rpc.MiniBlock) {
+	if o := n.pub.open; o != nil {
+		if first, ok := position(o.minis, number); ok {
+			for i := first; i < len(o.minis); i++ {
+				m := o.minis[i]
+				list = append(list, &rpc.MiniBlock{MiniBlock: m, Hash: m.Header.Hash(), BlockTime: o.header.Time, BaseFee: o.header.BaseFee, FirstLogIndex: o.firstLog[i]})
+			}
+			return list
+		}
+	}
+	for _, r := range n.pub.recent {
+		if first, ok := position(r.minis, number); ok {
+			return allInBlock(r.minis[first:], r.block)
+		}
+	}
+	return nil
+}
+
+// allInBlock is inBlock for mini-blocks that follow each other.
+func allInBlock(minis []*chain.MiniBlock, b *chain.Block) []*rpc.MiniBlock {
+	logs := firstLog(b.Receipts, minis[0].Header.FirstTxIndex)
+	hash := b.Hash()
+	list := make([]*rpc.MiniBlock, len(minis))
+	for i, m := range minis {
+		list[i] = &rpc.MiniBlock{
+			MiniBlock: m, Hash: m.Header.Hash(), BlockTime: b.Header.Time, BaseFee: b.Header.BaseFee,
+			FirstLogIndex: logs, BlockHash: hash,
+		}
+		for _, r := range m.Receipts {
+			logs += uint64(len(r.Logs))
+		}
+	}
+	return list
+}
+
+// AccountChanges implements rpc.Streamer.
+func (n *Node) AccountChanges(ctx context.Context, m *rpc.MiniBlock) ([]rpc.AccountChange, error) {
+	encoded := m.Diff
+	if len(encoded) == 0 {
+		var err error
+		if encoded, err = n.diffAgain(ctx, m); err != nil {
+			return nil, fmt.Errorf("changes of mini-block %d: %w", m.Header.Number, err)
+		}
+	}
+	list, err := state.DecodeAccessList(encoded)
+	if err != nil {
+		return nil, fmt.Errorf("changes of mini-block %d: %w", m.Header.Number, err)
+	}
+	diff := list.Final()
+	out := make([]rpc.AccountChange, len(diff))
+	for i := range diff {
+		d := &diff[i]
+		c := &out[i]
+		c.Address, c.Nonce = d.Address, d.Nonce
+		if d.Balance != nil {
+			c.Balance = d.Balance.ToBig()
+		}
+		if d.CodeChanged {
+			hash := d.NewCodeHash()
+			c.CodeHash = &hash
+		}
+		for _, s := range d.Storage {
+			c.Storage = append(c.Storage, rpc.SlotChange(s))
+		}
+	}
+	return out, nil
+}
+
+// diffAgain is the diff of a stored mini-block: its block is executed again.
+func (n *Node) diffAgain(ctx context.Context, m *rpc.MiniBlock) ([]byte, error) {
+	c := &n.diffs
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.block != m.BlockHash || c.diffs == nil {
+		b, err := n.BlockByNumber(ctx, m.Header.BlockNumber)
+		if err != nil {
+			return nil, err
+		}
+		if b == nil || b.Hash() != m.BlockHash {
+			return nil, errors.New("the chain was taken back")
+		}
+		if c.diffs, err = n.executeDiffs(ctx, b); err != nil {
+			return nil, err
+		}
+		c.block = m.BlockHash
+	}
+	return c.diffs[m.Header.Index], nil
+}
+
+// executeDiffs executes a sealed block again for the diffs of its mini-blocks, which
+// must have the hashes in their headers.
+func (n *Node) executeDiffs(ctx context.Context, b *chain.Block) (diffs [][]byte, err error) {
+	err = n.read(rpc.StateRef{Number: b.Number() - 1}, func(v state.View, _ *types.Header) error {
+		return n.machine(func(vm *evm.Machine) error {
+			over, env, list := state.NewOverlay(v), n.envOf(b.Header), state.NewAccessList()
+			enter := func(index uint32, diff state.Diff) {
+				list.Add(index, diff)
+				over.Apply(diff)
+			}
+			for _, call := range []struct {
+				to   common.Address
+				data common.Hash
+			}{{evm.BeaconRootsAddr, env.ParentBeaconRoot}, {evm.HistoryAddr, b.Header.ParentHash}} {
+				// A call that fails changes nothing, and the block goes on without it.
+				if diff, err := vm.SystemCall(over, env, call.to, call.data[:]); err == nil {
+					enter(0, diff)
+				}
+			}
+			for i := range b.MiniBlocks {
+				h := &b.MiniBlocks[i]
+				for k := range h.TxCount {
+					var res evm.Result
+					if err := vm.ExecuteUntil(ctx.Done(), over, b.Txs[h.FirstTxIndex+k], env, &res); err != nil {
+						return err
+					}
+					enter(uint32(k)+1, res.Diff)
+				}
+				encoded := list.Encode()
+				if keccak.Sum256(encoded) != h.DiffHash {
+					return fmt.Errorf("block %d executed again gives other changes than mini-block %d has (derive the chain from L1 into a new data directory)", b.Number(), h.Number)
+				}
+				diffs = append(diffs, append([]byte(nil), encoded...))
+				list.Reset()
+			}
+			return nil
+		})
+	})
+	return diffs, err
+}
