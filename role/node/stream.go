@@ -7,10 +7,8 @@ import (
 	"sync"
 
 	"github.com/ethereum/go-ethereum/common"
-	"github.com/ethereum/go-ethereum/core/types"
 
 	"github.com/talaria-l2/talaria/chain"
-	"github.com/talaria-l2/talaria/evm"
 	"github.com/talaria-l2/talaria/keccak"
 	"github.com/talaria-l2/talaria/rpc"
 	"github.com/talaria-l2/talaria/state"
@@ -152,41 +150,36 @@ func (n *Node) diffAgain(ctx context.Context, m *rpc.MiniBlock) ([]byte, error) 
 
 // executeDiffs executes a sealed block again for the diffs of its mini-blocks, which
 // must have the hashes in their headers.
-func (n *Node) executeDiffs(ctx context.Context, b *chain.Block) (diffs [][]byte, err error) {
-	err = n.read(rpc.StateRef{Number: b.Number() - 1}, func(v state.View, _ *types.Header) error {
-		return n.machine(func(vm *evm.Machine) error {
-			over, env, list := state.NewOverlay(v), n.envOf(b.Header), state.NewAccessList()
-			enter := func(index uint32, diff state.Diff) {
-				list.Add(index, diff)
-				over.Apply(diff)
-			}
-			for _, call := range []struct {
-				to   common.Address
-				data common.Hash
-			}{{evm.BeaconRootsAddr, env.ParentBeaconRoot}, {evm.HistoryAddr, b.Header.ParentHash}} {
-				// A call that fails changes nothing, and the block goes on without it.
-				if diff, err := vm.SystemCall(over, env, call.to, call.data[:]); err == nil {
-					enter(0, diff)
-				}
-			}
-			for i := range b.MiniBlocks {
-				h := &b.MiniBlocks[i]
-				for k := range h.TxCount {
-					var res evm.Result
-					if err := vm.ExecuteUntil(ctx.Done(), over, b.Txs[h.FirstTxIndex+k], env, &res); err != nil {
-						return err
-					}
-					enter(uint32(k)+1, res.Diff)
-				}
-				encoded := list.Encode()
-				if keccak.Sum256(encoded) != h.DiffHash {
-					return fmt.Errorf("block %d executed again gives other changes than mini-block %d has (derive the chain from L1 into a new data directory)", b.Number(), h.Number)
-				}
-				diffs = append(diffs, append([]byte(nil), encoded...))
-				list.Reset()
-			}
-			return nil
-		})
+func (n *Node) executeDiffs(ctx context.Context, b *chain.Block) ([][]byte, error) {
+	again, err := n.tracedBlock(ctx, b.Number())
+	if err != nil {
+		return nil, err
+	}
+	lists := make([]*state.AccessList, len(b.MiniBlocks))
+	for i := range lists {
+		lists[i] = state.NewAccessList()
+	}
+	mini := 0
+	err = n.executeAgain(ctx, again, func(index uint32, _ *state.Recorder, diff state.Diff) {
+		if index == 0 {
+			lists[0].Add(0, diff)
+			return
+		}
+		tx := uint64(index) - 1
+		for tx >= b.MiniBlocks[mini].FirstTxIndex+b.MiniBlocks[mini].TxCount {
+			mini++
+		}
+		lists[mini].Add(uint32(tx-b.MiniBlocks[mini].FirstTxIndex)+1, diff)
 	})
-	return diffs, err
+	if err != nil {
+		return nil, err
+	}
+	diffs := make([][]byte, len(lists))
+	for i, list := range lists {
+		diffs[i] = append([]byte(nil), list.Encode()...)
+		if h := &b.MiniBlocks[i]; keccak.Sum256(diffs[i]) != h.DiffHash {
+			return nil, fmt.Errorf("block %d executed again gives other changes than its mini-block %d has (derive the chain from L1 into a new data directory)", b.Number(), h.Number)
+		}
+	}
+	return diffs, nil
 }
