@@ -29,6 +29,7 @@ type Backend interface {
 	Simulator
 	DevChain
 	Accessor
+	TierTimes
 
 	TxPool
 	Streamer

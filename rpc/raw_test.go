@@ -299,3 +299,5 @@ func (b *fakeBackend) Simulate(context.Context, *SimulateRequest) ([]*SimulatedB
 func (b *fakeBackend) BlockAccesses(context.Context, uint64) ([]AccountAccess, error) {
 	return []AccountAccess{}, nil
 }
+
+func (b *fakeBackend) TierTimes(uint64) TierTime { return TierTime{} }

@@ -74,22 +74,6 @@ func (s *Server) pendingTransactions(*call, *args) (rawJSON, error) {
 	return w.b, nil
 }
 
-// finality is talaria_finality: the tier of a published transaction.
-func (s *Server) finality(c *call, a *args) (rawJSON, error) {
-	t, err := s.lookup(c, a)
-	if err != nil || t == nil {
-		return nil, err
-	}
-	w := newWriter(256)
-	w.open('{')
-	w.key("tier").str(s.tiers().of(t.BlockNumber, t.BlockHash != zeroHash))
-	w.key("miniBlockNumber").qty(t.MiniBlock)
-	w.key("blockNumber").qty(t.BlockNumber)
-	w.key("blockHash").hashOrNull(t.BlockHash)
-	w.shut('}')
-	return w.b, nil
-}
-
 // submission is the future of the first argument, which has yet to be handed over.
 func (s *Server) submission(c *call, a *args, sync bool, wait time.Duration) *future {
 	raw := a.bytes(0)

@@ -3,6 +3,7 @@ package node
 import (
 	"errors"
 	"fmt"
+	"time"
 
 	"github.com/ethereum/go-ethereum/common"
 	"github.com/ethereum/go-ethereum/core/types"
@@ -232,6 +233,9 @@ func (n *Node) write(r *recentBlock) error {
 
 // SetFinality publishes the newest block posted to L1 and the newest L1-final one.
 func (n *Node) SetFinality(safe, finalized uint64) {
+	now := time.Now()
+	n.posted.note(safe, now)
+	n.final.note(finalized, now)
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	n.pub.safe, n.pub.finalized = safe, finalized

@@ -58,6 +58,8 @@ type Node struct {
 	machines sync.Pool // *evm.Machine, for calls
 	traces   traceGate
 	prover   prover
+	posted   tierLog
+	final    tierLog
 
 	mu     sync.RWMutex
 	pub    head
