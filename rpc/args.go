@@ -17,6 +17,7 @@ import (
 type args struct {
 	raw [][]byte
 	err error
+	buf [4][]byte // of raw, mostly
 }
 
 // has reports whether parameter i was given and is not null.

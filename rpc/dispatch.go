@@ -22,6 +22,8 @@ type call struct {
 	// Empty: nobody in particular.
 	caller string
 	admin  bool // the operator's token came along
+
+	limit limitedContext // of its reads
 }
 
 // future is the answer to a send: settled when its submission is, or when the time
@@ -41,8 +43,9 @@ type message struct {
 	batch   bool
 	fail    *Error    // the whole message is refused
 	futures []*future // of the sends started so far, by index; nil: none
-	slow    bool      // a method of it may take long
-	calls   bool      // a method of it simulates
+	one     [1]request
+	slow    bool // a method of it may take long
+	calls   bool // a method of it simulates
 }
 
 // sendGroup collects sends to be handed over together.
@@ -51,24 +54,22 @@ type sendGroup struct {
 	futures []*future
 }
 
-// parse reads a body and looks its methods up.
-func (s *Server) parse(body []byte) *message {
-	m := new(message)
-	m.reqs, m.batch, m.fail = parseMessage(body, &s.opts)
+// parse reads a body into m and looks its methods up.
+func (s *Server) parse(m *message, body []byte) {
+	m.reqs, m.batch, m.fail = parseMessage(m.one[:0], body, &s.opts)
 	if m.fail != nil {
-		return m
+		return
 	}
 	for i := range m.reqs {
 		r := &m.reqs[i]
 		if r.bad != nil {
 			continue
 		}
-		if r.entry = s.methods[r.method]; r.entry != nil {
+		if r.entry = s.methods[string(r.method)]; r.entry != nil {
 			m.slow = m.slow || r.entry.class == classSlow
 			m.calls = m.calls || r.entry.class == classCall
 		}
 	}
-	return m
 }
 
 // lead starts the sends that lead the message and puts them into the group, so that
@@ -115,7 +116,8 @@ func (s *Server) submit(ctx context.Context, g *sendGroup) {
 
 // begin parses a body and hands the sends that lead it over.
 func (s *Server) begin(c *call, body []byte) *message {
-	m := s.parse(body)
+	m := new(message)
+	s.parse(m, body)
 	var g sendGroup
 	s.lead(c, m, &g)
 	s.submit(c.ctx, &g)
@@ -160,6 +162,7 @@ func (m *message) own(body []byte) {
 	for i := range m.reqs {
 		r := &m.reqs[i]
 		r.id, r.params = move(r.id), move(r.params)
+		r.method = bytes.Clone(r.method) // it may be a string without its escapes
 	}
 }
 
@@ -196,9 +199,9 @@ func (s *Server) appendAnswer(out []byte, c *call, m *message) []byte {
 		default:
 			if !limited {
 				limited = true
-				lc := &limitedContext{Context: waitCtx, until: time.Now().Add(s.opts.RequestTimeout)}
-				c.ctx = lc
-				defer lc.end()
+				c.limit = limitedContext{Context: waitCtx, until: time.Now().Add(s.opts.RequestTimeout)}
+				c.ctx = &c.limit
+				defer c.limit.end()
 			}
 			result, fail = s.answer(c, r)
 		}
@@ -284,20 +287,22 @@ func (s *Server) tooLarge() *Error {
 
 // argsOf checks the parameters' shape and number.
 func argsOf(r *request, mt *method) (*args, error) {
-	raw, err := splitParams(r.params)
+	a := new(args)
+	raw, err := splitParams(a.buf[:0], r.params)
 	if err != nil {
 		return nil, err
 	}
 	if len(raw) > mt.maxArgs {
 		return nil, Errorf(CodeInvalidParams, "too many arguments, want at most %d", mt.maxArgs)
 	}
-	return &args{raw: raw}, nil
+	a.raw = raw
+	return a, nil
 }
 
 // guard turns a crash of a handler into an error and tells the log.
 func (s *Server) guard(r *request, fail *error) {
 	if v := recover(); v != nil {
-		s.opts.Logger.Error("rpc method crashed", "method", r.method, "panic", fmt.Sprint(v), "stack", string(debug.Stack()))
+		s.opts.Logger.Error("rpc method crashed", "method", string(r.method), "panic", fmt.Sprint(v), "stack", string(debug.Stack()))
 		*fail = Errorf(CodeInternal, "method handler crashed")
 	}
 }

@@ -15,7 +15,7 @@ func FuzzParseMessage(f *testing.F) {
 	}
 	o := Options{}.withDefaults()
 	f.Fuzz(func(t *testing.T, body []byte) {
-		reqs, batch, fail := parseMessage(body, &o)
+		reqs, batch, fail := parseMessage(nil, body, &o)
 		if fail != nil {
 			if fail.Code == CodeParse && json.Valid(body) && bytes.Equal(bytes.ToValidUTF8(body, nil), body) {
 				t.Fatal("valid JSON refused")
@@ -36,7 +36,7 @@ func FuzzParseMessage(f *testing.F) {
 			if r.id != nil && !json.Valid(r.id) || r.params != nil && !json.Valid(r.params) {
 				t.Fatalf("id %q, params %q", r.id, r.params)
 			}
-			params, err := splitParams(r.params)
+			params, err := splitParams(nil, r.params)
 			if err != nil {
 				continue
 			}

@@ -85,8 +85,15 @@ func (c *httpConn) post(m manner, body []byte, refused func(*refusal) *ending) *
 		// A page of another origin can send other types without asking first.
 		return refused(refuse(415, "invalid content type, only application/json is supported"))
 	}
-	x := &exchange{manner: m, call: &call{ctx: c.ctx}}
-	x.msg = c.s.parse(body)
+	type whole struct { // one allocation
+		x exchange
+		c call
+		m message
+	}
+	w := &whole{x: exchange{manner: m}, c: call{ctx: c.ctx}}
+	x := &w.x
+	x.call, x.msg = &w.c, &w.m
+	c.s.parse(x.msg, body)
 	switch {
 	case c.s.lead(x.call, x.msg, &c.group) > 0:
 		x.own(body)
@@ -236,16 +243,15 @@ type date struct {
 	field  []byte
 }
 
-// appendDate appends the field Date, which is made once a second.
-func (s *Server) appendDate(out []byte) []byte {
-	now := s.now() / int64(time.Second)
-	d := s.date.Load()
-	if d == nil || d.second != now {
-		d = &date{now, []byte("Date: " + time.Now().UTC().Format(http.TimeFormat) + "\r\n")}
-		s.date.Store(d)
+// setDate makes the field Date, which the janitor does now and then.
+func (s *Server) setDate() {
+	now := time.Now()
+	if d := s.date.Load(); d == nil || d.second != now.Unix() {
+		s.date.Store(&date{now.Unix(), []byte("Date: " + now.UTC().Format(http.TimeFormat) + "\r\n")})
 	}
-	return append(out, d.field...)
 }
+
+func (s *Server) appendDate(out []byte) []byte { return append(out, s.date.Load().field...) }
 
 // admit checks the head's host and origin.
 func (s *Server) admit(h *head) *refusal {

@@ -49,6 +49,7 @@ func New(b Backend, opts Options) *Server {
 	s.hub = newHub(s)
 	s.calls = newCallPool(&s.opts)
 	s.slow = newSlowPool(&s.opts)
+	s.setDate()
 	s.work.Add(1)
 	go s.janitor()
 	feed := b.Subscribe(s.opts.FeedBuffer)
@@ -172,6 +173,7 @@ func (s *Server) janitor() {
 		case <-s.stop:
 		case <-tick.C:
 		}
+		s.setDate()
 		now := s.now()
 		s.mu.Lock()
 		for l := range s.links {

@@ -253,7 +253,8 @@ func (c *wsConn) message(body []byte) *wsFault {
 		return nil // read over: the connection is ending
 	}
 	cl := &call{ctx: c.ctx, conn: c, caller: c.caller}
-	m := c.s.parse(body)
+	m := new(message)
+	c.s.parse(m, body)
 	switch {
 	case c.s.lead(cl, m, &c.group) > 0:
 		m.own(body)
