@@ -21,9 +21,10 @@ type call struct {
 	// caller names who asks: the name of its key; else, over WebSocket, the connection.
 	// Empty: nobody in particular.
 	caller string
-	admin  bool // the operator's token came along
+	admin  bool   // the operator's token came along
+	why    string // it did, but is not valid
 
-	limit limitedContext // of its reads
+	limit *limitedContext // of its reads; nil: to be made
 }
 
 // future is the answer to a send: settled when its submission is, or when the time
@@ -42,6 +43,7 @@ type message struct {
 	reqs    []request
 	batch   bool
 	fail    *Error    // the whole message is refused
+	failID  []byte    // in its name
 	futures []*future // of the sends started so far, by index; nil: none
 	one     [1]request
 	slow    bool // a method of it may take long
@@ -125,11 +127,11 @@ func (s *Server) begin(c *call, body []byte) *message {
 }
 
 // waits reports whether answering may take long.
-func (m *message) waits() bool { return m.slow }
+func (m *message) waits() bool { return m.slow && m.fail == nil }
 
 // ready reports whether the message can be answered without waiting.
 func (m *message) ready() bool {
-	if m.slow || m.calls {
+	if m.fail == nil && (m.slow || m.calls) {
 		return false
 	}
 	for _, f := range m.futures {
@@ -159,6 +161,7 @@ func (m *message) own(body []byte) {
 		at := cap(body) - cap(part) // both end where the body ends
 		return held[at : at+len(part)]
 	}
+	m.failID = move(m.failID)
 	for i := range m.reqs {
 		r := &m.reqs[i]
 		r.id, r.params = move(r.id), move(r.params)
@@ -174,7 +177,7 @@ func (s *Server) finish(c *call, m *message) []byte { return s.appendAnswer(nil,
 // what comes after them sees their effects.
 func (s *Server) appendAnswer(out []byte, c *call, m *message) []byte {
 	if m.fail != nil {
-		return appendError(out, nil, m.fail)
+		return appendError(out, m.failID, m.fail)
 	}
 	waitCtx, limited := c.ctx, false // the time limit is for reads
 	start := len(out)
@@ -199,8 +202,11 @@ func (s *Server) appendAnswer(out []byte, c *call, m *message) []byte {
 		default:
 			if !limited {
 				limited = true
-				c.limit = limitedContext{Context: waitCtx, until: time.Now().Add(s.opts.RequestTimeout)}
-				c.ctx = &c.limit
+				if c.limit == nil {
+					c.limit = new(limitedContext)
+				}
+				c.limit.Context, c.limit.until = waitCtx, time.Now().Add(s.opts.RequestTimeout)
+				c.ctx = c.limit
 				defer c.limit.end()
 			}
 			result, fail = s.answer(c, r)
@@ -335,6 +341,9 @@ func (s *Server) answer(c *call, r *request) (rawJSON, *Error) {
 	mt := r.entry
 	if mt == nil {
 		return nil, Errorf(CodeNoMethod, "the method %s does not exist/is not available", r.method)
+	}
+	if mt.admin && !c.admin {
+		return nil, notAdmin(c, mt)
 	}
 	result, err := s.read(c, r, mt)
 	if err != nil {

@@ -348,7 +348,7 @@ func (c *httpConn) answerer(out []byte) {
 			x = c.queue[0]
 		}
 		c.mu.Unlock()
-		if x == nil || len(out) >= outputSize || len(out) > 0 && !x.msg.ready() {
+		if x == nil || len(out) >= outputSize || len(out) > 0 && x.msg != nil && !x.msg.ready() {
 			err := c.write(out)
 			c.s.bufs.put(out)
 			if out = nil; err != nil {

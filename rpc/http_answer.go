@@ -89,11 +89,22 @@ func (c *httpConn) post(m manner, body []byte, refused func(*refusal) *ending) *
 		x exchange
 		c call
 		m message
+		l limitedContext
 	}
-	w := &whole{x: exchange{manner: m}, c: call{ctx: c.ctx}}
+	who, bad := c.s.identify(h, c.link)
+	if bad != nil {
+		return refused(bad)
+	}
+	w := &whole{x: exchange{manner: m}, c: call{ctx: c.ctx, caller: who.name, admin: who.admin, why: who.why}}
 	x := &w.x
-	x.call, x.msg = &w.c, &w.m
+	x.call, x.msg, w.c.limit = &w.c, &w.m, &w.l
 	c.s.parse(x.msg, body)
+	switch {
+	case !c.s.charge(&who, x.msg):
+		x.manner.status = http.StatusTooManyRequests
+	case !x.msg.batch && !who.admin && x.msg.fail == nil && x.msg.reqs[0].admin():
+		x.manner.status = http.StatusUnauthorized
+	}
 	switch {
 	case c.s.lead(x.call, x.msg, &c.group) > 0:
 		x.own(body)

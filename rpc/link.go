@@ -42,6 +42,7 @@ type link struct {
 	nc     net.Conn
 	raw    syscall.RawConn // nil when bytes on the wire are not the bytes read (TLS)
 	peer   netip.Addr
+	home   *home
 	ctx    context.Context // of everything that is done for the client
 	cancel context.CancelFunc
 

@@ -84,6 +84,7 @@ func (s *Server) table() methodTable {
 	s.accountMethods(t)
 	s.feeMethods(t)
 	s.logMethods(t)
+	s.adminMethods(t)
 	s.rawMethods(t)
 	s.configMethods(t)
 	s.traceMethods(t)

@@ -57,6 +57,15 @@ type Options struct {
 	MaxSlowQueue int           // that wait for a turn, 1..; more are refused [64]
 	TraceTimeout time.Duration // of one, from its turn on, above 0; RequestTimeout covers the wait too [10 s]
 
+	// Who asks. Without Keys everybody may, with them those whose key is in the file and,
+	// unless RequireKey is set, those who send none.
+	Keys       *Keys
+	RequireKey bool
+	JWTSecret  []byte // of the operator's tokens, 32 bytes; nil: admin methods are closed
+	Rate       int    // cost units a second of one address without a key; 0: no limit [0]
+	RateBurst  int    // units that may come at once, 1.. [10 times Rate]
+	Costs      Costs  // in units
+
 	SendTimeout     time.Duration // until eth_sendRawTransaction gives up waiting [30 s]
 	SyncTimeout     time.Duration // of eth_sendRawTransactionSync by default [2 s]
 	MaxSyncTimeout  time.Duration // that a client may ask for [1 min]
@@ -111,6 +120,11 @@ func (o Options) withDefaults() Options {
 	orDefault(&o.MaxSlow, max(1, runtime.GOMAXPROCS(0)/2))
 	orDefault(&o.MaxSlowQueue, 64)
 	orDefault(&o.TraceTimeout, 10*time.Second)
+	orDefault(&o.RateBurst, max(1, 10*o.Rate))
+	orDefault(&o.Costs.Read, 1)
+	orDefault(&o.Costs.Send, 1)
+	orDefault(&o.Costs.Call, 5)
+	orDefault(&o.Costs.Slow, 50)
 	orDefault(&o.SendTimeout, 30*time.Second)
 	orDefault(&o.SyncTimeout, 2*time.Second)
 	orDefault(&o.MaxSyncTimeout, time.Minute)

@@ -342,6 +342,9 @@ type request struct {
 	bad    *Error  // the message is no valid request
 }
 
+// admin reports whether the request is for the operator only.
+func (r *request) admin() bool { return r.entry != nil && r.entry.admin }
+
 // parseMessage splits a body into its requests, which it appends to reqs. The error
 // is for a body that is no message at all.
 func parseMessage(reqs []request, body []byte, o *Options) (_ []request, batch bool, fail *Error) {

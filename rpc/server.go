@@ -32,7 +32,7 @@ type Server struct {
 
 	mu        sync.Mutex
 	links     map[*link]struct{}
-	peers     map[netip.Addr]int // connections of each
+	homes     map[netip.Addr]*home
 	conns     map[*wsConn]struct{}
 	listeners map[net.Listener]struct{}
 	draining  bool
@@ -42,7 +42,7 @@ type Server struct {
 func New(b Backend, opts Options) *Server {
 	s := &Server{
 		backend: b, opts: opts.withDefaults(), start: time.Now(), stop: make(chan struct{}),
-		links: make(map[*link]struct{}), peers: make(map[netip.Addr]int),
+		links: make(map[*link]struct{}), homes: make(map[netip.Addr]*home),
 		conns: make(map[*wsConn]struct{}), listeners: make(map[net.Listener]struct{}),
 	}
 	s.methods = s.table()
@@ -104,17 +104,18 @@ func (s *Server) accept(nc net.Conn) {
 	l := s.newLink(nc)
 	o := &s.opts
 	s.mu.Lock()
+	l.home = s.homeOf(l)
 	var e *Error
 	switch {
 	case s.draining:
 		e = Errorf(CodeServer, "server is shutting down")
 	case len(s.links) >= o.MaxConnections:
 		e = Errorf(CodeLimit, "server has %d connections open, which is the limit: close idle ones and retry", o.MaxConnections)
-	case s.peers[l.peer] >= o.MaxConnectionsPerIP:
+	case l.home.conns >= o.MaxConnectionsPerIP:
 		e = Errorf(CodeLimit, "server has %d connections of this address open, which is the limit: close idle ones and retry", o.MaxConnectionsPerIP)
 	default:
 		s.links[l] = struct{}{}
-		s.peers[l.peer]++
+		l.home.conns++
 		s.work.Add(1)
 	}
 	s.mu.Unlock()
@@ -137,9 +138,7 @@ func (s *Server) serveLink(l *link) {
 		s.mu.Lock()
 		defer s.mu.Unlock()
 		delete(s.links, l)
-		if s.peers[l.peer]--; s.peers[l.peer] == 0 {
-			delete(s.peers, l.peer)
-		}
+		l.home.conns--
 	}()
 	defer func() {
 		if v := recover(); v != nil { // of this connection only
@@ -182,6 +181,7 @@ func (s *Server) janitor() {
 				l.ws.keepAlive(now)
 			}
 		}
+		s.forgetHomes(now)
 		over := s.draining && len(s.links) == 0
 		s.mu.Unlock()
 		if over {

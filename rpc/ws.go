@@ -12,7 +12,7 @@ import (
 // connection costs one goroutine.
 type wsConn struct {
 	*link
-	caller  string
+	who     client
 	deflate *deflater     // nil: messages are not compressed
 	slots   chan struct{} // one per message in flight beside the reader
 	wg      sync.WaitGroup
@@ -63,7 +63,7 @@ type wsWork struct {
 
 // upgrade is what the handshake agreed on.
 type upgrade struct {
-	caller  string
+	who     client
 	deflate bool
 }
 
@@ -85,7 +85,14 @@ func (c *httpConn) upgrade() *ending {
 	case !validKey(h.wsKey):
 		return refused(refuse(400, "malformed Sec-WebSocket-Key"))
 	}
-	up := &upgrade{deflate: c.s.opts.Compression && offersDeflate(h.wsExtensions)}
+	who, bad := c.s.identify(h, c.link)
+	if bad != nil {
+		return refused(bad)
+	}
+	if who.name == "" { // what only the sender may see is the connection's
+		who.name = "connection " + newID()
+	}
+	up := &upgrade{who: who, deflate: c.s.opts.Compression && offersDeflate(h.wsExtensions)}
 	c.handOver()
 	if !c.settle(0, 0) {
 		return &ending{}
@@ -104,7 +111,7 @@ func (c *httpConn) upgrade() *ending {
 
 // serveWS serves the connection from the end of the handshake on.
 func (l *link) serveWS(up *upgrade) {
-	c := &wsConn{link: l, caller: up.caller, slots: make(chan struct{}, l.s.opts.MaxInFlight), room: make(chan struct{}, 1)}
+	c := &wsConn{link: l, who: up.who, slots: make(chan struct{}, l.s.opts.MaxInFlight), room: make(chan struct{}, 1)}
 	if up.deflate {
 		c.deflate = new(deflater)
 	}
@@ -252,16 +259,17 @@ func (c *wsConn) message(body []byte) *wsFault {
 	if !c.acquire() {
 		return nil // read over: the connection is ending
 	}
-	cl := &call{ctx: c.ctx, conn: c, caller: c.caller}
+	cl := &call{ctx: c.ctx, conn: c, caller: c.who.name, admin: c.who.admin, why: c.who.why}
 	m := new(message)
 	c.s.parse(m, body)
+	c.s.charge(&c.who, m)
 	switch {
 	case c.s.lead(cl, m, &c.group) > 0:
 		m.own(body)
 		if c.waiting = append(c.waiting, wsWork{cl, m}); len(c.waiting) >= cap(c.slots) {
 			c.handOver()
 		}
-	case m.slow || m.calls:
+	case m.fail == nil && (m.slow || m.calls):
 		c.handOver()
 		m.own(body)
 		if !c.start(wsWork{cl, m}) {

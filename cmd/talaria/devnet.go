@@ -16,7 +16,7 @@ func devnetCommand() *cli.Command {
 	return &cli.Command{
 		Name:  "devnet",
 		Usage: "run a whole chain on its own L1, in one process",
-		Flags: []cli.Flag{
+		Flags: append([]cli.Flag{
 			&cli.StringFlag{Name: "datadir", Usage: "directory of the chain; the same one continues the same chain (default: a temporary one, removed at the end)", Sources: env("DATADIR")},
 			&cli.StringFlag{Name: "host", Value: "127.0.0.1", Usage: "address to listen on", Sources: env("HOST")},
 			&cli.IntFlag{Name: "port", Value: 8545, Usage: "L2 JSON-RPC over HTTP and WebSocket; 0: any free port", Sources: env("PORT")},
@@ -38,7 +38,7 @@ func devnetCommand() *cli.Command {
 			&cli.BoolFlag{Name: "dev", Usage: "a development chain: the methods of anvil and Hardhat (evm_*, anvil_*, hardhat_*, eth_sendTransaction), a block per transaction; nothing is posted to L1, so safe and finalized stay at genesis", Sources: env("DEV")},
 			&cli.BoolFlag{Name: "json", Usage: "print one line of JSON when ready", Sources: env("JSON")},
 			logFlag(),
-		},
+		}, rpcFlags()...),
 		Action: runDevnet,
 	}
 }
@@ -93,6 +93,9 @@ func runDevnet(ctx context.Context, c *cli.Command) error {
 		return err
 	}
 	if opts.Log, err = logger(c); err != nil {
+		return err
+	}
+	if opts.RPC, err = rpcOptions(c); err != nil {
 		return err
 	}
 	if opts.L1URL != "" && !c.IsSet("l1-confirmations") {

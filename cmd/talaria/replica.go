@@ -26,7 +26,7 @@ func replicaCommand() *cli.Command {
 	return &cli.Command{
 		Name:  "replica",
 		Usage: "follow a chain from L1 alone and serve it",
-		Flags: []cli.Flag{
+		Flags: append([]cli.Flag{
 			&cli.StringFlag{Name: "datadir", Usage: "directory of the replica (required)", Sources: env("DATADIR")},
 			&cli.StringFlag{Name: "genesis", Usage: "genesis file of the chain; needed for a new datadir", Sources: env("GENESIS")},
 			&cli.StringFlag{Name: "l1-url", Usage: "JSON-RPC of L1 (required)", Sources: env("L1_URL")},
@@ -38,7 +38,7 @@ func replicaCommand() *cli.Command {
 			&cli.BoolFlag{Name: "script-tracers", Usage: "allow debug_trace… with tracers in JavaScript, whose memory nothing bounds", Sources: env("SCRIPT_TRACERS")},
 			&cli.BoolFlag{Name: "json", Usage: "print one line of JSON when serving", Sources: env("JSON")},
 			logFlag(),
-		},
+		}, rpcFlags()...),
 		Action: runReplica,
 	}
 }
@@ -61,6 +61,11 @@ func runReplica(ctx context.Context, c *cli.Command) (err error) {
 	if err != nil {
 		return err
 	}
+	serving, err := rpcOptions(c)
+	if err != nil {
+		return err
+	}
+	serving.Logger = log
 	genesis, err := readGenesis(c.String("genesis"))
 	if err != nil {
 		return err
@@ -101,7 +106,7 @@ func runReplica(ctx context.Context, c *cli.Command) (err error) {
 		return err
 	}
 	defer follower.Close()
-	server := rpc.New(&node.Backend{Node: n, SyncStatus: follower.Status}, rpc.Options{ClientVersion: "talaria/" + version, Logger: log})
+	server := rpc.New(&node.Backend{Node: n, SyncStatus: follower.Status}, serving)
 	served := make(chan error, 1)
 	go func() { served <- server.Serve(listener) }()
 	defer func() {
@@ -109,7 +114,7 @@ func runReplica(ctx context.Context, c *cli.Command) (err error) {
 		defer cancel()
 		err = errors.Join(err, server.Shutdown(stop))
 	}()
-	if err := announceReplica(c, listener.Addr().String(), path, cfg.ChainID); err != nil {
+	if err := announceReplica(c, serving.TLS != nil, listener.Addr().String(), path, cfg.ChainID); err != nil {
 		return err
 	}
 	select {
@@ -133,14 +138,18 @@ func readGenesis(path string) (*chain.Genesis, error) {
 	return chain.DecodeGenesis(raw)
 }
 
-func announceReplica(c *cli.Command, addr, datadir string, chainID uint64) error {
+func announceReplica(c *cli.Command, secure bool, addr, datadir string, chainID uint64) error {
+	httpURL, wsURL := "http://"+addr, "ws://"+addr
+	if secure {
+		httpURL, wsURL = "https://"+addr, "wss://"+addr
+	}
 	out := c.Root().Writer
 	if !c.Bool("json") {
-		_, err := fmt.Fprintf(out, "Talaria replica of chain %d serves http://%s; Ctrl-C stops it\n", chainID, addr)
+		_, err := fmt.Fprintf(out, "Talaria replica of chain %d serves %s; Ctrl-C stops it\n", chainID, httpURL)
 		return err
 	}
 	line, err := json.Marshal(map[string]any{
-		"l2":      map[string]any{"httpUrl": "http://" + addr, "wsUrl": "ws://" + addr, "chainId": chainID},
+		"l2":      map[string]any{"httpUrl": httpURL, "wsUrl": wsURL, "chainId": chainID},
 		"datadir": datadir,
 	})
 	if err != nil {

@@ -49,8 +49,9 @@ type Options struct {
 	Block, MiniBlock, MiniBlockMin chain.Millis
 	Batch                          chain.Millis // between batches of a quiet chain; 0: nothing is posted
 	NoSync                         bool
-	StateCache                     uint64 // bytes; see node.Options
-	Development                    bool   // see sequencer.Development: nothing is posted to L1
+	StateCache                     uint64      // bytes; see node.Options
+	Development                    bool        // see sequencer.Development: nothing is posted to L1
+	RPC                            rpc.Options // ClientVersion and Logger aside
 	Version                        string
 	Log                            *slog.Logger
 }
@@ -115,7 +116,9 @@ func (d *Devnet) start(ctx context.Context) error {
 		return err
 	}
 	backend := &node.Backend{Node: n, Submit: seq.Submit, ReadyHook: seq.Ready, DevControls: seq.Dev(), Pool: seq.Pool}
-	server := rpc.New(backend, rpc.Options{ClientVersion: "talaria/" + d.opts.Version, OpenTxPool: d.opts.OpenTxPool, Logger: d.log})
+	serving := d.opts.RPC
+	serving.ClientVersion, serving.Logger, serving.OpenTxPool = "talaria/"+d.opts.Version, d.log, d.opts.OpenTxPool
+	server := rpc.New(backend, serving)
 	d.onClose(server.Shutdown)
 	go d.serve("JSON-RPC", func() error { return server.Serve(listeners[0]) })
 
@@ -132,7 +135,11 @@ func (d *Devnet) start(ctx context.Context) error {
 	d.onClose(d.observe())
 
 	url := func(scheme string, l net.Listener) string { return scheme + "://" + l.Addr().String() }
-	d.info.L2 = L2Info{HTTPURL: url("http", listeners[0]), WSURL: url("ws", listeners[0]), ChainID: cfg.ChainID}
+	secure := ""
+	if d.opts.RPC.TLS != nil {
+		secure = "s"
+	}
+	d.info.L2 = L2Info{HTTPURL: url("http"+secure, listeners[0]), WSURL: url("ws"+secure, listeners[0]), ChainID: cfg.ChainID}
 	d.info.Contracts = Contracts{Portal: cfg.Portal, BatchInbox: cfg.BatchInbox}
 	d.info.Accounts = accounts()
 	d.info.Datadir = dir.Path()
