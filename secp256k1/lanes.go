@@ -72,10 +72,10 @@ type work struct {
 	groups          int // 1 or 2 of them in use
 }
 
-// A step is one addition of the ladder, for all lanes.
-type step struct {
-	offsets [maxGroups][8]uint32
-	negate  [maxGroups]uint8
-}
+// A step is one addition of the ladder: for every lane the offset of the line to add, and
+// in the highest bit whether to negate it.
+type step [maxGroups][8]uint32
+
+const negated = 1 << 31
 
 const steps = 2*pointWindows + 2*generatorWindows

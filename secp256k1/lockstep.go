@@ -116,12 +116,6 @@ func (w *work) ladder() {
 	}
 }
 
-// set makes a lane of a step.
-func (s *step) set(group, lane int, offset uint32, negative uint8) {
-	s.offsets[group][lane] = offset
-	s.negate[group] = s.negate[group]&^(1<<lane) | negative<<lane
-}
-
 // setDigits writes the steps of a lane. Before step s > 0 the sum has been negated s-1
 // times, so the point to add must be too; and it is minus its y that is added. Of two
 // steps the second negates what its digit does not; the very first adds to nothing, and
@@ -131,15 +125,13 @@ func (w *work) setDigits(group, lane int, u1, u2 *number) {
 	g1, g2 := generatorDigits(*u1)
 	of := uint32(group*tableBytes + lane*2*lineBytes)
 	for i, at := range ladderPlan.point {
-		index1, negative1 := digit(&r1, uint(i*pointBits), pointBits)
-		index2, negative2 := digit(&r2, uint(i*pointBits), pointBits)
-		w.steps[at].set(group, lane, of+index1*entryBytes, negative1)
-		w.steps[at+1].set(group, lane, of+index2*entryBytes+lineBytes, negative2^1)
+		pair := (*[2]step)(w.steps[at:])
+		pair[0][group][lane] = of + digit(&r1, uint(i*pointBits), pointBits, entryBytes)
+		pair[1][group][lane] = (of + lineBytes + digit(&r2, uint(i*pointBits), pointBits, entryBytes)) ^ negated
 	}
 	for i, at := range ladderPlan.generator {
-		index1, negative1 := digit(&g1, uint(i*generatorBits), generatorBits)
-		index2, negative2 := digit(&g2, uint(i*generatorBits), generatorBits)
-		w.steps[at].set(group, lane, index1*lineBytes, negative1)
-		w.steps[at+1].set(group, lane, generatorBytes+index2*lineBytes, negative2^1)
+		pair := (*[2]step)(w.steps[at:])
+		pair[0][group][lane] = digit(&g1, uint(i*generatorBits), generatorBits, lineBytes)
+		pair[1][group][lane] = (generatorBytes + digit(&g2, uint(i*generatorBits), generatorBits, lineBytes)) ^ negated
 	}
 }

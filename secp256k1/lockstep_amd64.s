@@ -1304,7 +1304,7 @@ again:
 	RET
 
 // func add1(w *byte, base *byte, s *byte)
-// Requires: AVX, AVX512DQ, AVX512F, AVX512IFMA
+// Requires: AVX, AVX512DQ, AVX512F, AVX512IFMA, AVX512VL
 TEXT ·add1(SB), NOSPLIT|NOPTR, $0-24
 	MOVQ             w+0(FP), AX
 	MOVQ             base+8(FP), CX
@@ -1314,20 +1314,28 @@ TEXT ·add1(SB), NOSPLIT|NOPTR, $0-24
 	MOVQ             $0x0000001000003d10, BX
 	VPBROADCASTQ     BX, Z1
 	MOVL             (DX), BX
+	ANDL             $0x7fffffff, BX
 	VMOVDQU64        (CX)(BX*1), Z2
 	MOVL             4(DX), BX
+	ANDL             $0x7fffffff, BX
 	VMOVDQU64        (CX)(BX*1), Z3
 	MOVL             8(DX), BX
+	ANDL             $0x7fffffff, BX
 	VMOVDQU64        (CX)(BX*1), Z4
 	MOVL             12(DX), BX
+	ANDL             $0x7fffffff, BX
 	VMOVDQU64        (CX)(BX*1), Z5
 	MOVL             16(DX), BX
+	ANDL             $0x7fffffff, BX
 	VMOVDQU64        (CX)(BX*1), Z6
 	MOVL             20(DX), BX
+	ANDL             $0x7fffffff, BX
 	VMOVDQU64        (CX)(BX*1), Z7
 	MOVL             24(DX), BX
+	ANDL             $0x7fffffff, BX
 	VMOVDQU64        (CX)(BX*1), Z8
 	MOVL             28(DX), BX
+	ANDL             $0x7fffffff, BX
 	VMOVDQU64        (CX)(BX*1), Z9
 	VPUNPCKLQDQ      Z3, Z2, Z10
 	VPUNPCKHQDQ      Z3, Z2, Z2
@@ -1386,7 +1394,8 @@ TEXT ·add1(SB), NOSPLIT|NOPTR, $0-24
 	VMOVDQU64        Z8, 2048(AX)
 	VMOVDQU64        Z10, 2112(AX)
 	VMOVDQU64        Z5, 2176(AX)
-	KMOVB            64(DX), K1
+	VMOVDQU32        (DX), Y5
+	VPMOVD2M         Y5, K1
 	VPBROADCASTQ     double<>+0(SB), Z5
 	VPSUBQ           Z11, Z5, K1, Z11
 	VPBROADCASTQ     double<>+8(SB), Z5
@@ -2604,7 +2613,7 @@ TEXT ·add1(SB), NOSPLIT|NOPTR, $0-24
 	RET
 
 // func addAffine1(w *byte, base *byte, s *byte)
-// Requires: AVX, AVX512DQ, AVX512F, AVX512IFMA
+// Requires: AVX, AVX512DQ, AVX512F, AVX512IFMA, AVX512VL
 TEXT ·addAffine1(SB), NOSPLIT|NOPTR, $0-24
 	MOVQ             w+0(FP), AX
 	MOVQ             base+8(FP), CX
@@ -2614,20 +2623,28 @@ TEXT ·addAffine1(SB), NOSPLIT|NOPTR, $0-24
 	MOVQ             $0x0000001000003d10, BX
 	VPBROADCASTQ     BX, Z1
 	MOVL             (DX), BX
+	ANDL             $0x7fffffff, BX
 	VMOVDQU64        (CX)(BX*1), Z2
 	MOVL             4(DX), BX
+	ANDL             $0x7fffffff, BX
 	VMOVDQU64        (CX)(BX*1), Z3
 	MOVL             8(DX), BX
+	ANDL             $0x7fffffff, BX
 	VMOVDQU64        (CX)(BX*1), Z4
 	MOVL             12(DX), BX
+	ANDL             $0x7fffffff, BX
 	VMOVDQU64        (CX)(BX*1), Z5
 	MOVL             16(DX), BX
+	ANDL             $0x7fffffff, BX
 	VMOVDQU64        (CX)(BX*1), Z6
 	MOVL             20(DX), BX
+	ANDL             $0x7fffffff, BX
 	VMOVDQU64        (CX)(BX*1), Z7
 	MOVL             24(DX), BX
+	ANDL             $0x7fffffff, BX
 	VMOVDQU64        (CX)(BX*1), Z8
 	MOVL             28(DX), BX
+	ANDL             $0x7fffffff, BX
 	VMOVDQU64        (CX)(BX*1), Z9
 	VPUNPCKLQDQ      Z3, Z2, Z10
 	VPUNPCKHQDQ      Z3, Z2, Z2
@@ -2686,7 +2703,8 @@ TEXT ·addAffine1(SB), NOSPLIT|NOPTR, $0-24
 	VMOVDQU64        Z8, 2048(AX)
 	VMOVDQU64        Z10, 2112(AX)
 	VMOVDQU64        Z5, 2176(AX)
-	KMOVB            64(DX), K1
+	VMOVDQU32        (DX), Y5
+	VPMOVD2M         Y5, K1
 	VPBROADCASTQ     double<>+0(SB), Z5
 	VPSUBQ           Z11, Z5, K1, Z11
 	VPBROADCASTQ     double<>+8(SB), Z5
@@ -4016,7 +4034,7 @@ TEXT ·addAffine1(SB), NOSPLIT|NOPTR, $0-24
 	RET
 
 // func start1(w *byte, base *byte, s *byte)
-// Requires: AVX, AVX512DQ, AVX512F
+// Requires: AVX, AVX512DQ, AVX512F, AVX512VL
 TEXT ·start1(SB), NOSPLIT|NOPTR, $0-24
 	MOVQ         w+0(FP), AX
 	MOVQ         base+8(FP), CX
@@ -4026,20 +4044,28 @@ TEXT ·start1(SB), NOSPLIT|NOPTR, $0-24
 	MOVQ         $0x0000001000003d10, BX
 	VPBROADCASTQ BX, Z1
 	MOVL         (DX), BX
+	ANDL         $0x7fffffff, BX
 	VMOVDQU64    (CX)(BX*1), Z1
 	MOVL         4(DX), BX
+	ANDL         $0x7fffffff, BX
 	VMOVDQU64    (CX)(BX*1), Z2
 	MOVL         8(DX), BX
+	ANDL         $0x7fffffff, BX
 	VMOVDQU64    (CX)(BX*1), Z3
 	MOVL         12(DX), BX
+	ANDL         $0x7fffffff, BX
 	VMOVDQU64    (CX)(BX*1), Z4
 	MOVL         16(DX), BX
+	ANDL         $0x7fffffff, BX
 	VMOVDQU64    (CX)(BX*1), Z5
 	MOVL         20(DX), BX
+	ANDL         $0x7fffffff, BX
 	VMOVDQU64    (CX)(BX*1), Z6
 	MOVL         24(DX), BX
+	ANDL         $0x7fffffff, BX
 	VMOVDQU64    (CX)(BX*1), Z7
 	MOVL         28(DX), BX
+	ANDL         $0x7fffffff, BX
 	VMOVDQU64    (CX)(BX*1), Z8
 	VPUNPCKLQDQ  Z2, Z1, Z9
 	VPUNPCKHQDQ  Z2, Z1, Z1
@@ -4098,7 +4124,8 @@ TEXT ·start1(SB), NOSPLIT|NOPTR, $0-24
 	VMOVDQU64    Z7, 2048(AX)
 	VMOVDQU64    Z9, 2112(AX)
 	VMOVDQU64    Z4, 2176(AX)
-	KMOVB        64(DX), K1
+	VMOVDQU32    (DX), Y4
+	VPMOVD2M     Y4, K1
 	VPBROADCASTQ double<>+0(SB), Z4
 	VPSUBQ       Z10, Z4, K1, Z10
 	VPBROADCASTQ double<>+8(SB), Z4
@@ -9074,7 +9101,7 @@ again:
 	RET
 
 // func add2(w *byte, base *byte, s *byte)
-// Requires: AVX, AVX512DQ, AVX512F, AVX512IFMA
+// Requires: AVX, AVX512DQ, AVX512F, AVX512IFMA, AVX512VL
 TEXT ·add2(SB), NOSPLIT|NOPTR, $0-24
 	MOVQ             w+0(FP), AX
 	MOVQ             base+8(FP), CX
@@ -9084,20 +9111,28 @@ TEXT ·add2(SB), NOSPLIT|NOPTR, $0-24
 	MOVQ             $0x0000001000003d10, BX
 	VPBROADCASTQ     BX, Z1
 	MOVL             (DX), BX
+	ANDL             $0x7fffffff, BX
 	VMOVDQU64        (CX)(BX*1), Z2
 	MOVL             4(DX), BX
+	ANDL             $0x7fffffff, BX
 	VMOVDQU64        (CX)(BX*1), Z3
 	MOVL             8(DX), BX
+	ANDL             $0x7fffffff, BX
 	VMOVDQU64        (CX)(BX*1), Z4
 	MOVL             12(DX), BX
+	ANDL             $0x7fffffff, BX
 	VMOVDQU64        (CX)(BX*1), Z5
 	MOVL             16(DX), BX
+	ANDL             $0x7fffffff, BX
 	VMOVDQU64        (CX)(BX*1), Z6
 	MOVL             20(DX), BX
+	ANDL             $0x7fffffff, BX
 	VMOVDQU64        (CX)(BX*1), Z7
 	MOVL             24(DX), BX
+	ANDL             $0x7fffffff, BX
 	VMOVDQU64        (CX)(BX*1), Z8
 	MOVL             28(DX), BX
+	ANDL             $0x7fffffff, BX
 	VMOVDQU64        (CX)(BX*1), Z9
 	VPUNPCKLQDQ      Z3, Z2, Z10
 	VPUNPCKHQDQ      Z3, Z2, Z2
@@ -9156,7 +9191,8 @@ TEXT ·add2(SB), NOSPLIT|NOPTR, $0-24
 	VMOVDQU64        Z8, 2048(AX)
 	VMOVDQU64        Z10, 2112(AX)
 	VMOVDQU64        Z5, 2176(AX)
-	KMOVB            64(DX), K1
+	VMOVDQU32        (DX), Y5
+	VPMOVD2M         Y5, K1
 	VPBROADCASTQ     double<>+0(SB), Z5
 	VPSUBQ           Z11, Z5, K1, Z11
 	VPBROADCASTQ     double<>+8(SB), Z5
@@ -9185,20 +9221,28 @@ TEXT ·add2(SB), NOSPLIT|NOPTR, $0-24
 	VMOVDQU64        Z3, 2432(AX)
 	VMOVDQU64        Z2, 2496(AX)
 	MOVL             32(DX), BX
+	ANDL             $0x7fffffff, BX
 	VMOVDQU64        (CX)(BX*1), Z2
 	MOVL             36(DX), BX
+	ANDL             $0x7fffffff, BX
 	VMOVDQU64        (CX)(BX*1), Z3
 	MOVL             40(DX), BX
+	ANDL             $0x7fffffff, BX
 	VMOVDQU64        (CX)(BX*1), Z4
 	MOVL             44(DX), BX
+	ANDL             $0x7fffffff, BX
 	VMOVDQU64        (CX)(BX*1), Z5
 	MOVL             48(DX), BX
+	ANDL             $0x7fffffff, BX
 	VMOVDQU64        (CX)(BX*1), Z6
 	MOVL             52(DX), BX
+	ANDL             $0x7fffffff, BX
 	VMOVDQU64        (CX)(BX*1), Z7
 	MOVL             56(DX), BX
+	ANDL             $0x7fffffff, BX
 	VMOVDQU64        (CX)(BX*1), Z8
 	MOVL             60(DX), BX
+	ANDL             $0x7fffffff, BX
 	VMOVDQU64        (CX)(BX*1), Z9
 	VPUNPCKLQDQ      Z3, Z2, Z10
 	VPUNPCKHQDQ      Z3, Z2, Z2
@@ -9257,7 +9301,8 @@ TEXT ·add2(SB), NOSPLIT|NOPTR, $0-24
 	VMOVDQU64        Z8, 5248(AX)
 	VMOVDQU64        Z10, 5312(AX)
 	VMOVDQU64        Z5, 5376(AX)
-	KMOVB            65(DX), K1
+	VMOVDQU32        32(DX), Y5
+	VPMOVD2M         Y5, K1
 	VPBROADCASTQ     double<>+0(SB), Z5
 	VPSUBQ           Z11, Z5, K1, Z11
 	VPBROADCASTQ     double<>+8(SB), Z5
@@ -11661,7 +11706,7 @@ TEXT ·add2(SB), NOSPLIT|NOPTR, $0-24
 	RET
 
 // func addAffine2(w *byte, base *byte, s *byte)
-// Requires: AVX, AVX512DQ, AVX512F, AVX512IFMA
+// Requires: AVX, AVX512DQ, AVX512F, AVX512IFMA, AVX512VL
 TEXT ·addAffine2(SB), NOSPLIT|NOPTR, $0-24
 	MOVQ             w+0(FP), AX
 	MOVQ             base+8(FP), CX
@@ -11671,20 +11716,28 @@ TEXT ·addAffine2(SB), NOSPLIT|NOPTR, $0-24
 	MOVQ             $0x0000001000003d10, BX
 	VPBROADCASTQ     BX, Z1
 	MOVL             (DX), BX
+	ANDL             $0x7fffffff, BX
 	VMOVDQU64        (CX)(BX*1), Z2
 	MOVL             4(DX), BX
+	ANDL             $0x7fffffff, BX
 	VMOVDQU64        (CX)(BX*1), Z3
 	MOVL             8(DX), BX
+	ANDL             $0x7fffffff, BX
 	VMOVDQU64        (CX)(BX*1), Z4
 	MOVL             12(DX), BX
+	ANDL             $0x7fffffff, BX
 	VMOVDQU64        (CX)(BX*1), Z5
 	MOVL             16(DX), BX
+	ANDL             $0x7fffffff, BX
 	VMOVDQU64        (CX)(BX*1), Z6
 	MOVL             20(DX), BX
+	ANDL             $0x7fffffff, BX
 	VMOVDQU64        (CX)(BX*1), Z7
 	MOVL             24(DX), BX
+	ANDL             $0x7fffffff, BX
 	VMOVDQU64        (CX)(BX*1), Z8
 	MOVL             28(DX), BX
+	ANDL             $0x7fffffff, BX
 	VMOVDQU64        (CX)(BX*1), Z9
 	VPUNPCKLQDQ      Z3, Z2, Z10
 	VPUNPCKHQDQ      Z3, Z2, Z2
@@ -11743,7 +11796,8 @@ TEXT ·addAffine2(SB), NOSPLIT|NOPTR, $0-24
 	VMOVDQU64        Z8, 2048(AX)
 	VMOVDQU64        Z10, 2112(AX)
 	VMOVDQU64        Z5, 2176(AX)
-	KMOVB            64(DX), K1
+	VMOVDQU32        (DX), Y5
+	VPMOVD2M         Y5, K1
 	VPBROADCASTQ     double<>+0(SB), Z5
 	VPSUBQ           Z11, Z5, K1, Z11
 	VPBROADCASTQ     double<>+8(SB), Z5
@@ -11772,20 +11826,28 @@ TEXT ·addAffine2(SB), NOSPLIT|NOPTR, $0-24
 	VMOVDQU64        Z3, 2432(AX)
 	VMOVDQU64        Z2, 2496(AX)
 	MOVL             32(DX), BX
+	ANDL             $0x7fffffff, BX
 	VMOVDQU64        (CX)(BX*1), Z2
 	MOVL             36(DX), BX
+	ANDL             $0x7fffffff, BX
 	VMOVDQU64        (CX)(BX*1), Z3
 	MOVL             40(DX), BX
+	ANDL             $0x7fffffff, BX
 	VMOVDQU64        (CX)(BX*1), Z4
 	MOVL             44(DX), BX
+	ANDL             $0x7fffffff, BX
 	VMOVDQU64        (CX)(BX*1), Z5
 	MOVL             48(DX), BX
+	ANDL             $0x7fffffff, BX
 	VMOVDQU64        (CX)(BX*1), Z6
 	MOVL             52(DX), BX
+	ANDL             $0x7fffffff, BX
 	VMOVDQU64        (CX)(BX*1), Z7
 	MOVL             56(DX), BX
+	ANDL             $0x7fffffff, BX
 	VMOVDQU64        (CX)(BX*1), Z8
 	MOVL             60(DX), BX
+	ANDL             $0x7fffffff, BX
 	VMOVDQU64        (CX)(BX*1), Z9
 	VPUNPCKLQDQ      Z3, Z2, Z10
 	VPUNPCKHQDQ      Z3, Z2, Z2
@@ -11844,7 +11906,8 @@ TEXT ·addAffine2(SB), NOSPLIT|NOPTR, $0-24
 	VMOVDQU64        Z8, 5248(AX)
 	VMOVDQU64        Z10, 5312(AX)
 	VMOVDQU64        Z5, 5376(AX)
-	KMOVB            65(DX), K1
+	VMOVDQU32        32(DX), Y5
+	VPMOVD2M         Y5, K1
 	VPBROADCASTQ     double<>+0(SB), Z5
 	VPSUBQ           Z11, Z5, K1, Z11
 	VPBROADCASTQ     double<>+8(SB), Z5
@@ -14472,7 +14535,7 @@ TEXT ·addAffine2(SB), NOSPLIT|NOPTR, $0-24
 	RET
 
 // func start2(w *byte, base *byte, s *byte)
-// Requires: AVX, AVX512DQ, AVX512F
+// Requires: AVX, AVX512DQ, AVX512F, AVX512VL
 TEXT ·start2(SB), NOSPLIT|NOPTR, $0-24
 	MOVQ         w+0(FP), AX
 	MOVQ         base+8(FP), CX
@@ -14482,20 +14545,28 @@ TEXT ·start2(SB), NOSPLIT|NOPTR, $0-24
 	MOVQ         $0x0000001000003d10, BX
 	VPBROADCASTQ BX, Z1
 	MOVL         (DX), BX
+	ANDL         $0x7fffffff, BX
 	VMOVDQU64    (CX)(BX*1), Z1
 	MOVL         4(DX), BX
+	ANDL         $0x7fffffff, BX
 	VMOVDQU64    (CX)(BX*1), Z2
 	MOVL         8(DX), BX
+	ANDL         $0x7fffffff, BX
 	VMOVDQU64    (CX)(BX*1), Z3
 	MOVL         12(DX), BX
+	ANDL         $0x7fffffff, BX
 	VMOVDQU64    (CX)(BX*1), Z4
 	MOVL         16(DX), BX
+	ANDL         $0x7fffffff, BX
 	VMOVDQU64    (CX)(BX*1), Z5
 	MOVL         20(DX), BX
+	ANDL         $0x7fffffff, BX
 	VMOVDQU64    (CX)(BX*1), Z6
 	MOVL         24(DX), BX
+	ANDL         $0x7fffffff, BX
 	VMOVDQU64    (CX)(BX*1), Z7
 	MOVL         28(DX), BX
+	ANDL         $0x7fffffff, BX
 	VMOVDQU64    (CX)(BX*1), Z8
 	VPUNPCKLQDQ  Z2, Z1, Z9
 	VPUNPCKHQDQ  Z2, Z1, Z1
@@ -14554,7 +14625,8 @@ TEXT ·start2(SB), NOSPLIT|NOPTR, $0-24
 	VMOVDQU64    Z7, 2048(AX)
 	VMOVDQU64    Z9, 2112(AX)
 	VMOVDQU64    Z4, 2176(AX)
-	KMOVB        64(DX), K1
+	VMOVDQU32    (DX), Y4
+	VPMOVD2M     Y4, K1
 	VPBROADCASTQ double<>+0(SB), Z4
 	VPSUBQ       Z10, Z4, K1, Z10
 	VPBROADCASTQ double<>+8(SB), Z4
@@ -14583,20 +14655,28 @@ TEXT ·start2(SB), NOSPLIT|NOPTR, $0-24
 	VMOVDQU64    Z2, 2432(AX)
 	VMOVDQU64    Z1, 2496(AX)
 	MOVL         32(DX), BX
+	ANDL         $0x7fffffff, BX
 	VMOVDQU64    (CX)(BX*1), Z1
 	MOVL         36(DX), BX
+	ANDL         $0x7fffffff, BX
 	VMOVDQU64    (CX)(BX*1), Z2
 	MOVL         40(DX), BX
+	ANDL         $0x7fffffff, BX
 	VMOVDQU64    (CX)(BX*1), Z3
 	MOVL         44(DX), BX
+	ANDL         $0x7fffffff, BX
 	VMOVDQU64    (CX)(BX*1), Z4
 	MOVL         48(DX), BX
+	ANDL         $0x7fffffff, BX
 	VMOVDQU64    (CX)(BX*1), Z5
 	MOVL         52(DX), BX
+	ANDL         $0x7fffffff, BX
 	VMOVDQU64    (CX)(BX*1), Z6
 	MOVL         56(DX), BX
+	ANDL         $0x7fffffff, BX
 	VMOVDQU64    (CX)(BX*1), Z7
 	MOVL         60(DX), BX
+	ANDL         $0x7fffffff, BX
 	VMOVDQU64    (CX)(BX*1), Z8
 	VPUNPCKLQDQ  Z2, Z1, Z9
 	VPUNPCKHQDQ  Z2, Z1, Z1
@@ -14655,7 +14735,8 @@ TEXT ·start2(SB), NOSPLIT|NOPTR, $0-24
 	VMOVDQU64    Z7, 5248(AX)
 	VMOVDQU64    Z9, 5312(AX)
 	VMOVDQU64    Z4, 5376(AX)
-	KMOVB        65(DX), K1
+	VMOVDQU32    32(DX), Y4
+	VPMOVD2M     Y4, K1
 	VPBROADCASTQ double<>+0(SB), Z4
 	VPSUBQ       Z10, Z4, K1, Z10
 	VPBROADCASTQ double<>+8(SB), Z4

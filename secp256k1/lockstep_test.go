@@ -136,9 +136,9 @@ func TestSplitsAreWhatTheyStandFor(t *testing.T) {
 	value := func(e *[3]uint64, width uint) *big.Int {
 		v := new(big.Int)
 		for at := uint(0); at < halfBits; at += width {
-			index, negative := digit(e, at, width)
-			d := big.NewInt(2*int64(index) + 1)
-			if negative == 1 {
+			index := digit(e, at, width, 1)
+			d := big.NewInt(2*int64(index&^negated) + 1)
+			if index&negated != 0 {
 				d.Neg(d)
 			}
 			v.Add(v, d.Lsh(d, at))

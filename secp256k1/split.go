@@ -117,13 +117,14 @@ func generatorDigits(k number) (low, high [3]uint64) {
 	return [3]uint64{k[0], k[1], k[2] & 3}, [3]uint64{k[2]>>2 | k[3]<<62, k[3] >> 2}
 }
 
-// digit returns the digit of a scalar at a bit, of a width: 2*index + 1, negative if the
-// last result is 1. With e the bits there it is 2e - (2^width - 1).
-func digit(e *[3]uint64, at, width uint) (index uint32, negative uint8) {
+// digit returns the digit of a scalar at a bit, of a width, as the offset of its line:
+// index*stride for 2*index + 1, with the bit for negated if it is negative. With e the
+// bits there the digit is 2e - (2^width - 1).
+func digit(e *[3]uint64, at, width uint, stride uint32) uint32 {
 	v := e[at/64] >> (at % 64)
 	if at%64+width > 64 {
 		v |= e[at/64+1] << (64 - at%64)
 	}
-	below := v>>(width-1)&1 - 1 // all ones if e is below the middle
-	return uint32((v ^ below) & (1<<(width-1) - 1)), uint8(below & 1)
+	below := uint32(v>>(width-1)&1) - 1 // all ones if e is below the middle
+	return (uint32(v)^below)&(1<<(width-1)-1)*stride | below&negated
 }

@@ -71,12 +71,13 @@ func pack(e element) (w [4]reg.VecVirtual) {
 	return w
 }
 
-// loadLines loads a line for each lane: base plus its offset.
+// loadLines loads a line for each lane: base plus its offset, less the bit for the sign.
 func loadLines(k constants, base, offsets reg.Register, group int) (x, y element) {
 	var rows [8]reg.VecVirtual
 	for lane := range rows {
 		offset := GP64()
 		movl(Mem{Base: offsets, Disp: group*32 + lane*4}, offset.As32())
+		ANDL(U32(1<<31-1), offset.As32())
 		rows[lane] = ZMM()
 		vmovdqu64(Mem{Base: base, Index: offset, Scale: 1}, rows[lane])
 	}
@@ -94,10 +95,11 @@ func storeLines(x, y [4]reg.VecVirtual, base reg.Register, offset int) {
 	}
 }
 
-// negateLanes replaces e by its negative in the lanes that the byte at mask names.
-func negateLanes(k constants, e element, mask Mem) {
-	bits := K()
-	kmovb(mask, bits)
+// negateLanes replaces e by its negative in the lanes whose offset has the highest bit.
+func negateLanes(k constants, e element, offsets Mem) {
+	bits, words := K(), YMM()
+	VMOVDQU32(offsets, words)
+	VPMOVD2M(words, bits)
 	for i := range e {
 		m := ZMM()
 		vpbroadcastq(double.limb(i), m)

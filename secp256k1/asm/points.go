@@ -203,12 +203,12 @@ func finishEntry(groups []group, entry func(group) [3]slot, beta slot, lines reg
 }
 
 // loadPoint puts the lines that the offsets of the step name into temps 0 and 1, y negated
-// as its masks say.
+// as they say.
 func loadPoint(groups []group, base, step reg.Register) {
 	for _, g := range groups {
 		x, y := loadLines(g.k, base, step, g.number)
 		g.temp(0).store(x)
-		negateLanes(g.k, y, Mem{Base: step, Disp: maxGroups*8*4 + g.number})
+		negateLanes(g.k, y, Mem{Base: step, Disp: g.number * 8 * 4})
 		g.temp(1).store(y)
 	}
 }

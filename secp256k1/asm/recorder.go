@@ -119,4 +119,3 @@ func vpmadd52luqBroadcast(ops ...Op) { tape.instruction(func() { VPMADD52LUQ_BCS
 func vpmadd52huqBroadcast(ops ...Op) { tape.instruction(func() { VPMADD52HUQ_BCST(ops...) }) }
 func movl(from, to Op)               { tape.instruction(func() { MOVL(from, to) }) }
 func movq(from, to Op)               { tape.instruction(func() { MOVQ(from, to) }) }
-func kmovb(from, to Op)              { tape.instruction(func() { KMOVB(from, to) }) }
