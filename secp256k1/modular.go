@@ -100,20 +100,21 @@ func mulAdd(a, b, c, d uint64) (high, low uint64) {
 
 // mul is a*b/2^256 (Montgomery's product), both below the modulus.
 func (m *modulus) mul(a, b *number) number {
+	b0, b1, b2, b3 := b[0], b[1], b[2], b[3]
+	m0, m1, m2, m3, inverse := m.m[0], m.m[1], m.m[2], m.m[3], m.inverse
 	var t0, t1, t2, t3, t4 uint64
-	for i := range 4 {
-		x := a[i]
+	for _, x := range a {
 		var c, d, carry uint64
-		c, t0 = mulAdd(x, b[0], t0, 0)
-		c, t1 = mulAdd(x, b[1], t1, c)
-		c, t2 = mulAdd(x, b[2], t2, c)
-		c, t3 = mulAdd(x, b[3], t3, c)
+		c, t0 = mulAdd(x, b0, t0, 0)
+		c, t1 = mulAdd(x, b1, t1, c)
+		c, t2 = mulAdd(x, b2, t2, c)
+		c, t3 = mulAdd(x, b3, t3, c)
 		t4, carry = bits.Add64(t4, c, 0)
-		q := t0 * m.inverse
-		d, _ = mulAdd(q, m.m[0], t0, 0)
-		d, t0 = mulAdd(q, m.m[1], t1, d)
-		d, t1 = mulAdd(q, m.m[2], t2, d)
-		d, t2 = mulAdd(q, m.m[3], t3, d)
+		q := t0 * inverse
+		d, _ = mulAdd(q, m0, t0, 0)
+		d, t0 = mulAdd(q, m1, t1, d)
+		d, t1 = mulAdd(q, m2, t2, d)
+		d, t2 = mulAdd(q, m3, t3, d)
 		t3, c = bits.Add64(t4, d, 0)
 		t4 = carry + c
 	}

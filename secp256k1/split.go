@@ -31,16 +31,17 @@ var (
 
 // mulRound is a*b/2^384, rounded.
 func mulRound(a, b *number) [2]uint64 {
-	var p [8]uint64
-	for i, x := range a {
+	var p0, p1, p2, p3 uint64
+	b0, b1, b2, b3 := b[0], b[1], b[2], b[3]
+	for _, x := range a {
 		var c uint64
-		for j, y := range b {
-			c, p[i+j] = mulAdd(x, y, p[i+j], c)
-		}
-		p[i+4] = c
+		c, _ = mulAdd(x, b0, p0, 0)
+		c, p0 = mulAdd(x, b1, p1, c)
+		c, p1 = mulAdd(x, b2, p2, c)
+		p3, p2 = mulAdd(x, b3, p3, c)
 	}
-	low, carry := bits.Add64(p[6], p[5]>>63, 0)
-	return [2]uint64{low, p[7] + carry}
+	low, carry := bits.Add64(p2, p1>>63, 0)
+	return [2]uint64{low, p3 + carry}
 }
 
 // addTo and subFrom work modulo 2^192 on numbers with a sign.
