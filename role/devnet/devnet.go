@@ -117,7 +117,7 @@ func (d *Devnet) start(ctx context.Context) error {
 	}
 	backend := &node.Backend{Node: n, Submit: seq.Submit, ReadyHook: seq.Ready, DevControls: seq.Dev(), Pool: seq.Pool}
 	serving := d.opts.RPC
-	serving.ClientVersion, serving.Logger, serving.OpenTxPool = "talaria/"+d.opts.Version, d.log, d.opts.OpenTxPool
+	serving.ClientVersion, serving.Logger, serving.OpenTxPool = d.clientVersion(), d.log, d.opts.OpenTxPool
 	server := rpc.New(backend, serving)
 	d.onClose(server.Shutdown)
 	go d.serve("JSON-RPC", func() error { return server.Serve(listeners[0]) })
@@ -283,6 +283,15 @@ func (d *Devnet) startSequencer(ctx context.Context, client *l1.Client, source *
 	}
 	d.onClose(seq.Close)
 	return seq, nil
+}
+
+// clientVersion names the node. Of a development chain it begins as test suites ask: the
+// helpers of Hardhat's serve nodes only that call themselves by anvil's name or its own.
+func (d *Devnet) clientVersion() string {
+	if d.opts.Development {
+		return "anvil/talaria/" + d.opts.Version
+	}
+	return "talaria/" + d.opts.Version
 }
 
 // development gives the node the keys of the ten accounts.

@@ -11,7 +11,6 @@ import (
 	"github.com/ethereum/go-ethereum/crypto"
 
 	"github.com/talaria-l2/talaria/chain"
-	"github.com/talaria-l2/talaria/derive"
 	"github.com/talaria-l2/talaria/rpc"
 	"github.com/talaria-l2/talaria/sequencing"
 )
@@ -42,8 +41,10 @@ type devRecord struct {
 	Settings  rpc.DevSettings `json:"settings"`
 	NextID    uint64          `json:"nextId"`
 	Snapshots []devSnapshot   `json:"snapshots,omitempty"` // by id
-	// Origin is the newest L1 block whose deposits were executed, when that was undone.
-	Origin chain.L1Origin `json:"origin"`
+	// Origin is the newest L1 block whose deposits were executed when block OriginAt was
+	// sealed, or in a block that was undone.
+	Origin   chain.L1Origin `json:"origin"`
+	OriginAt uint64         `json:"originAt"`
 	// UndoneSeq is the last log record that going back undid.
 	UndoneSeq uint64 `json:"undoneSeq"`
 	// Target is the block that the chain is going back to, nil if it is not.
@@ -52,14 +53,6 @@ type devRecord struct {
 
 // undid reports whether the log record was undone.
 func (d *devChain) undid(seq uint64) bool { return d != nil && seq <= d.UndoneSeq }
-
-// originAfter is the L1 block to go on from if the chain's newest has that origin.
-func (d *devChain) originAfter(origin chain.L1Origin) chain.L1Origin {
-	if d != nil && d.Origin.Number > origin.Number {
-		return d.Origin
-	}
-	return origin
-}
 
 // startDevelopment reads what the store has of a development chain, and completes
 // going back if that was interrupted.
@@ -242,21 +235,6 @@ func (l *loop) devNow() rpc.DevNow {
 		n.OpenTxs = l.users
 	}
 	return n
-}
-
-// devOrigins takes over the L1 blocks that are known: one L2 block may take several,
-// whatever their time, but the deposits of one only.
-func (l *loop) devOrigins() {
-	portal := l.s.node.Config().Portal
-	for next := l.s.l1.Next.Peek(); next != nil; next = l.s.l1.Next.Peek() {
-		deposits := derive.Deposits(next, portal)
-		if len(deposits) > 0 && len(l.dev.deposits) > 0 {
-			return
-		}
-		l.dev.deposits = append(l.dev.deposits, deposits...)
-		l.origin = next
-		l.s.l1.Next.Pop()
-	}
 }
 
 // barrier calls f when everything up to now is durable and published.

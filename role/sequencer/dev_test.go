@@ -16,6 +16,7 @@ import (
 	"github.com/ethereum/go-ethereum/crypto"
 	"github.com/holiman/uint256"
 
+	"github.com/talaria-l2/talaria/chain"
 	"github.com/talaria-l2/talaria/derive"
 	"github.com/talaria-l2/talaria/role/node"
 	"github.com/talaria-l2/talaria/rpc"
@@ -458,9 +459,61 @@ func TestL1NeverHoldsADevelopmentChainUp(t *testing.T) {
 		r.l1.add(&derive.L1Block{Number: n + 1, Hash: common.Hash{byte(n + 1)}, Timestamp: 5, BaseFee: big.NewInt(1), BlobBaseFee: big.NewInt(1)})
 	}
 	r.mine(rpc.DevMine{Blocks: 1})
-	if origin, err := r.node.Origin(); err != nil || origin.Number != 50 {
-		t.Errorf("origin %d (%v), want 50", origin.Number, err)
+	b, err := r.node.BlockByNumber(context.Background(), 3)
+	if err != nil || len(b.Txs) != 0 {
+		t.Errorf("a block without deposits has %d transactions (%v)", len(b.Txs), err)
 	}
+}
+
+// depositBlock is an L1 block that deposits a wei to 0x…02.
+func (r *rig) depositBlock(number uint64) *derive.L1Block {
+	opaque := append(common.Hash{31: 1}.Bytes(), common.Hash{31: 1}.Bytes()...)
+	opaque = append(opaque, 0, 0, 0, 0, 0, 1, 0, 0) // gas 65536
+	opaque = append(opaque, 0)                      // no creation
+	data := append(common.Hash{31: 32}.Bytes(), common.Hash{31: byte(len(opaque))}.Bytes()...)
+	data = append(data, common.RightPadBytes(opaque, 96)...)
+	return &derive.L1Block{
+		Number: number, Hash: common.Hash{byte(number)}, Timestamp: 5, BaseFee: big.NewInt(1), BlobBaseFee: big.NewInt(1),
+		Deposits: []*types.Log{{Address: r.g.Config.Portal, Topics: []common.Hash{chain.DepositEventTopic, {31: 1}, {31: 2}, {}}, Data: data}},
+	}
+}
+
+// A deposit makes a block, and is executed once, whatever happens to the chain. The
+// fake L1 forgets what it has handed out, so it is asked for what comes after.
+func TestDepositsAreExecutedOnce(t *testing.T) {
+	restarts(t, func(t *testing.T, r *rig, again func()) {
+		id, err := r.seq.Dev().Snapshot(r.ctx())
+		r.must(err)
+		feed := r.node.Subscribe(1000)
+		defer feed.Close()
+		r.l1.add(r.depositBlock(1))
+		r.l1.add(r.depositBlock(2))
+		for sealed := 0; sealed < 2; {
+			if ev := <-feed.Events(); ev.Sealed != nil {
+				sealed++
+			}
+		}
+		to := common.Address{19: 2}
+		if got := r.balance(to, newest); got != 2 {
+			t.Fatalf("two deposits of a wei made %d", got)
+		}
+		again()
+		if r.origin.Number > 2 || r.restarted && r.origin.Number != 2 {
+			t.Errorf("L1 goes on from block %d, want 2", r.origin.Number)
+		}
+		if known, err := r.seq.Dev().Revert(r.ctx(), id); err != nil || !known {
+			t.Fatalf("revert: %v (%v)", known, err)
+		}
+		again()
+		if r.restarted && r.origin.Number != 2 {
+			t.Errorf("after going back L1 goes on from block %d, want 2", r.origin.Number)
+		}
+		r.mine(rpc.DevMine{Blocks: 2})
+		again()
+		if r.balance(to, newest) != 0 || r.restarted && r.origin.Number != 2 {
+			t.Errorf("balance %d after going back; L1 goes on from block %d", r.balance(to, newest), r.origin.Number)
+		}
+	})
 }
 
 func TestAChainIsOfOneKindForGood(t *testing.T) {

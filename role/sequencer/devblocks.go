@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/talaria-l2/talaria/chain"
+	"github.com/talaria-l2/talaria/derive"
 	"github.com/talaria-l2/talaria/exec"
 	"github.com/talaria-l2/talaria/rpc"
 	"github.com/talaria-l2/talaria/sequencing"
@@ -100,13 +101,8 @@ func (l *loop) devOpen(timestamp uint64) (opened bool, err error) {
 	if timestamp == 0 {
 		timestamp = l.devTimestamp()
 	}
-	sequence := uint64(0)
-	if l.head.Origin == l.origin.ID() {
-		sequence = l.head.SequenceNumber + 1
-	}
 	number, settings := l.head.Number+1, &l.dev.Settings
-	origin := l.origin.Attributes(sequence, l.s.node.Config().Batcher)
-	l.attrs = exec.Attributes{Timestamp: timestamp, PrevRandao: origin.PrevRandao, ParentBeacon: origin.ParentBeacon}
+	l.attrs = exec.Attributes{Timestamp: timestamp, PrevRandao: l.origin.PrevRandao, ParentBeacon: l.origin.ParentBeaconRoot}
 	if settings.NextBaseFee != nil && settings.BaseFeeBlock == number {
 		l.attrs.BaseFee = settings.NextBaseFee
 	}
@@ -119,7 +115,7 @@ func (l *loop) devOpen(timestamp uint64) (opened bool, err error) {
 	start := chain.Micros(timestamp) * 1_000_000
 	l.slot = sequencing.BlockSlot{Timestamp: timestamp, Opened: start, Closes: start + 1_000_000}
 	l.logs, l.bytes, l.users, l.logBytes = 0, 0, 0, 0
-	for _, tx := range append([]*chain.Tx{origin.Tx()}, l.dev.deposits...) {
+	for _, tx := range l.devDeposits() {
 		r, err := l.chain.Apply(tx)
 		if err != nil {
 			return false, fmt.Errorf("block %d: deposit %s: %w", number, tx.Hash(), err)
@@ -134,7 +130,7 @@ func (l *loop) devOpened(opened bool) {
 	if !opened {
 		return
 	}
-	l.dev.deposits = nil
+	l.dev.executed(l.origin)
 	settings := &l.dev.Settings
 	if settings.NextTimestamp == l.slot.Timestamp || settings.Clock(now()) < l.slot.Opened {
 		l.dev.goOnFrom(l.slot.Timestamp)
@@ -142,6 +138,11 @@ func (l *loop) devOpened(opened bool) {
 	if settings.NextTimestamp <= l.slot.Timestamp {
 		settings.NextTimestamp = 0
 	}
+}
+
+// executed notes that the deposits up to the L1 block are in a block.
+func (d *devChain) executed(origin *derive.L1Block) {
+	d.deposits, d.Origin = nil, origin.ID()
 }
 
 // goOnFrom sets the chain's clock to a block's timestamp, which is what time is for
@@ -187,7 +188,8 @@ func (l *loop) devSettle(opened bool) error {
 
 // devSeal cuts and seals the open block.
 func (l *loop) devSeal() error {
-	if l.chain.MiniTxs() > 0 || l.chain.Edited() {
+	_, minis, _ := l.chain.OpenBlock()
+	if len(minis) == 0 || l.chain.MiniTxs() > 0 || l.chain.Edited() {
 		if err := l.cut(now()); err != nil {
 			return err
 		}

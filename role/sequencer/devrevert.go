@@ -58,10 +58,13 @@ func (l *loop) devClose() error {
 	if !l.chain.IsOpen() && !l.chain.Edited() {
 		return nil
 	}
-	if _, err := l.devOpen(l.head.Timestamp); err != nil {
+	opened, err := l.devOpen(l.head.Timestamp)
+	if err != nil {
 		return err
 	}
-	l.dev.deposits = nil
+	if opened {
+		l.dev.executed(l.origin)
+	}
 	return l.devSeal()
 }
 
@@ -112,10 +115,7 @@ func (l *loop) goBack(number uint64, settings rpc.DevSettings, snapshots []devSn
 	d := l.dev
 	d.Settings, d.Snapshots = settings, slices.Clone(snapshots)
 	d.UndoneSeq = max(l.s.wal.Durable(), l.s.durable.reached())
-	if l.head.Origin.Number > d.Origin.Number { // whose deposits are not executed again
-		d.Origin = l.head.Origin
-	}
-	d.Target = &number
+	d.Target, d.OriginAt = &number, number // deposits are not executed again
 	if err := l.s.saveDevelopment(); err != nil {
 		return err
 	}
@@ -162,7 +162,7 @@ func (l *loop) devRefuse() {
 func (l *loop) reload() error {
 	var err error
 	l.chain = l.s.node.Exec()
-	if l.head, err = l.s.node.ParentHead(); err != nil {
+	if l.head, err = l.s.parentHead(); err != nil {
 		return err
 	}
 	l.lastStamp = l.head.LastMicros

@@ -48,7 +48,7 @@ type loop struct {
 func newLoop(s *Sequencer) (*loop, error) {
 	l := &loop{s: s, chain: s.node.Exec(), origin: s.l1.Origin, held: make(map[common.Hash]*rpc.Submission), dev: s.dev}
 	var err error
-	if l.head, err = s.node.ParentHead(); err != nil {
+	if l.head, err = s.parentHead(); err != nil {
 		return nil, err
 	}
 	l.lastStamp = l.head.LastMicros
@@ -437,7 +437,7 @@ func (l *loop) closeBlock(t chain.Micros) error {
 		return err
 	}
 	l.s.entries <- entry{seq: seq, block: block, diff: diff}
-	if l.head, err = derive.HeadOf(block); err != nil {
+	if l.head, err = l.s.headOf(block); err != nil {
 		return err
 	}
 	return nil

@@ -140,11 +140,11 @@ func Start(n *node.Node, opts Options) (*Sequencer, error) {
 }
 
 func (s *Sequencer) connect() error {
-	origin, err := s.node.Origin()
+	origin, err := s.origin()
 	if err != nil {
 		return err
 	}
-	s.l1, err = s.opts.Connect(s.dev.originAfter(origin))
+	s.l1, err = s.opts.Connect(origin)
 	return err
 }
 

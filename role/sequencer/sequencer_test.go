@@ -76,6 +76,10 @@ type rig struct {
 	stateCache uint64
 	pending    sequencing.PendingSettings
 	dev        bool // a development chain
+	// origin is the L1 block that the last start asked for; restarted tells that it was
+	// not the first.
+	origin             chain.L1Origin
+	started, restarted bool
 }
 
 func newRig(t *testing.T) *rig { return newRigWith(t, func(*rig) {}) }
@@ -122,7 +126,9 @@ func (r *rig) start() {
 	if r.dev {
 		dev = &Development{Keys: r.users}
 	}
-	r.seq, err = Start(r.node, Options{Key: r.key, Block: 200, Pending: r.pending, Development: dev, Connect: func(chain.L1Origin) (L1, error) {
+	r.seq, err = Start(r.node, Options{Key: r.key, Block: 200, Pending: r.pending, Development: dev, Connect: func(at chain.L1Origin) (L1, error) {
+		r.restarted, r.origin = r.restarted || r.started, at
+		r.started = true
 		return L1{Origin: origin, Next: r.l1}, nil
 	}})
 	if err != nil {
