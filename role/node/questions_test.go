@@ -6,6 +6,7 @@ import (
 	"maps"
 	"math/big"
 	"slices"
+	"strings"
 	"testing"
 
 	"github.com/ethereum/go-ethereum/common"
@@ -56,16 +57,13 @@ func standard(value any) any {
 
 // elsewhere are methods of the schema that this test does not ask, and why.
 var elsewhere = map[string]string{
-	"eth_sign":                 "only a development chain holds keys: see rpc.TestFixedAnswers and the tests of rpc/dev.go",
-	"eth_signTransaction":      "as eth_sign",
-	"eth_sendTransaction":      "as eth_sign",
-	"testing_buildBlockV1":     "only a development chain offers it",
-	"debug_traceTransaction":   "answers depend on the tracer: tested against go-ethereum's in tracer",
-	"debug_traceBlockByNumber": "as debug_traceTransaction",
-	"debug_traceBlockByHash":   "as debug_traceTransaction",
-	"txpool_content":           "the sequencer's: tested where it is",
-	"txpool_contentFrom":       "as txpool_content",
-	"txpool_status":            "as txpool_content",
+	"eth_sign":             "only a development chain holds keys: see rpc.TestFixedAnswers and the tests of rpc/dev.go",
+	"eth_signTransaction":  "as eth_sign",
+	"eth_sendTransaction":  "as eth_sign",
+	"testing_buildBlockV1": "only a development chain offers it",
+	"txpool_content":       "the sequencer's: tested where it is",
+	"txpool_contentFrom":   "as txpool_content",
+	"txpool_status":        "as txpool_content",
 }
 
 // asked is a chain with every kind of transaction, and what to ask about it.
@@ -159,6 +157,13 @@ func (a *asked) questions() map[string][]string {
 			`[{"blockStateCalls":[{"stateOverrides":{` + put + `:{"code":"0x5b5f56"}},"calls":[{"to":` + put + `,"gas":"0x10000"}]}]},"0x2"]`,
 		},
 	}
+	all := `,{"enableMemory":true,"enableReturnData":true}`
+	for _, tx := range txs {
+		one := strings.Trim(tx, "[]")
+		q["debug_traceTransaction"] = append(q["debug_traceTransaction"], tx, "["+one+all+"]", "["+one+`,{"disableStack":true,"disableStorage":true}]`)
+	}
+	q["debug_traceBlockByNumber"] = []string{`["0x1"]`, `["0x2"` + all + `]`, `["latest"]`, `["pending"]`, `["0x3",{"tracer":"callTracer"}]`}
+	q["debug_traceBlockByHash"] = []string{"[" + hash(0) + "]", "[" + hash(1) + all + "]"}
 	// A pending block has no hash and nonce yet: see rpc.TestGoEthereumsClientOverBothTransports.
 	q["eth_getBlockByNumber"] = each(slices.DeleteFunc(slices.Clone(numbers), func(n string) bool { return n == `"pending"` }), ",true", ",false")
 	for _, method := range []string{
