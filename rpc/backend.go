@@ -30,6 +30,7 @@ type Backend interface {
 	DevChain
 	Accessor
 	TierTimes
+	BundleCaller
 
 	TxPool
 	Streamer

@@ -301,3 +301,7 @@ func (b *fakeBackend) BlockAccesses(context.Context, uint64) ([]AccountAccess, e
 }
 
 func (b *fakeBackend) TierTimes(uint64) TierTime { return TierTime{} }
+
+func (b *fakeBackend) CallMany(context.Context, *CallManyRequest) ([][]*CallResult, error) {
+	return nil, nil
+}

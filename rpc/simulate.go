@@ -259,6 +259,7 @@ func (w *writer) simulated(b *SimulatedBlock, full bool) {
 
 // simulationMethods run calls without effect.
 func (s *Server) simulationMethods(t methodTable) {
+	t.slow("eth_callMany", 4, s.callMany).doc("Runs bundles of calls on one another at the end of a block, as Erigon does; each bundle is one block later", "role/node.TestBundlesOfCalls")
 	t.slow("eth_simulateV1", 2, s.simulateV1).doc("Executes blocks of calls on one another, with overrides, and answers with the blocks; their `stateRoot` is zero", "role/node.TestSimulatedBlocks")
 }
 
