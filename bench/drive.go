@@ -71,11 +71,17 @@ func (l *lane) finish() {
 
 // take picks up to n items in turn from the lane's senders, each sender's in order.
 func (l *lane) take(n int, picked []int, due time.Duration) []int {
-	for len(picked) < n && len(l.ring) > 0 {
+	for held := 0; len(picked) < n && held < len(l.ring); {
 		if l.at >= len(l.ring) {
 			l.at = 0
 		}
 		s := l.ring[l.at]
+		if s.again && s.onWay > 0 {
+			held++
+			l.at++
+			continue
+		}
+		s.again = false
 		for s.next < s.count && l.d.items[s.first+s.next].fate == answered {
 			s.next++
 		}
@@ -92,6 +98,8 @@ func (l *lane) take(n int, picked []int, due time.Duration) []int {
 		}
 		it.fate = unclear
 		l.owner[i] = s
+		s.onWay++
+		held = 0
 		l.count.attempts++
 		picked = append(picked, i)
 	}
@@ -102,7 +110,7 @@ func (l *lane) take(n int, picked []int, due time.Duration) []int {
 func (l *lane) accept(i int, now time.Time) {
 	it := &l.d.items[i]
 	it.fate = answered
-	delete(l.owner, i)
+	l.arrived(i)
 	l.latency.add(now.Sub(l.d.start) - it.due)
 	l.count.accepted++
 	l.last = now
@@ -110,8 +118,7 @@ func (l *lane) accept(i int, now time.Time) {
 
 // again takes an item back that was refused for load: its sender goes on from there.
 func (l *lane) again(i int, code string) {
-	s := l.owner[i]
-	delete(l.owner, i)
+	s := l.arrived(i)
 	l.d.items[i].fate = shed
 	l.count.shed++
 	l.sheds[code]++
@@ -120,8 +127,16 @@ func (l *lane) again(i int, code string) {
 		if s.next >= s.count && !l.has(s) {
 			l.ring = append(l.ring, s)
 		}
-		s.next = j
+		s.next, s.again = j, true
 	}
+}
+
+// arrived takes an item off the way and returns its sender.
+func (l *lane) arrived(i int) *sender {
+	s := l.owner[i]
+	delete(l.owner, i)
+	s.onWay--
+	return s
 }
 
 func (l *lane) has(s *sender) bool {
@@ -136,8 +151,7 @@ func (l *lane) has(s *sender) bool {
 // refuse books a failure that does not pass: the sender's later nonces cannot be
 // included either.
 func (l *lane) refuse(i int, message string, f fate) {
-	s := l.owner[i]
-	delete(l.owner, i)
+	s := l.arrived(i)
 	l.d.items[i].fate = f
 	s.dead = true
 	l.failed = true

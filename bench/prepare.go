@@ -54,6 +54,8 @@ type sender struct {
 	count int
 	next  int // item to send next, 0..count
 	dead  bool
+	onWay int  // items sent and not answered
+	again bool // next went back: it waits until nothing is on the way
 }
 
 // deriveKey makes the n-th key of a seed.
