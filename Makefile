@@ -128,6 +128,10 @@ bench-core: e2e/node_modules/.stamp ## the execution core beside go-ethereum and
 	$(GO) build -buildvcs=false -ldflags '$(LDFLAGS)' -o bin/bench-core ./bench/core/compare
 	@bin/bench-core $(ARGS)
 
+.PHONY: bench-rpc
+bench-rpc: $(BIN) e2e/node_modules/.stamp ## a devnet beside anvil and go-ethereum under the same load; flags in ARGS="-runs 10 -txs 60000"
+	$(GO) run ./bench/peers $(ARGS)
+
 .PHONY: clean
 clean: ## remove what the other targets built
 	rm -rf bin contracts/out contracts/cache contracts/node_modules e2e/node_modules
