@@ -21,7 +21,11 @@ type Decoder struct {
 	signatures []secp256k1.Signature
 	recovered  []secp256k1.Recovered
 	which      []int // of the list each of plain is
+	made       []*Tx // for each of plain
 }
+
+// madeTogether transactions share an allocation. One that is kept keeps the others with it.
+const madeTogether = 4
 
 // NewDecoder makes a decoder for the chain of cfg.
 func NewDecoder(cfg *Config) *Decoder { return &Decoder{cfg: cfg} }
@@ -30,9 +34,14 @@ func NewDecoder(cfg *Config) *Decoder { return &Decoder{cfg: cfg} }
 // of each index exactly one is set.
 func (d *Decoder) Decode(raws [][]byte, txs []*Tx, errs []error) {
 	d.plain, d.which = d.plain[:0], d.which[:0]
-	made := make([]Tx, len(raws))
+	d.made = d.made[:0]
+	var some []Tx
 	for i, raw := range raws {
-		t := &made[i]
+		if len(some) == 0 {
+			some = make([]Tx, min(madeTogether, len(raws)-i))
+		}
+		t := &some[0]
+		some = some[1:]
 		d.plain = append(d.plain, plain{})
 		p := &d.plain[len(d.plain)-1]
 		small := uint64(len(raw)) <= d.cfg.MaxTxBytes
@@ -41,17 +50,18 @@ func (d *Decoder) Decode(raws [][]byte, txs []*Tx, errs []error) {
 			txs[i], errs[i] = DecodeTx(raw, d.cfg)
 			continue
 		}
-		d.which = append(d.which, i)
+		d.which, d.made = append(d.which, i), append(d.made, t)
 		p.addSigned(t.typ, &d.batch)
 		d.batch.Add(raw)
 	}
 	d.recover()
+	defer clear(d.made)
 	for k, i := range d.which {
 		if !d.recovered[k].OK {
 			txs[i], errs[i] = DecodeTx(raws[i], d.cfg)
 			continue
 		}
-		t := &made[i]
+		t := d.made[k]
 		t.hash, t.from = d.hashes[2*k+1], d.recovered[k].Address
 		txs[i], errs[i] = t, nil
 	}

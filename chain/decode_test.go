@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"math/big"
 	"math/rand"
+	"runtime"
 	"testing"
 
 	"github.com/ethereum/go-ethereum/common"
@@ -125,4 +126,34 @@ func FuzzManyAreDecodedAsEachAlone(f *testing.F) {
 	f.Fuzz(func(t *testing.T, raw []byte) {
 		checkTogether(t, NewDecoder(&cfg), &cfg, [][]byte{samples[4], raw, samples[7]})
 	})
+}
+
+func TestATransactionThatIsKeptDoesNotKeepTheRestOfItsBatch(t *testing.T) {
+	cfg := DefaultConfig()
+	raw := signedTx(t, int64(cfg.ChainID), &types.LegacyTx{Gas: 21000, To: new(common.Address), GasPrice: big.NewInt(7), Value: big.NewInt(1)})
+	const rounds, together = 200, 256
+	raws := make([][]byte, together) // all but one are refused
+	raws[0] = raw
+	d := NewDecoder(&cfg)
+	txs, errs := make([]*Tx, together), make([]error, together)
+	kept := make([]*Tx, 0, rounds)
+	heap := func() int64 {
+		runtime.GC()
+		var m runtime.MemStats
+		runtime.ReadMemStats(&m)
+		return int64(m.HeapAlloc)
+	}
+	d.Decode(raws, txs, errs)
+	before := heap()
+	for range rounds {
+		d.Decode(raws, txs, errs)
+		if errs[0] != nil {
+			t.Fatal(errs[0])
+		}
+		kept = append(kept, txs[0])
+	}
+	if grown := heap() - before; grown > rounds*4096 {
+		t.Errorf("%d transactions keep %d bytes", len(kept), grown)
+	}
+	runtime.KeepAlive(kept)
 }

@@ -47,20 +47,27 @@ func (l *loop) takeSome() {
 			more = false
 		}
 	}
-	if l.dev != nil {
-		l.devTakeFirst()
-		return
-	}
-	if n := l.bundle(); n > 0 {
-		if l.executeBundle(l.backlog[:n]) == n {
+	if l.dev == nil {
+		if n := l.bundle(); n > 0 && l.executeBundle(l.backlog[:n]) == n {
 			return
 		}
 	}
 	// What ended the bundle, or prevented one, is told to this one alone.
 	if len(l.backlog) > 0 && l.canTake() {
-		a := l.backlog[0]
-		l.drop(1)
+		l.takeFirst()
+	}
+}
+
+// takeFirst takes the first of the waiting transactions, of which there is one.
+func (l *loop) takeFirst() {
+	a := l.backlog[0]
+	l.drop(1)
+	if l.dev == nil {
 		l.take(a)
+		return
+	}
+	if err := l.devTake(a); err != nil {
+		l.s.node.Fail(err) // which devStep finds
 	}
 }
 

@@ -29,11 +29,13 @@ func (l *loop) devStep() (time.Duration, error) {
 		l.next = nil
 		if l.chain.IsOpen() {
 			if err := l.devSeal(); err != nil {
+				l.next = held // to be refused
 				return 0, err
 			}
 		}
-		for _, a := range held {
+		for i, a := range held {
 			if err := l.devTake(a); err != nil {
+				l.next = append(l.next, held[i+1:]...)
 				return 0, err
 			}
 		}
@@ -57,15 +59,6 @@ func (l *loop) devStep() (time.Duration, error) {
 		wait = min(wait, until(deadline, t))
 	}
 	return wait, nil
-}
-
-// devTakeFirst takes the first of the waiting transactions.
-func (l *loop) devTakeFirst() {
-	a := l.backlog[0]
-	l.drop(1)
-	if err := l.devTake(a); err != nil {
-		l.s.node.Fail(err) // which devStep finds
-	}
 }
 
 // devTake takes an admitted transaction. Its block is sealed behind it, unless blocks

@@ -89,7 +89,12 @@ func (l *loop) run() {
 		if !l.canTake() {
 			ready = nil
 		} else if len(l.backlog) > 0 {
-			l.takeSome()
+			if l.interrupted() {
+				return
+			}
+			if len(l.backlog) > 0 && l.canTake() {
+				l.takeSome()
+			}
 			continue
 		}
 		timer.Reset(wait)
@@ -117,6 +122,28 @@ func (l *loop) run() {
 			return
 		}
 	}
+}
+
+// interrupted does what must not wait until everything is executed, which under load is
+// never: a command, and the end, of which it returns true.
+func (l *loop) interrupted() (ended bool) {
+	s := l.s
+	select {
+	case command := <-s.commands:
+		if err := command(l); err != nil {
+			s.node.Fail(err)
+			l.refuse(err)
+			return true
+		}
+	case <-s.stop:
+		l.finish()
+		return true
+	case <-s.node.Failed():
+		l.refuse(s.node.Failure())
+		return true
+	default:
+	}
+	return false
 }
 
 // maxWait bounds how long the loop sleeps with nothing due.
@@ -239,6 +266,10 @@ func (l *loop) open(t chain.Micros) (opened bool, waitUntil chain.Micros, err er
 
 // take executes an admitted transaction, and those that waited for its nonce.
 func (l *loop) take(a admitted) {
+	if len(l.next) > 0 {
+		l.hold(a) // the block is full already, and what goes before a may be in next
+		return
+	}
 	from := a.tx.From()
 	acc, _ := l.chain.Pending().Account(from)
 	if a.tx.Nonce() > acc.Nonce {
@@ -448,10 +479,8 @@ func (l *loop) finish() {
 	for list := range l.s.ready {
 		l.backlog = append(l.backlog, list...)
 	}
-	for len(l.backlog) > 0 && l.canTake() {
-		a := l.backlog[0]
-		l.drop(1)
-		l.take(a)
+	for len(l.backlog) > 0 && l.canTake() && l.s.failure() == nil {
+		l.takeFirst()
 	}
 	if l.chain.IsOpen() && l.chain.MiniTxs() > 0 {
 		if err := l.cut(now()); err != nil {

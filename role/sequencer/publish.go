@@ -97,6 +97,9 @@ func (s *Sequencer) publisher() {
 			continue
 		}
 		if err == nil {
+			err = s.failure()
+		}
+		if err == nil {
 			err = s.publish(&e)
 		}
 		if err != nil {
@@ -105,6 +108,16 @@ func (s *Sequencer) publisher() {
 				w.sub.Resolve(nil, rpc.NotReadyError(err.Error()))
 			}
 		}
+	}
+}
+
+// failure is why the node has failed, nil if it has not.
+func (s *Sequencer) failure() error {
+	select {
+	case <-s.node.Failed():
+		return s.node.Failure()
+	default:
+		return nil
 	}
 }
 

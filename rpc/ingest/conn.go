@@ -1,6 +1,7 @@
 package ingest
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -20,7 +21,8 @@ const (
 	maxBatch      = 256
 	maxBatchBytes = 256 << 10
 	// chunkSize is the piece of memory that transactions are read into, one behind the
-	// other; the node keeps them there.
+	// other. They are copied out of it: the node may keep one for long, and would keep
+	// with it all that a client sent beside it.
 	chunkSize = 64 << 10
 	// minRead is how much of a chunk must be left for it to be read into.
 	minRead = 8 << 10
@@ -159,8 +161,11 @@ func (c *conn) receive() wire.Reason {
 	moved := true // a frame ended since the deadline was set: it is for whole frames
 	for {
 		if len(buf)-start < need || len(buf)-end < minRead && need < len(buf)-minRead {
-			next := make([]byte, max(chunkSize, need))
-			end = copy(next, buf[start:end])
+			next := buf
+			if size := max(chunkSize, need); size != len(buf) {
+				next = make([]byte, size)
+			}
+			end = copy(next, buf[start:end]) // less than need: all before it is taken
 			start, buf = 0, next
 		}
 		if moved {
@@ -212,7 +217,7 @@ func (c *conn) take(buf []byte, start, end int) (next, need int, err error) {
 				return start, need, nil
 			}
 		}
-		c.sends = append(c.sends, rpc.Send{Raw: f.Raw, Sender: f.Sender, Caller: c.caller, Group: c.group})
+		c.sends = append(c.sends, rpc.Send{Raw: bytes.Clone(f.Raw), Sender: f.Sender, Caller: c.caller, Group: c.group})
 		c.bytes += len(f.Raw)
 		start += size
 	}

@@ -389,6 +389,11 @@ func (c *Client) deliver(acks []Ack) {
 	}
 	for _, a := range acks {
 		select {
+		case c.acks <- a: // even if sending has failed meanwhile: who reads on learns of it
+			continue
+		default:
+		}
+		select {
 		case c.acks <- a:
 		case <-c.done:
 			return

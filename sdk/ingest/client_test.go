@@ -265,3 +265,12 @@ func TestDialSpeaksTLS(t *testing.T) {
 		t.Fatal(err)
 	}
 }
+
+func TestWhatIsAcknowledgedBeforeTheEndIsDelivered(t *testing.T) {
+	c := &Client{acks: make(chan Ack, 64), done: make(chan struct{})}
+	close(c.done) // sending has failed
+	c.deliver(make([]Ack, cap(c.acks)))
+	if len(c.acks) != cap(c.acks) {
+		t.Errorf("%d of %d acknowledgements are delivered", len(c.acks), cap(c.acks))
+	}
+}
