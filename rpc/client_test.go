@@ -210,7 +210,7 @@ func TestJSONShapes(t *testing.T) {
 		"deposit receipt":                {"eth_getTransactionReceipt", hashOf(dep.Hash().Hex()), "blockHash blockNumber contractAddress cumulativeGasUsed depositNonce depositReceiptVersion effectiveGasPrice finality from gasUsed logs logsBloom miniBlockNumber status to transactionHash transactionIndex type"},
 		"mini-block":                     {"talaria_getMiniBlock", `["0x1"]`, "blockNumber chainId diffHash epoch firstTxIndex gasUsed hash index number parentHash receipts receiptsHash signature timestampMicros transactions txCount txsHash"},
 		"mini-block of a decimal number": {"talaria_getMiniBlock", `[1]`, "blockNumber chainId diffHash epoch firstTxIndex gasUsed hash index number parentHash receipts receiptsHash signature timestampMicros transactions txCount txsHash"},
-		"finality":                       {"talaria_finality", hashOf(signed), "blockHash blockNumber miniBlockNumber tier"},
+		"finality":                       {"talaria_finality", hashOf(signed), "blockHash blockNumber eta miniBlockNumber next since tier waitsFor"},
 		"sync status":                    {"talaria_syncStatus", `[]`, "currentBlock finalized head highestBlock openBlock safe syncing"},
 		"access list":                    {"eth_createAccessList", `[{}]`, "accessList gasUsed"},
 		"fee history":                    {"eth_feeHistory", `[2,"latest",[50]]`, "baseFeePerBlobGas baseFeePerGas blobGasUsedRatio gasUsedRatio oldestBlock reward"},

@@ -65,10 +65,12 @@ type groupSet map[*filterGroup]struct{}
 type filterSet struct {
 	maxItems int // of one filter
 	maxBytes int // of all
+	timeout  time.Duration
 
 	byID   map[string]*filter
 	groups map[groupKey]*filterGroup
 	bytes  int // of all filters, each chunk counted once
+	gone   goneFilters
 
 	// Groups of kindLogs, each at one kind of place: at its addresses; if it has
 	// none at its first topics; else in rest.
@@ -79,7 +81,7 @@ type filterSet struct {
 
 func newFilterSet(o *Options) *filterSet {
 	return &filterSet{
-		maxItems: o.MaxFilterItems, maxBytes: o.MaxFilterBytes,
+		maxItems: o.MaxFilterItems, maxBytes: o.MaxFilterBytes, timeout: o.FilterTimeout,
 		byID: make(map[string]*filter), groups: make(map[groupKey]*filterGroup),
 		byAddress: make(map[common.Address]groupSet), byTopic: make(map[common.Hash]groupSet), rest: make(groupSet),
 	}
@@ -212,12 +214,25 @@ func (fs *filterSet) take(f *filter, maxBytes int) []*chunk {
 func (fs *filterSet) expire(now time.Time) {
 	for _, f := range fs.byID {
 		if now.After(f.expires) {
-			fs.remove(f)
+			fs.drop(f, goneExpired(fs.timeout))
 		}
 	}
 }
 
-// shed removes the filters that hold most until what is left is within bounds.
+// drop removes a filter against its owner's will; the next poll is told why.
+func (fs *filterSet) drop(f *filter, why *Error) {
+	fs.remove(f)
+	fs.gone.add(f.id, why)
+}
+
+// dropAll drops every filter.
+func (fs *filterSet) dropAll(why *Error) {
+	for _, f := range fs.byID {
+		fs.drop(f, why)
+	}
+}
+
+// shed drops the filters that hold most until what is left is within bounds.
 func (fs *filterSet) shed() {
 	for fs.bytes > fs.maxBytes {
 		var most *filter
@@ -230,14 +245,14 @@ func (fs *filterSet) shed() {
 		if most == nil {
 			return
 		}
-		fs.remove(most)
+		fs.drop(most, goneBytes(fs.maxBytes))
 	}
 }
 
 // of is the group of the filters of a kind that has no query, nil if there are none.
 func (fs *filterSet) of(kind topicKind) *filterGroup { return fs.groups[keyOf(kind, nil)] }
 
-// deliver adds chunks to all filters of a group. One that overflows is removed, so
+// deliver adds chunks to all filters of a group. One that overflows is dropped, so
 // that its owner learns of the gap.
 func (fs *filterSet) deliver(g *filterGroup, chunks ...*chunk) {
 	items, bytes := 0, 0
@@ -247,7 +262,7 @@ func (fs *filterSet) deliver(g *filterGroup, chunks ...*chunk) {
 	}
 	for f := range g.members {
 		if f.items+items > fs.maxItems {
-			fs.remove(f)
+			fs.drop(f, goneItems(fs.maxItems))
 			continue
 		}
 		f.chunks = append(f.chunks, chunks...)

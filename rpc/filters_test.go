@@ -251,7 +251,7 @@ func TestTheFilterThatHoldsMostIsDropped(t *testing.T) {
 		}
 		s.hub.mu.Unlock()
 	}
-	if r := ask(t, addr, "eth_getFilterChanges", idle); r.Error == nil || r.Error.Message != "filter not found" {
+	if r := ask(t, addr, "eth_getFilterChanges", idle); r.Error == nil || !strings.Contains(r.Error.Message, "all filters together held more than 16384 bytes") {
 		t.Fatalf("idle filter: %+v", r)
 	}
 	var topics []string
@@ -264,6 +264,64 @@ func TestTheFilterThatHoldsMostIsDropped(t *testing.T) {
 	}
 	if r := ask(t, addr, "eth_getFilterChanges", polled); r.Error != nil {
 		t.Errorf("filter that is polled: %+v", r.Error)
+	}
+}
+
+func TestARewindTellsFilters(t *testing.T) {
+	for name, tc := range map[string]struct {
+		dev  DevControls
+		want string // of the error; empty: the filter goes on
+	}{
+		"of a chain":               {nil, "filter not found: the chain was taken back to block 1,"},
+		"of a chain in developing": {fakeDevControls{}, ""},
+	} {
+		t.Run(name, func(t *testing.T) {
+			b := newFake(t)
+			b.dev = tc.dev
+			s, addr := serve(t, b, Options{})
+			id := "[" + string(ask(t, addr, "eth_newBlockFilter", "[]").Result) + "]"
+			for range 3 {
+				b.Seal()
+			}
+			b.rewind(1)
+			b.Deposit()
+			last := b.Seal()
+			for s.headOfHub() != last.Hash() {
+				runtime.Gosched()
+			}
+			r := ask(t, addr, "eth_getFilterChanges", id)
+			if tc.want == "" {
+				if r.Error != nil || !strings.Contains(string(r.Result), last.Hash().Hex()) {
+					t.Fatalf("%+v", r)
+				}
+				return
+			}
+			if r.Error == nil || !strings.HasPrefix(r.Error.Message, tc.want) {
+				t.Fatalf("%+v", r)
+			}
+		})
+	}
+}
+
+func (s *Server) headOfHub() common.Hash {
+	s.hub.mu.Lock()
+	defer s.hub.mu.Unlock()
+	return s.hub.block.last
+}
+
+func TestOnlyTheLastDroppedFiltersAreRemembered(t *testing.T) {
+	var g goneFilters
+	for i := range 2*maxGone + 1 {
+		g.add(fmt.Sprint(i), goneItems(i))
+	}
+	if n := len(g.reasons); n != maxGone {
+		t.Fatalf("%d are remembered, want %d", n, maxGone)
+	}
+	if e := g.why(fmt.Sprint(maxGone)); e.Message != noFilter {
+		t.Errorf("an old one: %v", e)
+	}
+	if e := g.why(fmt.Sprint(2 * maxGone)); !strings.Contains(e.Message, fmt.Sprint(2*maxGone, " items")) {
+		t.Errorf("the last one: %v", e)
 	}
 }
 

@@ -93,7 +93,7 @@ func (h *hub) overrun() {
 	defer h.mu.Unlock()
 	h.allLag()
 	h.locate()
-	h.filters = newFilterSet(&h.s.opts)
+	h.filters.dropAll(goneMissed())
 	h.wakeWaiting()
 }
 
@@ -179,7 +179,9 @@ func (h *hub) checkSync() {
 	h.synced = now
 	e := shareSync(now)
 	for sub := range set {
-		sub.conn.offer(sub, e.tail)
+		if !sub.conn.offer(sub, e.tail) {
+			sub.conn.finish(closeSlow, "slow consumer: no room for an event of syncing, read faster or subscribe to less", true)
+		}
 	}
 }
 
@@ -309,6 +311,7 @@ func (h *hub) addFilter(kind topicKind, q *logQuery) (string, error) {
 	id := newID()
 	h.filters.add(id, kind, q, h.expiry())
 	if h.filters.byID[id] == nil {
+		h.filters.gone.forget(id)
 		return "", Errorf(CodeLimit, "node's filters hold %d bytes, which is the limit: select fewer addresses and topics, or subscribe", h.s.opts.MaxFilterBytes)
 	}
 	return id, nil
@@ -317,8 +320,6 @@ func (h *hub) addFilter(kind topicKind, q *logQuery) (string, error) {
 // expiry is when a filter ends that is used now.
 func (h *hub) expiry() time.Time { return time.Now().Add(h.s.opts.FilterTimeout) }
 
-var errNoFilter = &Error{Code: CodeServer, Message: "filter not found"}
-
 // take returns what a filter has collected since the last take, as far as it fits
 // an answer.
 func (h *hub) take(id string) ([]*chunk, error) {
@@ -326,7 +327,7 @@ func (h *hub) take(id string) ([]*chunk, error) {
 	defer h.mu.Unlock()
 	f, ok := h.filters.byID[id]
 	if !ok {
-		return nil, errNoFilter
+		return nil, h.filters.gone.why(id)
 	}
 	f.expires = h.expiry()
 	return h.filters.take(f, h.s.opts.MaxResponseBytes), nil
@@ -337,18 +338,21 @@ func (h *hub) queryOf(id string) (*logQuery, error) {
 	defer h.mu.Unlock()
 	f, ok := h.filters.byID[id]
 	if !ok || f.group.kind != kindLogs {
-		return nil, errNoFilter
+		return nil, h.filters.gone.why(id)
 	}
 	f.expires = h.expiry()
 	return f.group.query, nil
 }
 
+// removeFilter ends a filter. One that the node has dropped is found, too, as long as it
+// is remembered.
 func (h *hub) removeFilter(id string) bool {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	f, ok := h.filters.byID[id]
 	if ok {
 		h.filters.remove(f)
+		return true
 	}
-	return ok
+	return h.filters.gone.forget(id)
 }

@@ -56,3 +56,6 @@ func (b *fakeBackend) rewind(block uint64) {
 	b.mu.Unlock()
 	b.Publish(Event{Rewound: &Rewound{Mini: uint64(n), Block: block + 1}})
 }
+
+// fakeDevControls makes the fake a development chain.
+type fakeDevControls struct{ DevControls }

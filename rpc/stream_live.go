@@ -19,6 +19,7 @@ type subscription struct {
 	addrs  []common.Address // of kindChanges, sorted; none: all
 	conn   *wsConn
 	prefix []byte      // of its messages
+	plain  bool        // made without options: its client may not know gap events
 	ended  atomic.Bool // nothing is pushed any more
 
 	from    *position // where the client wants it to begin; nil: now

@@ -58,6 +58,9 @@ func (s *Server) lastMini(ctx context.Context, block uint64) (*position, error) 
 // what is no more, and is told so.
 func (h *hub) rewind(r *Rewound) {
 	h.allLag()
+	if h.s.backend.Dev() == nil {
+		h.filters.dropAll(goneRewound(r.Block - 1))
+	}
 	ctx := context.Background()
 	h.mini, h.block = position{next: r.Mini}, position{next: r.Block}
 	if pos, err := h.s.lastMini(ctx, r.Block-1); err == nil && pos.next == r.Mini {
@@ -141,7 +144,8 @@ func (h *hub) turn(c *wsConn) *subscription {
 type step struct {
 	pos   position
 	until uint64 // the hub is there
-	gap   []byte // to be told first
+	moved bool   // without delivering what is between
+	gap   []byte // to be told of that; nil: nothing
 	ahead bool   // of the hub, which may be late or have gone back
 	done  bool   // the subscription is live
 }
@@ -157,9 +161,9 @@ func (h *hub) plan(sub *subscription) step {
 	case sub.ended.Load():
 		st.done = true
 	case sub.fork != nil:
-		st.gap = h.jump(sub, *sub.fork, "the chain was taken back")
+		st.moved, st.gap = true, h.jump(sub, *sub.fork, takenBack)
 	case sub.was && at.next > sub.pos.next && at.next-sub.pos.next > h.s.opts.MaxLag:
-		st.gap = h.jump(sub, *at, fmt.Sprintf("client is more than %d behind: read faster or subscribe to less", h.s.opts.MaxLag))
+		st.moved, st.gap = true, h.jump(sub, *at, fmt.Sprintf("client is more than %d behind: read faster or subscribe to less", h.s.opts.MaxLag))
 	case sub.pos.next == at.next && sub.pos.skip == 0 && (at.next == 0 || sub.pos.last == at.last):
 		h.live.add(sub)
 		h.replayed(sub)
@@ -170,19 +174,44 @@ func (h *hub) plan(sub *subscription) step {
 	return st
 }
 
+// takenBack is the reason of gaps that the node makes itself.
+const takenBack = "the chain was taken back"
+
 // jump moves a subscription without delivering what is between, and returns the event
-// that says so.
+// that says so. Standard clients fail at an event without a result, some of them without
+// a word, so that a plain subscription's connection is closed instead. Two cases they
+// take as Ethereum has them: heads of another branch tell by their parents, and on a
+// development chain the client itself asked to go back.
 func (h *hub) jump(sub *subscription, to position, reason string) []byte {
 	gap := shareGap(sub.kind.letter(), &sub.pos, &to, reason)
 	sub.pos, sub.fork = to, nil
-	return gap
+	switch {
+	case !sub.plain:
+		return gap
+	case reason == takenBack && (sub.kind == kindHeads || h.s.backend.Dev() != nil):
+		return nil
+	}
+	sub.conn.finish(closeOverrun, "missed events: "+reason, false)
+	return nil
 }
 
-// miss is a jump to where the hub is.
+// miss is a jump to where the hub is, or to where the chain was taken back to.
 func (h *hub) miss(sub *subscription, reason string) []byte {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	return h.jump(sub, *h.at(sub.kind), reason)
+	to := *h.at(sub.kind)
+	if sub.fork != nil {
+		to, reason = *sub.fork, takenBack
+	}
+	return h.jump(sub, to, reason)
+}
+
+// tell has the client told of a gap. False: the connection has ended.
+func (c *wsConn) tell(sub *subscription, gap []byte) bool {
+	if gap == nil {
+		return !c.closed()
+	}
+	return c.await(sub, gap)
 }
 
 // advance gives one subscription its turn. False: the connection has ended.
@@ -192,15 +221,15 @@ func (h *hub) advance(c *wsConn, sub *subscription) bool {
 	switch {
 	case st.done:
 		return true
-	case st.gap != nil:
-		if !c.await(sub, st.gap) {
+	case st.moved:
+		if !c.tell(sub, st.gap) {
 			return false
 		}
 	case st.ahead:
 		if h.park(c.ctx, sub, &st.pos) {
 			return true
 		}
-		if !c.await(sub, h.miss(sub, "the chain was taken back")) {
+		if !c.tell(sub, h.miss(sub, takenBack)) {
 			return false
 		}
 	case sub.kind == kindHeads:
@@ -211,7 +240,7 @@ func (h *hub) advance(c *wsConn, sub *subscription) bool {
 	if c.ctx.Err() != nil || c.closed() {
 		return false
 	}
-	if err != nil && !c.await(sub, h.miss(sub, err.Error())) {
+	if err != nil && !c.tell(sub, h.miss(sub, err.Error())) {
 		return false
 	}
 	h.mu.Lock()
@@ -245,7 +274,7 @@ func (h *hub) park(ctx context.Context, sub *subscription, pos *position) bool {
 }
 
 // errMoved ends a turn because the chain was taken back or the subscription ended.
-var errMoved = Errorf(CodeServer, "the chain was taken back")
+var errMoved = Errorf(CodeServer, takenBack)
 
 // reach puts the subscription's position behind what was delivered.
 func (h *hub) reach(sub *subscription, pos position) bool {

@@ -3,6 +3,7 @@ package rpc
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"strings"
 	"testing"
@@ -139,7 +140,7 @@ func TestAConsumerBeyondTheLimitIsToldWhatItMissed(t *testing.T) {
 	b := newFake(t)
 	s, addr := serve(t, b, Options{MaxQueueMessages: 8, MaxLag: 20})
 	ws, ctx := dial(t, addr)
-	subscribed(t, ctx, ws, `["miniBlocks"]`)
+	subscribed(t, ctx, ws, `["miniBlocks",{"fromBlock":"latest"}]`)
 	n := fall(t, b, s, 50)
 	last, gaps := "", 0
 	for next := 0; next < n; {
@@ -172,7 +173,7 @@ func TestARewindIsToldAndCursorsOfWhatIsGoneAreRefused(t *testing.T) {
 			b := newFake(t)
 			_, addr := serve(t, b, Options{})
 			ws, ctx := dial(t, addr)
-			subscribed(t, ctx, ws, tc.params+"]")
+			subscribed(t, ctx, ws, tc.params+`,{"fromBlock":"latest"}]`)
 			var seen []pushed
 			for range 3 {
 				b.send(t)
@@ -198,6 +199,99 @@ func TestARewindIsToldAndCursorsOfWhatIsGoneAreRefused(t *testing.T) {
 			for range tc.events {
 				if a, c := nextPush(t, ctx, ws), nextPush(t, actx, again); a.Params.Gap != nil || a.Params.Cursor == old || a.Params.Cursor != c.Params.Cursor {
 					t.Fatalf("new chain: %+v and %+v, the old one had %s", a.Params, c.Params, old)
+				}
+			}
+		})
+	}
+}
+
+func TestASubscriptionWithoutOptionsIsClosedAtAGap(t *testing.T) {
+	for name, tc := range streams {
+		t.Run(name, func(t *testing.T) {
+			b := newFake(t)
+			_, addr := serve(t, b, Options{})
+			ws, ctx := dial(t, addr)
+			subscribed(t, ctx, ws, tc.params+"]")
+			for range 3 {
+				b.send(t)
+				b.Seal()
+			}
+			b.rewind(2)
+			for range 3 * tc.events {
+				nextPush(t, ctx, ws)
+			}
+			b.Deposit()
+			again := b.Seal()
+			if name == "newHeads" { // heads tell of a branch by their parents
+				if p := nextPush(t, ctx, ws); p.Params.Gap != nil || !strings.Contains(string(p.Params.Result), again.Hash().Hex()) {
+					t.Fatalf("after the rewind: %+v", p.Params)
+				}
+				return
+			}
+			closedAtGap(t, ctx, ws, "missed events: the chain was taken back")
+		})
+	}
+	t.Run("who is too far behind", func(t *testing.T) {
+		b := newFake(t)
+		s, addr := serve(t, b, Options{MaxQueueMessages: 8, MaxLag: 20})
+		ws, ctx := dial(t, addr)
+		subscribed(t, ctx, ws, `["miniBlocks"]`)
+		fall(t, b, s, 50)
+		for i := 0; ; i++ {
+			_, msg, err := ws.Read(ctx)
+			if err != nil {
+				checkClose(t, err, "missed events: client is more than 20 behind")
+				return
+			}
+			if want := fmt.Sprintf(`"cursor":"v1:m:%d.0:`, i); !strings.Contains(string(msg), want) {
+				t.Fatalf("event %d: %s", i, msg)
+			}
+		}
+	})
+}
+
+func closedAtGap(t *testing.T, ctx context.Context, ws *websocket.Conn, reason string) {
+	t.Helper()
+	_, msg, err := ws.Read(ctx)
+	if err == nil {
+		t.Fatalf("not closed: %s", msg)
+	}
+	checkClose(t, err, reason)
+}
+
+func checkClose(t *testing.T, err error, reason string) {
+	t.Helper()
+	var e websocket.CloseError
+	if !errors.As(err, &e) || e.Code != websocket.StatusTryAgainLater || !strings.HasPrefix(e.Reason, reason) {
+		t.Fatalf("ended by %v, want %q", err, reason)
+	}
+}
+
+// Who reverts a development chain knows it: subscriptions go on, as with other nodes for
+// development.
+func TestSubscriptionsWithoutOptionsOutliveARevertOfADevelopmentChain(t *testing.T) {
+	for name, tc := range streams {
+		t.Run(name, func(t *testing.T) {
+			b := newFake(t)
+			b.dev = fakeDevControls{}
+			_, addr := serve(t, b, Options{})
+			ws, ctx := dial(t, addr)
+			subscribed(t, ctx, ws, tc.params+"]")
+			var old string
+			for range 3 {
+				b.send(t)
+				b.Seal()
+				for range tc.events {
+					old = nextPush(t, ctx, ws).Params.Cursor
+				}
+			}
+			b.rewind(2)
+			b.Deposit()
+			b.send(t)
+			b.Seal()
+			for range tc.events {
+				if p := nextPush(t, ctx, ws); p.Params.Gap != nil || len(p.Params.Result) == 0 || p.Params.Cursor == old {
+					t.Fatalf("after the rewind: %+v", p.Params)
 				}
 			}
 		})

@@ -21,6 +21,7 @@ func (s *Server) subscribe(c *call, a *args) (rawJSON, error) {
 	if a.err != nil {
 		return nil, a.err
 	}
+	sub.plain = from.cursor == nil && from.fromBlock == nil
 	var err error
 	if sub.from, err = s.resolve(c.ctx, sub.kind, from); err != nil {
 		return nil, err
