@@ -32,6 +32,7 @@ func devnetCommand() *cli.Command {
 			&cli.Uint64Flag{Name: "block-ms", Value: 1000, Usage: "block time, 100..12000", Sources: env("BLOCK_MS")},
 			&cli.Uint64Flag{Name: "miniblock-ms", Value: 10, Usage: "a mini-block is cut at the latest after so long, 1..1000", Sources: env("MINIBLOCK_MS")},
 			&cli.Uint64Flag{Name: "miniblock-min-ms", Value: 1, Usage: "and not before so long, 1..miniblock-ms", Sources: env("MINIBLOCK_MIN_MS")},
+			&cli.Uint64Flag{Name: "queue", Value: 16_384, Usage: "transactions that wait for execution, 1..1000000; more are refused with -32005", Sources: env("QUEUE")},
 			&cli.Uint64Flag{Name: "batch-ms", Value: 4000, Usage: "how often a quiet chain posts to L1, 100..3600000; 0: never, so that safe and finalized stay where they are", Sources: env("BATCH_MS")},
 			&cli.StringFlag{Name: "durability", Value: "disk", Usage: "disk: acknowledge after fdatasync; none: after write (survives a crash of the process only)", Sources: env("DURABILITY")},
 			stateCacheFlag(),
@@ -81,6 +82,10 @@ func runDevnet(ctx context.Context, c *cli.Command) error {
 			return usagef("--%s %d: allowed is %d..%d", r.name, r.value, r.low, r.high)
 		}
 	}
+	if n := c.Uint64("queue"); n < 1 || n > 1_000_000 {
+		return usagef("--queue %d: allowed is 1..1000000", n)
+	}
+	opts.Queue = int(c.Uint64("queue"))
 	switch c.String("durability") {
 	case "disk":
 	case "none":

@@ -49,6 +49,7 @@ type Options struct {
 	Block, MiniBlock, MiniBlockMin chain.Millis
 	Batch                          chain.Millis // between batches of a quiet chain; 0: nothing is posted
 	NoSync                         bool
+	Queue                          int         // of transactions; see sequencer.Options
 	StateCache                     uint64      // bytes; see node.Options
 	Development                    bool        // see sequencer.Development: nothing is posted to L1
 	RPC                            rpc.Options // ClientVersion and Logger aside
@@ -266,7 +267,7 @@ func (d *Devnet) startL1(ctx context.Context, dir *store.Dir) (*l1.Client, func(
 func (d *Devnet) startSequencer(ctx context.Context, client *l1.Client, source *l1.Source) (*sequencer.Sequencer, error) {
 	_, key := devKeys()
 	seq, err := sequencer.Start(d.node, sequencer.Options{
-		Key: key, MiniBlock: d.opts.MiniBlock, MiniBlockMin: d.opts.MiniBlockMin, Block: d.opts.Block, NoSync: d.opts.NoSync, Log: d.log,
+		Key: key, MiniBlock: d.opts.MiniBlock, MiniBlockMin: d.opts.MiniBlockMin, Block: d.opts.Block, NoSync: d.opts.NoSync, Queue: d.opts.Queue, Log: d.log,
 		Metrics: d.metrics, Development: development(d.opts.Development),
 		Connect: func(origin chain.L1Origin) (sequencer.L1, error) {
 			b, err := l1feed.Fetch(ctx, source, origin)
