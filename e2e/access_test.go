@@ -17,6 +17,8 @@ import (
 
 	"github.com/ethereum/go-ethereum/common/hexutil"
 	"github.com/ethereum/go-ethereum/rpc"
+
+	"github.com/talaria-l2/talaria/sdk/ingest"
 )
 
 // The error codes of an access that is refused, docs/rpc.md.
@@ -62,6 +64,19 @@ func TestAccessByKeyAndToken(t *testing.T) {
 		}
 		if a.Error != nil && a.Error.Code != codeUnauthorized {
 			t.Errorf("%s: %s, want code %d", c.name, a, codeUnauthorized)
+		}
+	}
+
+	for key, want := range map[string]ingest.HelloStatus{"": ingest.HelloKey, "key-of-nobody-at-all": ingest.HelloKey, fast: ingest.HelloOK} {
+		var refused *ingest.HelloError
+		switch conn, err := ingest.Dial(t.Context(), d.Ingest, ingest.Options{Key: key}); {
+		case err == nil:
+			_ = conn.Close()
+			if want != ingest.HelloOK {
+				t.Errorf("raw ingest takes the key %q", key)
+			}
+		case !errors.As(err, &refused) || refused.Hello.Status != want:
+			t.Errorf("raw ingest with the key %q: %v, want %v", key, err, want)
 		}
 	}
 

@@ -128,6 +128,25 @@ func (k *Keys) find(key []byte) *apiKey {
 	return found
 }
 
+// Authorize says whose the key of a connection is that is not one of the server, such as
+// raw ingest's. Without keys, everybody is nobody in particular; so is who sends none,
+// unless one is required. Rates are those of requests, and not counted there.
+func (o *Options) Authorize(key string) (name string, err error) {
+	switch {
+	case o.Keys == nil:
+		return "", nil
+	case key == "" && o.RequireKey:
+		return "", errors.New("this node wants an API key")
+	case key == "":
+		return "", nil
+	}
+	found := o.Keys.find([]byte(key))
+	if found == nil {
+		return "", errors.New("unknown API key")
+	}
+	return found.name, nil
+}
+
 // client is who asks, and what he may.
 type client struct {
 	name   string

@@ -102,6 +102,28 @@ func TestKeysAreFoundInAllTheirPlaces(t *testing.T) {
 	ws.CloseNow()
 }
 
+func TestConnectionsThatAreNotHTTPAreAuthorizedByTheSameKeys(t *testing.T) {
+	keys := loadKeys(t, "alice "+aliceKey+" 0 0\n")
+	for name, tc := range map[string]struct {
+		options Options
+		key     string
+		caller  string
+		ok      bool
+	}{
+		"no keys, none sent":                {Options{}, "", "", true},
+		"no keys, one sent":                 {Options{}, aliceKey, "", true},
+		"a known key":                       {Options{Keys: keys, RequireKey: true}, aliceKey, "alice", true},
+		"an unknown key":                    {Options{Keys: keys}, bobKey, "", false},
+		"none sent where one is required":   {Options{Keys: keys, RequireKey: true}, "", "", false},
+		"none sent where none is required":  {Options{Keys: keys}, "", "", true},
+		"a key that is longer than any can": {Options{Keys: keys}, strings.Repeat("x", 500), "", false},
+	} {
+		if caller, err := tc.options.Authorize(tc.key); caller != tc.caller || (err == nil) != tc.ok {
+			t.Errorf("%s: %q, %v", name, caller, err)
+		}
+	}
+}
+
 // mustServe is another server, for its context.
 func mustServe(t testing.TB) string {
 	_, addr := serve(t, newFake(t), Options{})

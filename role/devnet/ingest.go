@@ -10,7 +10,7 @@ import (
 	"github.com/talaria-l2/talaria/rpc/ingest"
 )
 
-// startIngest serves the raw way in for transactions.
+// startIngest serves the raw way in for transactions, to those whom the RPC serves.
 func (d *Devnet) startIngest(b *node.Backend) error {
 	if d.opts.IngestPort < 0 {
 		return nil
@@ -23,9 +23,14 @@ func (d *Devnet) startIngest(b *node.Backend) error {
 		return fmt.Errorf("listen for --ingest-port: %w", err)
 	}
 	cfg := b.Config()
-	server := ingest.New(b, ingest.Options{ChainID: cfg.ChainID, MaxTxBytes: cfg.MaxTxBytes, Log: d.log})
+	o, scheme := ingest.Options{ChainID: cfg.ChainID, MaxTxBytes: cfg.MaxTxBytes, Authorize: d.opts.RPC.Authorize, Log: d.log}, "tcp://"
+	if config := d.opts.RPC.TLS; config != nil { // a key must not go in the clear
+		o.TLS, scheme = config.Clone(), "tls://"
+		o.TLS.NextProtos = nil // of HTTP
+	}
+	server := ingest.New(b, o)
 	d.onClose(server.Shutdown)
 	go d.serve("ingest", func() error { return server.Serve(l) })
-	d.info.Ingest = "tcp://" + l.Addr().String()
+	d.info.Ingest = scheme + l.Addr().String()
 	return nil
 }

@@ -17,7 +17,7 @@ import (
 // alone: nonces that arrive in the wrong order find their place, what is not valid is
 // told so, and the log replays to the same chain.
 func TestABurstIsExecutedInBundles(t *testing.T) {
-	r := newRig(t)
+	r := newRigWith(t, func(r *rig) { r.pending.HoldMicros = 60_000_000 }) // however slow the machine is
 	const each = 400
 	type sent struct {
 		tx   *chain.Tx
@@ -36,10 +36,11 @@ func TestABurstIsExecutedInBundles(t *testing.T) {
 	}
 	burst = append(burst, sent{r.transfer(0, 0, 2), "nonce too low"}, sent{r.transfer(1, each, 2*params.Ether), "insufficient funds"})
 
-	subs := make([]*rpc.Submission, len(burst))
+	sends := make([]rpc.Send, len(burst)) // all at once: then there are bundles
 	for i := range burst {
-		subs[i] = r.submit(burst[i].tx)
+		sends[i].Raw = burst[i].tx.Raw()
 	}
+	subs := r.seq.Submit(sends)
 	indexes := make(map[[2]uint64]bool)
 	for i, s := range subs {
 		info, err := r.await(s)
