@@ -20,6 +20,7 @@ type CallManyRequest struct {
 	State     StateRef
 	Bundles   []CallBundle
 	Overrides map[common.Address]AccountOverride // on the state before the first
+	MaxBytes  int                                // of what the calls return, as JSON; 0: no bound
 }
 
 // CallBundle is a list of calls in one block.
@@ -56,7 +57,7 @@ func (s *Server) callMany(c *call, a *args) (rawJSON, error) {
 	if at.TransactionIndex != nil && *at.TransactionIndex != -1 {
 		return nil, Errorf(CodeInvalidParams, "invalid argument 1: transactionIndex: only -1, the end of the block, is served: use debug_traceCallMany for places inside a block")
 	}
-	req, total := &CallManyRequest{}, 0
+	req, total := &CallManyRequest{MaxBytes: s.opts.MaxResponseBytes}, 0
 	for i := range in {
 		bundle := CallBundle{Block: in[i].BlockOverride.override()}
 		for k := range in[i].Transactions {

@@ -79,7 +79,7 @@ func (s *Server) getLogsWithCursor(c *call, a *args) (rawJSON, error) {
 	at := logCursor{block: s.logBound(q.from, head, newest)}
 	to := s.logBound(q.to, newest, newest)
 	if q.after != nil {
-		if q.after.block < at.block {
+		if q.from.tag == tagNumber && q.after.block < at.block { // what a tag names moves on meanwhile
 			return nil, Errorf(CodeInvalidParams, "cursor is of another query: it stands before fromBlock")
 		}
 		at = *q.after

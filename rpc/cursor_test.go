@@ -66,3 +66,30 @@ func TestLogPagesMakeUpTheWholeAnswer(t *testing.T) {
 		}
 	}
 }
+
+// TestLogPagesGoOnWhileTheChainGrows: a page may end in a block that was the newest when
+// the query began and is not when it goes on.
+func TestLogPagesGoOnWhileTheChainGrows(t *testing.T) {
+	b := newFake(t)
+	b.send(t)
+	b.Seal()
+	b.send(t)
+	_, addr := serve(t, b, Options{MaxLogResults: 1})
+	type page struct {
+		Logs   []struct{ BlockNumber hexutil.Uint64 }
+		Cursor string
+	}
+	const query = `"fromBlock":"latest","toBlock":"latest"`
+	first := result[page](t, addr, "eth_getLogsWithCursor", `[{`+query+`}]`)
+	if len(first.Logs) != 1 || first.Cursor == "" {
+		t.Fatalf("%+v", first)
+	}
+	for range 3 {
+		b.Seal()
+		b.send(t)
+	}
+	next := result[page](t, addr, "eth_getLogsWithCursor", `[{`+query+`,"cursor":"`+first.Cursor+`"}]`)
+	if len(next.Logs) != 1 || next.Logs[0].BlockNumber != first.Logs[0].BlockNumber+1 {
+		t.Errorf("after block %d: %+v", first.Logs[0].BlockNumber, next)
+	}
+}

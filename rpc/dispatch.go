@@ -194,6 +194,7 @@ func (s *Server) appendAnswer(out []byte, c *call, m *message) []byte {
 		}
 		var result rawJSON
 		var fail *Error
+		made := len(c.subs)
 		switch {
 		case m.futures != nil && m.futures[i] != nil:
 			result, fail = s.await(waitCtx, m.futures[i])
@@ -211,11 +212,13 @@ func (s *Server) appendAnswer(out []byte, c *call, m *message) []byte {
 			}
 			result, fail = s.answer(c, r)
 		}
-		if r.id == nil && r.bad == nil {
-			continue // notification
+		if r.id == nil && r.bad == nil { // notification
+			s.unheard(c, made)
+			continue
 		}
 		if len(out)-start+len(result) > s.opts.MaxResponseBytes {
 			full, fail = true, s.tooLarge()
+			s.unheard(c, made)
 		}
 		if len(out)-start > 1 {
 			out = append(out, ',')
@@ -233,6 +236,14 @@ func (s *Server) appendAnswer(out []byte, c *call, m *message) []byte {
 		return out[:start]
 	}
 	return append(out, ']')
+}
+
+// unheard ends the subscriptions from number made on: the client does not get their ids.
+func (s *Server) unheard(c *call, made int) {
+	if len(c.subs) > made {
+		s.hub.dismiss(c.subs[made:])
+		c.subs = c.subs[:made]
+	}
 }
 
 // limitedContext is a context with a deadline that costs a timer only if somebody

@@ -28,7 +28,7 @@ func described(t *testing.T) methodTable {
 }
 
 func (c class) String() string {
-	return [...]string{classRead: "fast", classSlow: "slow", classSend: "send"}[c]
+	return [...]string{classRead: "fast", classCall: "call", classSlow: "slow", classSend: "send"}[c]
 }
 
 // methodsText is the reference of all methods: a table for each namespace, both in

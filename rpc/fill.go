@@ -1,6 +1,7 @@
 package rpc
 
 import (
+	"context"
 	"errors"
 	"math/big"
 
@@ -33,7 +34,9 @@ func (s *Server) fillTransaction(c *call, a *args) (rawJSON, error) {
 		}
 		m.Nonce = &nonce
 	}
-	s.fillFees(&m)
+	if err := s.fillFees(&m); err != nil {
+		return nil, err
+	}
 	if in.Gas == nil {
 		if m.Gas, err = s.fillGas(c, m); err != nil {
 			return nil, err
@@ -69,13 +72,15 @@ func (s *Server) fillGas(c *call, m CallMsg) (chain.Gas, error) {
 		return 0, err
 	}
 	defer s.calls.leave()
-	return s.backend.EstimateGas(c.ctx, &CallRequest{Msg: m, State: StateRef{Newest: true}, GasCap: s.opts.CallGasCap})
+	ctx, cancel := context.WithTimeout(c.ctx, s.opts.CallTimeout)
+	defer cancel()
+	return s.backend.EstimateGas(ctx, &CallRequest{Msg: m, State: StateRef{Newest: true}, GasCap: s.opts.CallGasCap})
 }
 
 // fillFees sets what is missing of the fees.
-func (s *Server) fillFees(m *CallMsg) {
+func (s *Server) fillFees(m *CallMsg) error {
 	if m.GasPrice != nil {
-		return
+		return nil
 	}
 	if m.GasTipCap == nil {
 		m.GasTipCap = new(big.Int).SetUint64(s.opts.SuggestedTipWei)
@@ -87,4 +92,9 @@ func (s *Server) fillFees(m *CallMsg) {
 		fee := new(big.Int).Lsh(s.baseFee(), 1)
 		m.GasFeeCap = fee.Add(fee, m.GasTipCap)
 	}
+	const most = 256 // bits of an amount
+	if m.GasFeeCap.BitLen() > most {
+		return errors.New("maxPriorityFeePerGas is too high: with the base fee it is above 2^256-1")
+	}
+	return nil
 }

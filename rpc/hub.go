@@ -218,8 +218,8 @@ func (h *hub) add(sub *subscription) error {
 	if conn.ended || conn.closed() {
 		return Errorf(CodeServer, "connection is closing")
 	}
-	if conn.subs >= o.MaxSubscriptions {
-		return Errorf(CodeLimit, "connection has %d subscriptions, which is the limit: unsubscribe or open another connection", conn.subs)
+	if len(conn.subs) >= o.MaxSubscriptions {
+		return Errorf(CodeLimit, "connection has %d subscriptions, which is the limit: unsubscribe or open another connection", len(conn.subs))
 	}
 	if sub.from != nil {
 		if h.asked >= o.MaxReplays {
@@ -228,7 +228,10 @@ func (h *hub) add(sub *subscription) error {
 		sub.asked = true
 		h.asked++
 	}
-	conn.subs++
+	if conn.subs == nil {
+		conn.subs = make(subSet)
+	}
+	conn.subs[sub] = struct{}{}
 	sub.id = newID()
 	sub.prefix = []byte(`{"jsonrpc":"2.0","method":"eth_subscription","params":{"subscription":"` + sub.id + `",`)
 	h.subs[sub.id] = sub
@@ -256,6 +259,20 @@ func (h *hub) activate(subs []*subscription, answer func()) {
 	}
 }
 
+// dismiss ends subscriptions of whose ids the client will never hear.
+func (h *hub) dismiss(subs []*subscription) {
+	if len(subs) == 0 {
+		return
+	}
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	for _, sub := range subs {
+		if h.subs[sub.id] == sub {
+			h.end(sub)
+		}
+	}
+}
+
 // remove ends a subscription of that connection.
 func (h *hub) remove(conn *wsConn, id string) bool {
 	h.mu.Lock()
@@ -270,7 +287,7 @@ func (h *hub) remove(conn *wsConn, id string) bool {
 
 func (h *hub) end(sub *subscription) {
 	sub.ended.Store(true)
-	sub.conn.subs--
+	delete(sub.conn.subs, sub)
 	delete(h.subs, sub.id)
 	if sub.live {
 		h.live.remove(sub)
@@ -291,13 +308,8 @@ func (h *hub) removeConn(conn *wsConn) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	conn.ended = true
-	if conn.subs == 0 {
-		return
-	}
-	for _, sub := range h.subs {
-		if sub.conn == conn {
-			h.end(sub)
-		}
+	for sub := range conn.subs {
+		h.end(sub)
 	}
 }
 

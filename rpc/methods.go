@@ -146,7 +146,7 @@ func (s *Server) accountMethods(t methodTable) {
 	t.read("eth_getTransactionCount", 2, s.getTransactionCount).doc("An account's nonce", "rpc.TestGoEthereumsClientOverBothTransports")
 	t.read("eth_getCode", 2, s.getCode).doc("An account's code", "rpc.TestGoEthereumsClientOverBothTransports")
 	t.slow("eth_getProof", 3, s.getProof).doc("Merkle proofs of an account and its slots (EIP-1186) at a sealed block; `latest` is the last one", "role/node.TestProofsVerifyAtEveryHeight")
-	t.read("eth_fillTransaction", 1, s.fillTransaction).doc("Completes a transaction for signing: nonce, gas and fees, which allow for the base fee to double", "role/node.TestFilledTransactions")
+	t.call("eth_fillTransaction", 1, s.fillTransaction).doc("Completes a transaction for signing: nonce, gas and fees, which allow for the base fee to double", "role/node.TestFilledTransactions")
 	t.read("eth_getStorageValues", 2, s.getStorageValues).doc("The values of many slots of many accounts at one block, at most 1024", "rpc.TestStorageValues")
 	t.read("eth_getStorageAt", 3, s.getStorageAt).doc("The value of one storage slot", "rpc.TestGoEthereumsClientOverBothTransports")
 	t.call("eth_call", 4, s.ethCall).doc("Runs a call without effect, with overrides of state and block", "evm.TestCallSeesBlockAndOverrides")

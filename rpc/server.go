@@ -103,6 +103,9 @@ const refusalHead = "HTTP/1.1 503 Service Unavailable\r\nContent-Type: applicati
 func (s *Server) accept(nc net.Conn) {
 	l := s.newLink(nc)
 	o := &s.opts
+	if o.TLS != nil { // before others can see the link
+		l.nc, l.raw = tls.Server(nc, o.TLS), nil
+	}
 	s.mu.Lock()
 	l.home = s.homeOf(l)
 	var e *Error
@@ -145,9 +148,7 @@ func (s *Server) serveLink(l *link) {
 			s.opts.Logger.Error("rpc connection crashed", "panic", fmt.Sprint(v), "stack", string(debug.Stack()))
 		}
 	}()
-	if s.opts.TLS != nil {
-		secure := tls.Server(l.nc, s.opts.TLS)
-		l.nc, l.raw = secure, nil
+	if secure, ok := l.nc.(*tls.Conn); ok {
 		ctx, cancel := context.WithTimeout(l.ctx, s.opts.ReadHeaderTimeout)
 		err := secure.HandshakeContext(ctx)
 		cancel()

@@ -62,6 +62,9 @@ type SimulateRequest struct {
 	Validation bool
 	// GasCap bounds the gas of all calls together.
 	GasCap chain.Gas
+	// MaxBytes bounds what the calls return and log, as JSON: gas alone does not, since
+	// memory is cheap in each of many calls. 0: no bound.
+	MaxBytes int
 }
 
 // SimulateBlock is a block of calls.
@@ -199,7 +202,7 @@ func (s *Server) simulateV1(c *call, a *args) (rawJSON, error) {
 	if err != nil {
 		return nil, err
 	}
-	req.GasCap = s.opts.CallGasCap
+	req.GasCap, req.MaxBytes = s.opts.CallGasCap, s.opts.MaxResponseBytes
 	if req.State, err = s.stateRef(c.ctx, block); err != nil {
 		return nil, err
 	}

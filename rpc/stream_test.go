@@ -397,3 +397,26 @@ func TestCursorsReadBackAsWritten(t *testing.T) {
 		}
 	}
 }
+
+// TestASubscriptionWithoutAnAnswerEnds: nobody knows its id, so that nobody could end it.
+func TestASubscriptionWithoutAnAnswerEnds(t *testing.T) {
+	b := newFake(t)
+	s, addr := serve(t, b, Options{MaxSubscriptions: 2, MaxReplays: 2})
+	ws, ctx := dial(t, addr)
+	const subscribe = `{"jsonrpc":"2.0","method":"eth_subscribe","params":["miniBlocks",{"fromBlock":"earliest"}]}`
+	for _, msg := range []string{subscribe, `[` + subscribe + `,` + subscribe + `]`, `[` + subscribe + `,{"jsonrpc":"2.0","id":7,"method":"eth_chainId"}]`} {
+		if err := ws.Write(ctx, websocket.MessageText, []byte(msg)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if got := next(t, ctx, ws); !strings.HasPrefix(got, `[{"jsonrpc":"2.0","id":7`) || strings.Contains(got, "},{") {
+		t.Errorf("answer %s", got)
+	}
+	s.hub.mu.Lock()
+	subs, asked := len(s.hub.subs), s.hub.asked
+	s.hub.mu.Unlock()
+	if subs != 0 || asked != 0 {
+		t.Errorf("%d subscriptions, %d of them replay", subs, asked)
+	}
+	subscribed(t, ctx, ws, `["newHeads"]`)
+}

@@ -19,7 +19,7 @@ type wsConn struct {
 	room    chan struct{} // a token when a full queue has room again
 
 	// Guarded by hub.mu.
-	subs    int
+	subs    subSet
 	behind  []*subscription // to be brought up by the pump
 	pumping bool            // the pump runs
 	ended   bool            // nothing starts any more
@@ -489,6 +489,7 @@ func (c *wsConn) queueLocked(m outgoing) {
 func (c *wsConn) write() {
 	defer c.wg.Done()
 	var out []byte
+	var taken []outgoing
 	for {
 		c.mu.Lock()
 		if len(c.queue) == 0 {
@@ -501,19 +502,26 @@ func (c *wsConn) write() {
 			c.farewell(code, reason)
 			return
 		}
-		if out == nil {
-			out = c.s.bufs.get()[:0]
-		}
-		out = out[:0]
-		for len(c.queue) > 0 && (len(out) == 0 || len(out)+c.queue[0].size() <= outputSize) {
+		size := 0
+		taken = taken[:0]
+		for len(c.queue) > 0 && (size == 0 || size+c.queue[0].size() <= outputSize) {
 			m := c.queue[0]
 			c.queue[0] = outgoing{}
 			c.queue = c.queue[1:]
 			c.bytes -= m.size()
-			out = c.pack(out, m)
+			size += m.size()
+			taken = append(taken, m)
 		}
 		c.roomLocked()
 		c.mu.Unlock()
+		if out == nil {
+			out = c.s.bufs.get()[:0]
+		}
+		out = out[:0]
+		for i := range taken { // not under mu, for which the hub would wait with everybody
+			out = c.pack(out, taken[i])
+			taken[i] = outgoing{}
+		}
 		if err := c.link.write(out); err != nil {
 			c.cancel()
 			c.finish(closeGone, "", true)

@@ -54,6 +54,7 @@ const maxScript = 64 << 10
 
 var (
 	errScripts    = errors.New("tracers in JavaScript are not allowed on this node (--script-tracers allows them): use one of callTracer, prestateTracer, flatCallTracer, 4byteTracer, noopTracer, muxTracer or the struct logger")
+	errNestedMux  = errors.New("muxTracer inside of muxTracer: give all tracers to one")
 	errScriptSize = fmt.Errorf("tracer is larger than %d bytes: shorten the script", maxScript)
 )
 
@@ -106,6 +107,19 @@ func (c *Config) isScript() bool {
 	return tracers.DefaultDirectory.IsJS(c.Tracer)
 }
 
+// muxParts is how many tracers are told of everything: those that a mux combines, else
+// 1. It is -1 of a mux inside another, which could multiply them as often as JSON nests.
+func (c *Config) muxParts() int {
+	var parts map[string]json.RawMessage
+	if c.Form != FormTracer || c.Tracer != "muxTracer" || json.Unmarshal(c.TracerConfig, &parts) != nil {
+		return 1
+	}
+	if _, nested := parts["muxTracer"]; nested {
+		return -1
+	}
+	return max(1, len(parts))
+}
+
 // tracer makes the one that c names.
 func (c *Config) tracer(at *place, cfg *chain.Config) (*tracers.Tracer, error) {
 	switch c.Form {
@@ -128,6 +142,9 @@ func (c *Config) tracer(at *place, cfg *chain.Config) (*tracers.Tracer, error) {
 			EnableReturnData: c.EnableReturnData, Limit: limit,
 		})
 		return &tracers.Tracer{Hooks: l.Hooks(), GetResult: l.GetResult, Stop: l.Stop}, nil
+	}
+	if c.muxParts() < 0 {
+		return nil, errNestedMux
 	}
 	if c.isScript() {
 		if !c.Scripts {

@@ -95,6 +95,29 @@ func TestTracesEndWithTheirContext(t *testing.T) {
 	}
 }
 
+// TestAMuxMultipliesNothing: each tracer of a mux keeps a copy of what it is told.
+func TestAMuxMultipliesNothing(t *testing.T) {
+	nested := json.RawMessage(`{"muxTracer":{"muxTracer":{"callTracer":{}},"callTracer":{}},"callTracer":{}}`)
+	if _, err := newLimitsReplay(t, burn(store, 100_000)).Trace(context.Background(), &Config{Tracer: "muxTracer", TracerConfig: nested}); !errors.Is(err, errNestedMux) {
+		t.Errorf("nested: %v", err)
+	}
+	mux := func(parts string, limit int) (int, error) {
+		raw, err := newLimitsReplay(t, burn(feeder, 45_000)).Trace(context.Background(), &Config{Tracer: "muxTracer", TracerConfig: json.RawMessage(parts), MaxBytes: limit})
+		return len(raw), err
+	}
+	size, err := mux(`{"callTracer":{}}`, 64<<20)
+	if err != nil || size < 1<<20 {
+		t.Fatalf("%d bytes, %v", size, err)
+	}
+	if _, err := mux(`{"callTracer":{}}`, size+size/2); err != nil {
+		t.Errorf("one tracer: %v", err)
+	}
+	var large *TooLargeError
+	if _, err := mux(`{"callTracer":{},"noopTracer":{}}`, size+size/2); !errors.As(err, &large) {
+		t.Errorf("two tracers: %v", err)
+	}
+}
+
 func TestScriptsMustBeAllowed(t *testing.T) {
 	const script = `{fault: function() {}, result: function() { return 5; }}`
 	inMux := json.RawMessage(`{"callTracer":{},"` + script + `":{}}`)

@@ -15,6 +15,7 @@ import (
 type meter struct {
 	hooks    *tracing.Hooks
 	limit    int // bytes; 0: none
+	parts    int // tracers that keep what is told, each for itself
 	used     int
 	firstLog uint64 // index in the block of the transaction's first log
 	countOps bool   // every instruction is told
@@ -30,7 +31,7 @@ const (
 )
 
 func (m *meter) add(n int) {
-	m.used += n
+	m.used += n * m.parts
 	if m.limit > 0 && m.used > m.limit {
 		m.stop(&TooLargeError{m.limit})
 	}

@@ -38,7 +38,7 @@ func observe(ctx context.Context, vm *evm.Machine, c *Config, at *place, run fun
 			<-stopped
 		}
 	}()
-	m := &meter{hooks: t.Hooks, limit: c.MaxBytes, firstLog: at.firstLog, stop: cancel, countOps: c.Form == FormTracer && c.Tracer == "" && c.Limit == 0}
+	m := &meter{hooks: t.Hooks, limit: c.MaxBytes, parts: c.muxParts(), firstLog: at.firstLog, stop: cancel, countOps: c.Form == FormTracer && c.Tracer == "" && c.Limit == 0}
 	vm.SetTracer(m.wrap(c))
 	out, err := run(ctx.Done())
 	vm.SetTracer(nil)

@@ -9,6 +9,7 @@ import (
 	"net"
 	"net/http"
 	"net/http/pprof"
+	"net/netip"
 	"os"
 	"path/filepath"
 	"syscall"
@@ -103,7 +104,7 @@ func (d *Devnet) start(ctx context.Context) error {
 		return err
 	}
 	owned = nil
-	n, err := node.Open(dir, node.Options{Genesis: genesis, StateCache: d.opts.StateCache, Development: d.opts.Development, ScriptTracers: true, Log: d.log})
+	n, err := node.Open(dir, node.Options{Genesis: genesis, StateCache: d.opts.StateCache, Development: d.opts.Development, ScriptTracers: isLocal(d.opts.Host), Log: d.log})
 	if err != nil {
 		return err
 	}
@@ -368,4 +369,11 @@ func (d *Devnet) shutdown() error {
 	}
 	d.closers = nil
 	return errors.Join(errs...)
+}
+
+// isLocal reports whether an address to listen on is of this machine only. Others than
+// its user may not have it run their scripts.
+func isLocal(host string) bool {
+	ip, err := netip.ParseAddr(host)
+	return host == "localhost" || err == nil && ip.IsLoopback()
 }

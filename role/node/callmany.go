@@ -25,7 +25,7 @@ func (n *Node) CallMany(ctx context.Context, req *rpc.CallManyRequest) ([][]*rpc
 			if err != nil {
 				return moveError(err)
 			}
-			now, env := state.NewOverlay(view), n.envOf(h)
+			now, env, size := state.NewOverlay(view), n.envOf(h), 0
 			for i := range req.Bundles {
 				block, err := blockOverrides(&req.Bundles[i].Block)
 				if err != nil {
@@ -36,6 +36,9 @@ func (n *Node) CallMany(ctx context.Context, req *rpc.CallManyRequest) ([][]*rpc
 					r, err := n.bundled(ctx, m, now, c, block, moves, env)
 					if err != nil {
 						return err
+					}
+					if size += answerBytes(r.ReturnData, nil); req.MaxBytes > 0 && size > req.MaxBytes {
+						return answerTooLarge(req.MaxBytes)
 					}
 					results = append(results, r)
 				}

@@ -10,7 +10,7 @@ import (
 
 func TestBundlesOfCalls(t *testing.T) {
 	w := newNodeWorld(t)
-	w.block([]*chain.Tx{w.put(0, 1, 7)})
+	head := w.block([]*chain.Tx{w.put(0, 1, 7)})
 	c := w.serve(rpc.Options{})
 	number := `{"to":"` + numberAddr.Hex() + `"}`
 	got := result[[][]struct{ Value, Error, Data string }](c, "eth_callMany", `[[
@@ -19,6 +19,9 @@ func TestBundlesOfCalls(t *testing.T) {
 	],{"blockNumber":"0x1","transactionIndex":-1},{},5000]`)
 	if len(got) != 2 || len(got[0]) != 2 || !strings.HasPrefix(got[0][0].Value, "0x"+word(9)+word(1)) || !strings.HasPrefix(got[1][0].Value, "0x"+word(1)+word(2)) {
 		t.Fatalf("%+v", got)
+	}
+	if hash := head.Hash().Hex()[2:]; !strings.HasSuffix(got[1][0].Value, hash) {
+		t.Errorf("the second bundle is in block 2, whose parent is %s: %s", hash, got[1][0].Value)
 	}
 	if got[0][1].Error != "execution reverted" || got[0][1].Data != "0xabcd" {
 		t.Errorf("%+v", got[0][1])

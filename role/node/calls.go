@@ -105,8 +105,9 @@ func (n *Node) envOf(h *types.Header) *evm.Env {
 	if h.ParentBeaconRoot != nil {
 		env.ParentBeaconRoot = *h.ParentBeaconRoot
 	}
+	own := env.Number // callers may move the environment to a later block
 	env.BlockHash = func(number uint64) common.Hash {
-		if number+1 == env.Number {
+		if number+1 == own {
 			return h.ParentHash
 		}
 		ancestor, err := n.HeaderByNumber(context.Background(), number)

@@ -2,6 +2,7 @@ package node
 
 import (
 	"math/big"
+	"strings"
 	"testing"
 
 	"github.com/ethereum/go-ethereum/common"
@@ -56,6 +57,7 @@ func TestFilledTransactions(t *testing.T) {
 	}
 	for fields, code := range map[string]int{
 		`"gas":"0x1"`: rpc.CodeServer, `"to":"` + revertAddr.Hex() + `"`: rpc.CodeReverted,
+		`"to":"` + storeAddr.Hex() + `","maxPriorityFeePerGas":"0x` + strings.Repeat("f", 64) + `","authorizationList":[]`: rpc.CodeServer,
 		`"input":"0x01","authorizationList":[]`: rpc.CodeServer, `"to":"0x1"`: rpc.CodeInvalidParams,
 	} {
 		if r := c.ask("eth_fillTransaction", `[{"from":"`+from+`",`+fields+`}]`); r.Error == nil || r.Error.Code != code {

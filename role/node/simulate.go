@@ -45,6 +45,7 @@ type simulation struct {
 	base    *types.Header
 	view    state.View // after the last block
 	gas     chain.Gas  // left for all calls to come
+	bytes   int        // of the answer so far, about
 	machine *evm.Machine
 	headers []*types.Header // simulated so far
 }
@@ -259,7 +260,25 @@ func (w *simulatedBlock) call(ctx context.Context, in *rpc.SimulateCall) error {
 	w.gas -= min(w.gas, res.GasUsed)
 	w.gasUsed += res.GasUsed
 	w.enter(tx, res, capped)
+	w.bytes += answerBytes(res.ReturnData, w.calls[len(w.calls)-1].Logs)
+	if limit := w.req.MaxBytes; limit > 0 && w.bytes > limit {
+		return answerTooLarge(limit)
+	}
 	return nil
+}
+
+// answerBytes is about what the outcome of a call takes as JSON.
+func answerBytes(returned []byte, logs []*types.Log) int {
+	const each = 400 // of a call or log, beside its data
+	n := each + 2*len(returned)
+	for _, l := range logs {
+		n += each + 2*len(l.Data)
+	}
+	return n
+}
+
+func answerTooLarge(limit int) error {
+	return rpc.Errorf(rpc.CodeLimit, "response is larger than %d bytes: ask for fewer calls at once", limit)
 }
 
 // nonce is what the call says, or the sender's.
