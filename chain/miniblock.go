@@ -87,14 +87,7 @@ func TxsHash(txs []*Tx) common.Hash {
 
 // ReceiptsHash is keccak256 of the RLP list of the receipts' consensus encodings.
 func ReceiptsHash(receipts []*Receipt) common.Hash {
-	const usual = 300 // bytes of a receipt with its head
-	all := make([]byte, 0, 9+usual*len(receipts))
-	var one []byte
-	for _, r := range receipts {
-		one = r.AppendBinary(one[:0])
-		all = AppendString(all, one)
-	}
-	return keccak.Sum256(append(AppendListHead(make([]byte, 0, 9+len(all)), uint64(len(all))), all...))
+	return keccak.Sum256(AppendReceipts(make([]byte, 0, ReceiptsSize(receipts)), receipts))
 }
 
 // MiniBlock is a signed header with what it commits to.

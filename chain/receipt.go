@@ -50,16 +50,32 @@ type depositReceiptRLP struct {
 // MarshalBinary is the consensus encoding (EIP-2718).
 func (r *Receipt) MarshalBinary() []byte { return r.AppendBinary(nil) }
 
-// AppendBinary appends the consensus encoding (EIP-2718).
-func (r *Receipt) AppendBinary(out []byte) []byte {
-	logs := uint64(0)
+// BinarySize is the length of the consensus encoding in bytes.
+func (r *Receipt) BinarySize() int {
+	content, _ := r.contentSize()
+	n := int(rlp.ListSize(content))
+	if r.Type != types.LegacyTxType {
+		n++
+	}
+	return n
+}
+
+// contentSize is the length of the encoding without type and list head, and of the
+// content of its list of logs.
+func (r *Receipt) contentSize() (content, logs uint64) {
 	for _, l := range r.Logs {
 		logs += rlp.ListSize(logSize(l))
 	}
-	size := uint64(rlp.IntSize(r.Status)+rlp.IntSize(r.CumulativeGasUsed)) + rlp.BytesSize(r.Bloom[:]) + rlp.ListSize(logs)
+	content = uint64(rlp.IntSize(r.Status)+rlp.IntSize(r.CumulativeGasUsed)) + rlp.BytesSize(r.Bloom[:]) + rlp.ListSize(logs)
 	if r.Type == DepositTxType {
-		size += uint64(rlp.IntSize(r.DepositNonce) + rlp.IntSize(depositReceiptVersion))
+		content += uint64(rlp.IntSize(r.DepositNonce) + rlp.IntSize(depositReceiptVersion))
 	}
+	return content, logs
+}
+
+// AppendBinary appends the consensus encoding (EIP-2718).
+func (r *Receipt) AppendBinary(out []byte) []byte {
+	size, logs := r.contentSize()
 	out = slices.Grow(out, int(rlp.ListSize(size))+1)
 	if r.Type != types.LegacyTxType {
 		out = append(out, r.Type)
@@ -133,6 +149,26 @@ func UnmarshalReceipt(raw []byte) (*Receipt, error) {
 // LogsBloom is the bloom filter of logs (yellow paper, M3:2048).
 func LogsBloom(logs []*types.Log) types.Bloom {
 	return types.CreateBloom(&types.Receipt{Logs: logs})
+}
+
+// ReceiptsSize is the number of bytes that AppendReceipts appends.
+func ReceiptsSize(receipts []*Receipt) int { return int(rlp.ListSize(receiptsContent(receipts))) }
+
+func receiptsContent(receipts []*Receipt) (size uint64) {
+	for _, r := range receipts {
+		n := uint64(r.BinarySize())
+		size += uint64(headSize(n)) + n
+	}
+	return size
+}
+
+// AppendReceipts appends the RLP list of the receipts' consensus encodings.
+func AppendReceipts(out []byte, receipts []*Receipt) []byte {
+	out = AppendListHead(out, receiptsContent(receipts))
+	for _, r := range receipts {
+		out = r.AppendBinary(AppendStringHead(out, uint64(r.BinarySize())))
+	}
+	return out
 }
 
 // Receipts is a list for Merkle roots: it satisfies types.DerivableList.

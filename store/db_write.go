@@ -9,6 +9,7 @@ import (
 	"github.com/ethereum/go-ethereum/rlp"
 
 	"github.com/talaria-l2/talaria/chain"
+	"github.com/talaria-l2/talaria/invariant"
 	"github.com/talaria-l2/talaria/state"
 )
 
@@ -110,15 +111,13 @@ func (w *writer) block(b *chain.Block, sigs []chain.Signature) {
 	w.setRLP(numberKey(tableHeader, number), b.Header)
 	w.set(hashKey(tableNumber, b.Hash()), be64(number))
 
-	body := bodyRecord{make([]common.Address, len(b.Txs)), make([][]byte, len(b.Txs))}
-	receipts := make([][]byte, len(b.Txs))
 	for i, tx := range b.Txs {
-		body.Senders[i], body.Txs[i] = tx.From(), tx.Raw()
-		receipts[i] = b.Receipts[i].MarshalBinary()
 		w.set(hashKey(tableTx, tx.Hash()), txPlace(number, i))
 	}
-	w.setRLP(numberKey(tableBody, number), &body)
-	w.setRLP(numberKey(tableReceipts, number), receipts)
+	w.body(number, b.Txs)
+	w.fill(numberKey(tableReceipts, number), chain.ReceiptsSize(b.Receipts), func(out []byte) []byte {
+		return chain.AppendReceipts(out, b.Receipts)
+	})
 
 	minis := make([]miniRecord, len(b.MiniBlocks))
 	for i, h := range b.MiniBlocks {
@@ -129,6 +128,40 @@ func (w *writer) block(b *chain.Block, sigs []chain.Signature) {
 	if n := len(b.MiniBlocks); n > 0 {
 		w.set(numberKey(tableMiniLast, b.MiniBlocks[n-1].Number), be64(number))
 	}
+}
+
+// body writes a bodyRecord.
+func (w *writer) body(number uint64, txs []*chain.Tx) {
+	const sender = 1 + common.AddressLength
+	senders, raws := uint64(len(txs)*sender), uint64(0)
+	for _, tx := range txs {
+		raws += rlp.BytesSize(tx.Raw())
+	}
+	content := rlp.ListSize(senders) + rlp.ListSize(raws)
+	w.fill(numberKey(tableBody, number), int(rlp.ListSize(content)), func(out []byte) []byte {
+		out = chain.AppendListHead(chain.AppendListHead(out, content), senders)
+		for _, tx := range txs {
+			from := tx.From()
+			out = chain.AppendString(out, from[:])
+		}
+		out = chain.AppendListHead(out, raws)
+		for _, tx := range txs {
+			out = chain.AppendString(out, tx.Raw())
+		}
+		return out
+	})
+}
+
+// fill sets a value of that many bytes, which write appends, in the memory of the batch.
+func (w *writer) fill(key []byte, size int, write func(out []byte) []byte) {
+	if w.err != nil {
+		return
+	}
+	op := w.batch.SetDeferred(len(key), size)
+	copy(op.Key, key)
+	n := len(write(op.Value[:0:size]))
+	invariant.Assert(n == size, "an encoding has the size that was counted")
+	w.err = op.Finish()
 }
 
 // state writes the new values flat and into the history, and which they are.
