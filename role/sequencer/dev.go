@@ -204,8 +204,9 @@ func signTx(cfg *chain.Config, key *ecdsa.PrivateKey, data types.TxData) (*chain
 }
 
 // Change implements rpc.DevControls.
-func (c *devControls) Change(ctx context.Context, change func(*rpc.DevSettings, rpc.DevNow) error) (after rpc.DevSettings, err error) {
-	err = c.do(ctx, func(l *loop, done func(error)) error {
+func (c *devControls) Change(ctx context.Context, change func(*rpc.DevSettings, rpc.DevNow) error) (rpc.DevSettings, error) {
+	var after rpc.DevSettings
+	err := c.do(ctx, func(l *loop, done func(error)) error {
 		settings := l.dev.Settings.Clone()
 		if err := change(&settings, l.devNow()); err != nil {
 			done(err)
@@ -226,7 +227,10 @@ func (c *devControls) Change(ctx context.Context, change func(*rpc.DevSettings, 
 		l.barrier(done)
 		return nil
 	})
-	return after, err
+	if err != nil { // the loop may still be at it
+		return rpc.DevSettings{}, err
+	}
+	return after, nil
 }
 
 func (l *loop) devNow() rpc.DevNow {

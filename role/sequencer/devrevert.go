@@ -25,8 +25,9 @@ type devSnapshot struct {
 const maxSnapshots = 4096
 
 // Snapshot implements rpc.DevControls.
-func (c *devControls) Snapshot(ctx context.Context) (id uint64, err error) {
-	err = c.do(ctx, func(l *loop, done func(error)) error {
+func (c *devControls) Snapshot(ctx context.Context) (uint64, error) {
+	var id uint64
+	err := c.do(ctx, func(l *loop, done func(error)) error {
 		if err := l.devClose(); err != nil {
 			return err
 		}
@@ -49,7 +50,10 @@ func (c *devControls) Snapshot(ctx context.Context) (id uint64, err error) {
 		done(nil)
 		return nil
 	})
-	return id, err
+	if err != nil { // the loop may still be at it
+		return 0, err
+	}
+	return id, nil
 }
 
 // devClose makes the last sealed block the newest state. If that takes a block for
@@ -69,8 +73,9 @@ func (l *loop) devClose() error {
 }
 
 // Revert implements rpc.DevControls.
-func (c *devControls) Revert(ctx context.Context, id uint64) (known bool, err error) {
-	err = c.do(ctx, func(l *loop, done func(error)) error {
+func (c *devControls) Revert(ctx context.Context, id uint64) (bool, error) {
+	var known bool
+	err := c.do(ctx, func(l *loop, done func(error)) error {
 		d := l.dev
 		i := slices.IndexFunc(d.Snapshots, func(s devSnapshot) bool { return s.ID == id })
 		if i < 0 {
@@ -89,7 +94,10 @@ func (c *devControls) Revert(ctx context.Context, id uint64) (known bool, err er
 		done(nil)
 		return nil
 	})
-	return known, err
+	if err != nil { // the loop may still be at it
+		return false, err
+	}
+	return known, nil
 }
 
 // Reset implements rpc.DevControls.
