@@ -118,6 +118,11 @@ crash: $(BIN) contracts/node_modules/.stamp e2e/node_modules/.stamp ## the long 
 	TALARIA_BIN=$(abspath $(BIN)) TALARIA_CRASH_ROUNDS=$(CRASH_ROUNDS) \
 		$(GO) test -count 1 -v -timeout 120m -run 'TestKill|TestFollower' ./e2e
 
+.PHONY: streams
+streams: ## 1,000 kills of subscribers under load, and every method asked about every event
+	TALARIA_STREAM_KILLS=170 TALARIA_LONG=1 $(GO) test -count 1 -v -timeout 15m \
+		-run 'TestAReconnectingSubscriber|TestWhatIsAnnounced' ./role/sequencer
+
 .PHONY: bench
 bench: $(BIN) ## latency and throughput of a fresh devnet, with what was verified
 	TALARIA_BIN=$(abspath $(BIN)) TALARIA_BENCH=1 $(GO) test -count 1 -v -timeout 20m -run TestBench ./e2e
