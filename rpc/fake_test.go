@@ -113,7 +113,7 @@ func (b *fakeBackend) add(tx *chain.Tx) (*TxInfo, *MiniBlock) {
 	r.Bloom = chain.LogsBloom(r.Logs)
 	mb := &chain.MiniBlock{Txs: []*chain.Tx{tx}, Receipts: []*chain.Receipt{r}, Header: chain.MiniBlockHeader{
 		ChainID: b.cfg.ChainID, Number: uint64(len(b.minis)), BlockNumber: b.open.Header.Number.Uint64(),
-		Index: i, FirstTxIndex: i, TxCount: 1, GasUsed: 21000, ParentHash: b.lastMini(), TxsHash: tx.Hash(),
+		Index: i, FirstTxIndex: i, TxCount: 1, GasUsed: 21000, ParentHash: b.lastMini(), TxsHash: tx.Hash(), TimestampMicros: b.stamp(),
 	}}
 	m := &MiniBlock{MiniBlock: mb, Hash: mb.Header.Hash(), BlockTime: b.open.Header.Time, BaseFee: b.open.Header.BaseFee, FirstLogIndex: i}
 	b.minis = append(b.minis, m)

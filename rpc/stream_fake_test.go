@@ -3,13 +3,24 @@ package rpc
 import (
 	"context"
 	"math/big"
+	"time"
 
 	"github.com/ethereum/go-ethereum/common"
+
+	"github.com/talaria-l2/talaria/chain"
 )
 
 // streamFake is what streams need of the fake, guarded by its lock.
 type streamFake struct {
-	sync SyncStatus
+	sync   SyncStatus
+	stamps bool // mini-blocks have the present time
+}
+
+func (b *streamFake) stamp() chain.Micros {
+	if !b.stamps {
+		return 0
+	}
+	return chain.Micros(time.Now().UnixMicro())
 }
 
 func (b *fakeBackend) Sync() SyncStatus {
