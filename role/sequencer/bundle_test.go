@@ -13,8 +13,8 @@ import (
 	"github.com/talaria-l2/talaria/rpc"
 )
 
-// A burst is executed in bundles, and comes out as if each transaction had been taken
-// alone: nonces that arrive in the wrong order find their place, what is not valid is
+// A burst in which no nonce comes twice is executed in bundles, and comes out as if each
+// transaction had been taken alone: nonces that arrive in the wrong order find their place, what is not valid is
 // told so, and the log replays to the same chain.
 func TestABurstIsExecutedInBundles(t *testing.T) {
 	r := newRigWith(t, func(r *rig) { r.pending.HoldMicros = 60_000_000 }) // however slow the machine is
