@@ -46,18 +46,22 @@ func (s *Server) otterscanMethods(t methodTable) {
 	t.slow("ots_searchTransactionsAfter", 3, s.otsAfter).doc("A page of an account's transactions in blocks after a number; 0 is the oldest page", search)
 	t.slow("ots_getTransactionBySenderAndNonce", 2, s.otsSenderTx).doc("The hash of a sender's transaction with a nonce", "role/node.TestSenderAndCreatorSearch")
 	t.slow("ots_getContractCreator", 1, s.otsCreator).doc("Who made a contract and in which transaction", "role/node.TestSenderAndCreatorSearch")
-	t.read("erigon_getHeaderByNumber", 1, s.getHeaderByNumber).doc("A header, by the name under which Otterscan asks for it", shapes)
+	t.read("erigon_getHeaderByNumber", 1, s.otsHeader).doc("A header, by the name under which Otterscan asks for it", shapes)
 }
 
 // maxOtsPage bounds the transactions of one page.
 const maxOtsPage = 1000
 
 func (s *Server) otsHasCode(c *call, a *args) (rawJSON, error) {
-	addr, ref, err := s.account(c, a, 1)
+	addr, ref := a.address(0), readOr(a, 1, blockRef{tag: tagLatest}, decodeOtsState)
+	if a.err != nil {
+		return nil, a.err
+	}
+	st, err := s.stateRef(c.ctx, ref)
 	if err != nil {
 		return nil, err
 	}
-	code, err := s.backend.Code(c.ctx, addr, ref)
+	code, err := s.backend.Code(c.ctx, addr, st)
 	if err != nil {
 		return nil, err
 	}
@@ -151,6 +155,20 @@ func decodeOtsBlock(raw []byte) (blockRef, error) {
 	}
 	n, err := decodeCount(raw)
 	return blockRef{number: n}, err
+}
+
+// decodeOtsState reads a block of any form, or its number as a JSON number.
+func decodeOtsState(raw []byte) (blockRef, error) {
+	if raw[0] == '"' || raw[0] == '{' {
+		return decodeBlockRef(raw)
+	}
+	return decodeOtsBlock(raw)
+}
+
+// otsHeader is what Otterscan asks for first of all, with 0, to see whether it can use
+// the node.
+func (s *Server) otsHeader(c *call, a *args) (rawJSON, error) {
+	return s.found(c, a, read(a, 0, decodeOtsBlock), headerOf)
 }
 
 // otsReceipt is a receipt without logs.

@@ -104,6 +104,8 @@ func TestOtterscanShapes(t *testing.T) {
 		{"the first page is the end of the block", "ots_getBlockTransactions", `["0x1",0,2]`, []string{hash(1), hash(2), `"logs":null`, `"transactionCount":"0x3"`}, []string{hash(0)}},
 		{"the last page is what is left", "ots_getBlockTransactions", `["0x1",1,2]`, []string{hash(0)}, []string{hash(1), hash(2)}},
 		{"a page past the block is empty", "ots_getBlockTransactions", `["0x1",9007199254740993,4611686018427387904]`, []string{`"transactions":[]`, `"receipts":[]`}, nil},
+		{"an account may have code at a number", "ots_hasCode", `["0x00000000000000000000000000000000000000aa",1]`, []string{`"result":true`}, nil},
+		{"a header by a number that is not hex", "erigon_getHeaderByNumber", `[0]`, []string{`"parentHash"`}, nil},
 		{"a header by Erigon's name", "erigon_getHeaderByNumber", `["0x1"]`, []string{`"parentHash"`}, nil},
 	} {
 		t.Run(c.name, func(t *testing.T) {
