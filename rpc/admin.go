@@ -35,7 +35,7 @@ func (s *Server) adminLimits(*call, *args) (rawJSON, error) {
 		"idleTimeoutMillis": int(o.IdleTimeout.Milliseconds()), "readHeaderTimeoutMillis": int(o.ReadHeaderTimeout.Milliseconds()),
 		"readTimeoutMillis": int(o.ReadTimeout.Milliseconds()), "requestTimeoutMillis": int(o.RequestTimeout.Milliseconds()),
 		"writeTimeoutMillis": int(o.WriteTimeout.Milliseconds()), "maxInFlight": o.MaxInFlight,
-		"maxSubscriptions": o.MaxSubscriptions, "maxQueueMessages": o.MaxQueueMessages, "maxQueueBytes": o.MaxQueueBytes,
+		"maxSubscriptions": o.MaxSubscriptions, "maxSubscribed": o.MaxSubscribed, "maxQueueMessages": o.MaxQueueMessages, "maxQueueBytes": o.MaxQueueBytes,
 		"maxFilters": o.MaxFilters, "maxLogBlocks": int(o.MaxLogBlocks), "maxLogResults": o.MaxLogResults,
 		"callGasCap": int(o.CallGasCap), "maxCalls": o.MaxCalls, "maxCallQueue": o.MaxCallQueue,
 		"callTimeoutMillis": int(o.CallTimeout.Milliseconds()), "maxSlow": o.MaxSlow, "maxSlowQueue": o.MaxSlowQueue,

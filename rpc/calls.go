@@ -24,6 +24,26 @@ func newSlowPool(o *Options) *callPool {
 	return &callPool{running: make(chan struct{}, o.MaxSlow), limit: int64(o.MaxSlowQueue), what: "slow requests"}
 }
 
+// newScanPool bounds queries of many blocks, as wide as the pool of slow methods.
+func newScanPool(o *Options) *callPool {
+	return &callPool{running: make(chan struct{}, o.MaxSlow), limit: int64(o.MaxSlowQueue), what: "scans of many blocks"}
+}
+
+// wideScan is from how many blocks on a query has to wait for its turn: it may read and
+// decode all of them.
+const wideScan = 100
+
+// scanTurn waits for the turn of a query of that many blocks; leave must follow.
+func (s *Server) scanTurn(ctx context.Context, blocks uint64) (leave func(), err error) {
+	if blocks < wideScan {
+		return func() {}, nil
+	}
+	if err := s.scans.enter(ctx); err != nil {
+		return nil, err
+	}
+	return s.scans.leave, nil
+}
+
 // enter waits for a turn until ctx ends; leave must follow if it returns nil.
 func (p *callPool) enter(ctx context.Context) error {
 	select {

@@ -114,3 +114,37 @@ func TestACallThatWaitsTooLongOrWhoseClientLeavesGivesItsPlaceUp(t *testing.T) {
 		t.Errorf("place of a crashed call is lost: %+v", r.Error)
 	}
 }
+
+// TestWideQueriesWaitForTheirTurn: narrow ones do not, nor anything else.
+func TestWideQueriesWaitForTheirTurn(t *testing.T) {
+	b := newFake(t)
+	for range wideScan {
+		b.Deposit()
+		b.Seal()
+	}
+	s, addr := serve(t, b, Options{MaxSlow: 1, MaxSlowQueue: 1})
+	wide := map[string]string{
+		"eth_getLogs": `[{"fromBlock":"0x1"}]`, "eth_getLogsWithCursor": `[{"fromBlock":"0x1"}]`, "eth_feeHistory": `["0x64","latest",[50]]`,
+	}
+	s.scans.running <- struct{}{}
+	s.scans.waiting.Add(1)
+	for method, params := range wide {
+		if r := ask(t, addr, method, params); r.Error == nil || r.Error.Code != CodeLimit || !strings.Contains(r.Error.Message, "scans of many blocks") {
+			t.Errorf("%s while others scan: %s %+v", method, r.Result, r.Error)
+		}
+	}
+	for method, params := range map[string]string{
+		"eth_getLogs": `[{"fromBlock":"0x10"}]`, "eth_feeHistory": `["0x64","latest",[]]`, "eth_getBlockByNumber": `["latest",true]`,
+	} {
+		if r := ask(t, addr, method, params); r.Error != nil {
+			t.Errorf("%s: %+v", method, r.Error)
+		}
+	}
+	s.scans.waiting.Add(-1)
+	s.scans.leave()
+	for method, params := range wide {
+		if r := ask(t, addr, method, params); r.Error != nil {
+			t.Errorf("%s alone: %+v", method, r.Error)
+		}
+	}
+}

@@ -19,7 +19,7 @@ func (s *Server) configMethods(t methodTable) {
 	const nothingMined = "Nothing is mined here"
 	t.read("eth_config", 0, s.config).doc("The rules in force (EIP-7910): Osaka's from the first block on, and no other", "rpc.TestConfigNamesThePrecompilesOfTheEVM")
 	t.read("eth_capabilities", 0, s.capabilities).doc("Which of the past the node can answer about: everything since genesis", "rpc.TestCapabilities")
-	t.read("eth_getLogsWithCursor", 1, s.getLogsWithCursor).doc("As `eth_getLogs`, but cut where it reaches a limit: the answer then has a `cursor`, with which the same query goes on", "rpc.TestLogPagesMakeUpTheWholeAnswer")
+	t.call("eth_getLogsWithCursor", 1, s.getLogsWithCursor).doc("As `eth_getLogs`, but cut where it reaches a limit: the answer then has a `cursor`, with which the same query goes on", "rpc.TestLogPagesMakeUpTheWholeAnswer")
 	t.fixed("eth_coinbase", quoted(strings.ToLower(chain.SequencerFeeVaultAddr.Hex()))).doc("Who receives priority fees: the sequencer's fee vault", "rpc.TestFixedAnswers")
 	t.fixed("eth_protocolVersion", `"0x45"`).doc("69, the newest version of Ethereum's wire protocol; this network does not speak it", "rpc.TestFixedAnswers")
 	t.fixed("eth_mining", jsonFalse).doc(nothingMined, "rpc.TestFixedAnswers")

@@ -89,6 +89,11 @@ func (s *Server) getLogsWithCursor(c *call, a *args) (rawJSON, error) {
 	if to > newest {
 		return nil, Errorf(CodeInvalidParams, "block range extends beyond current head block")
 	}
+	leave, err := s.scanTurn(c.ctx, to-min(to, at.block)+1)
+	if err != nil {
+		return nil, err
+	}
+	defer leave()
 	w.key("logs").open('[')
 	next, err := s.pageLogs(c, w, &q, at, to, open)
 	if err != nil {

@@ -68,6 +68,13 @@ func (s *Server) feeHistory(c *call, a *args) (rawJSON, error) {
 		return nil, Errorf(CodeServer, "request beyond head block: requested %d, head %d", last, head)
 	}
 	count = min(count, s.opts.MaxFeeBlocks, last+1)
+	if len(percentiles) > 0 {
+		leave, err := s.scanTurn(c.ctx, count)
+		if err != nil {
+			return nil, err
+		}
+		defer leave()
+	}
 	w := newWriter(256 + int(count)*(64+24*len(percentiles)))
 	w.open('{')
 	if count == 0 {

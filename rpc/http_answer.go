@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"net"
 	"net/http"
+	"net/netip"
 	"net/url"
 	"slices"
 	"strconv"
@@ -283,17 +284,31 @@ func (s *Server) originAllowed(origin, host string) bool {
 		return true
 	}
 	u, err := url.Parse(origin)
-	return err == nil && strings.EqualFold(u.Host, host)
+	return err == nil && u.Host != "" && strings.EqualFold(u.Host, host) && s.isOwn(host)
+}
+
+// isOwn reports whether nobody else can have given the host its name: a page of a name
+// that was made to resolve to this machine (DNS rebinding) has our address as its own
+// origin. Names in Hosts were checked before.
+func (s *Server) isOwn(host string) bool {
+	name := hostName(host)
+	_, err := netip.ParseAddr(strings.Trim(name, "[]"))
+	return len(s.opts.Hosts) > 0 || err == nil || strings.EqualFold(name, "localhost")
+}
+
+// hostName is a Host without its port.
+func hostName(host string) string {
+	if name, _, err := net.SplitHostPort(host); err == nil {
+		return name
+	}
+	return host
 }
 
 func (s *Server) hostAllowed(raw []byte) bool {
 	if len(s.opts.Hosts) == 0 {
 		return true
 	}
-	host := string(raw)
-	if name, _, err := net.SplitHostPort(host); err == nil {
-		host = name
-	}
+	host := hostName(string(raw))
 	return slices.ContainsFunc(s.opts.Hosts, func(h string) bool { return strings.EqualFold(h, host) })
 }
 

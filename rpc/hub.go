@@ -42,6 +42,7 @@ type hub struct {
 	live    *liveSet
 	waiting []*subscription // until the hub gets where they are
 	asked   int             // subscriptions that replay because their clients asked
+	words   int             // bytes that the subscriptions' words take
 	mini    position        // of the next mini-block
 	block   position        // of the next block
 	synced  SyncStatus      // as it was last told
@@ -221,6 +222,9 @@ func (h *hub) add(sub *subscription) error {
 	if len(conn.subs) >= o.MaxSubscriptions {
 		return Errorf(CodeLimit, "connection has %d subscriptions, which is the limit: unsubscribe or open another connection", len(conn.subs))
 	}
+	if sub.words = sub.measure(); h.words+sub.words > o.MaxSubscribed {
+		return Errorf(CodeLimit, "node's subscriptions name addresses, topics and hashes of %d bytes, the limit is %d: name fewer, or retry later", h.words, o.MaxSubscribed)
+	}
 	if sub.from != nil {
 		if h.asked >= o.MaxReplays {
 			return Errorf(CodeLimit, "node replays %d subscriptions, which is the limit: retry in a moment", h.asked)
@@ -232,6 +236,7 @@ func (h *hub) add(sub *subscription) error {
 		conn.subs = make(subSet)
 	}
 	conn.subs[sub] = struct{}{}
+	h.words += sub.words
 	sub.id = newID()
 	sub.prefix = []byte(`{"jsonrpc":"2.0","method":"eth_subscription","params":{"subscription":"` + sub.id + `",`)
 	h.subs[sub.id] = sub
@@ -288,6 +293,7 @@ func (h *hub) remove(conn *wsConn, id string) bool {
 func (h *hub) end(sub *subscription) {
 	sub.ended.Store(true)
 	delete(sub.conn.subs, sub)
+	h.words -= sub.words
 	delete(h.subs, sub.id)
 	if sub.live {
 		h.live.remove(sub)

@@ -11,8 +11,8 @@ import (
 type Costs struct {
 	Read int // [1]
 	Send int // [1]
-	Call int // a simulation [5]
-	Slow int // a trace, a wide scan [50]
+	Call int // a simulation, a query of logs or tips [5]
+	Slow int // a trace, a search [50]
 }
 
 func (c *Costs) of(m *method) int {

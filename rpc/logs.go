@@ -288,6 +288,11 @@ func (s *Server) scanLogs(c *call, q *logQuery) (rawJSON, error) {
 	case to-from >= s.opts.MaxLogBlocks:
 		return nil, Errorf(CodeLimit, "query spans %d blocks, limit %d: ask for a smaller block range", to-from+1, s.opts.MaxLogBlocks)
 	}
+	leave, err := s.scanTurn(c.ctx, to-from+1)
+	if err != nil {
+		return nil, err
+	}
+	defer leave()
 	for n := from; n <= to; n++ {
 		if err := s.scanBlock(c, sc, n, open); err != nil {
 			return nil, err

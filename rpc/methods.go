@@ -20,7 +20,7 @@ type class uint8
 
 const (
 	classRead class = iota // at once, in the goroutine of its message
-	classCall              // a simulation: like classRead over HTTP, beside the reader over WebSocket
+	classCall              // a simulation or scan: like classRead over HTTP, beside the reader over WebSocket
 	classSlow              // in the pool of slow methods, with a deadline
 	classSend              // submits a transaction; order matters
 )
@@ -50,7 +50,7 @@ func (t methodTable) read(name string, maxArgs int, f reader) *method {
 	return t.add(&method{name: name, maxArgs: maxArgs, read: f})
 }
 
-// call adds a method that simulates.
+// call adds a method that simulates or scans.
 func (t methodTable) call(name string, maxArgs int, f reader) *method {
 	return t.add(&method{name: name, maxArgs: maxArgs, class: classCall, read: f})
 }
@@ -159,17 +159,17 @@ func (s *Server) feeMethods(t methodTable) {
 	t.read("eth_baseFee", 0, func(*call, *args) (rawJSON, error) { return bigQuantity(s.baseFee()), nil }).doc("The base fee in wei per gas that a transaction sent now meets: that of the open block", "rpc.TestFixedAnswers")
 	t.read("eth_gasPrice", 0, s.gasPrice).doc("The base fee of the open block plus the suggested tip", "rpc.TestGoEthereumsClientOverBothTransports")
 	t.read("eth_maxPriorityFeePerGas", 0, s.maxPriorityFee).doc("The suggested tip", "rpc.TestGoEthereumsClientOverBothTransports")
-	t.read("eth_feeHistory", 3, s.feeHistory).doc("Base fees, gas used and tips of past blocks (EIP-1559); deposits count for no tip", "rpc.TestGoEthereumsClientOverBothTransports")
+	t.call("eth_feeHistory", 3, s.feeHistory).doc("Base fees, gas used and tips of past blocks (EIP-1559); deposits count for no tip", "rpc.TestGoEthereumsClientOverBothTransports")
 }
 
 // logMethods are logs, filters and subscriptions.
 func (s *Server) logMethods(t methodTable) {
-	t.read("eth_getLogs", 1, s.getLogs).doc("Logs by block range, address and topics; a range to `latest` includes the open block", "rpc.TestLogsOfTheOpenBlockAndItsLimits")
+	t.call("eth_getLogs", 1, s.getLogs).doc("Logs by block range, address and topics; a range to `latest` includes the open block", "rpc.TestLogsOfTheOpenBlockAndItsLimits")
 	t.read("eth_newFilter", 1, s.newFilter).doc("Starts a polling filter of logs", "rpc.TestPollingFilters")
 	t.read("eth_newBlockFilter", 0, s.newBlockFilter).doc("Starts a polling filter of sealed blocks' hashes", "rpc.TestPollingFilters")
 	t.read("eth_newPendingTransactionFilter", 1, s.newPendingFilter).doc("Starts a polling filter of published transactions' hashes", "rpc.TestPollingFilters")
 	t.read("eth_getFilterChanges", 1, s.getFilterChanges).doc("What a filter found since the last poll", "rpc.TestPollingFilters")
-	t.read("eth_getFilterLogs", 1, s.getFilterLogs).doc("All logs that a filter's query selects", "rpc.TestPollingFilters")
+	t.call("eth_getFilterLogs", 1, s.getFilterLogs).doc("All logs that a filter's query selects", "rpc.TestPollingFilters")
 	t.read("eth_uninstallFilter", 1, s.uninstallFilter).doc("Ends a polling filter", "rpc.TestPollingFilters")
 	t.read("eth_subscribe", 3, s.subscribe).doc("Starts a subscription, live or from a cursor or block on; over WebSocket only", "rpc.TestAStreamResumesBehindAnyCursor")
 	t.read("eth_unsubscribe", 1, s.unsubscribe).doc("Ends a subscription", "rpc.TestSubscriptionsPushWhatIsPublished")

@@ -30,6 +30,7 @@ type Options struct {
 
 	MaxInFlight      int    // messages of one connection worked on at once; reading pauses [1024]
 	MaxSubscriptions int    // of one connection [128]
+	MaxSubscribed    int    // bytes of the addresses, topics and hashes that all subscriptions name, with their places in the index, 1.. [64 MiB]
 	MaxQueueMessages int    // outgoing, of one WebSocket connection [8192]
 	MaxQueueBytes    int    // outgoing, of one WebSocket connection [32 MiB]
 	MaxReplays       int    // subscriptions of all connections that replay because a client asked, 1.. [256]
@@ -51,8 +52,9 @@ type Options struct {
 	MaxCallQueue int           // simulations that wait for a turn, 1..; more are refused [256]
 	CallTimeout  time.Duration // of a simulation from its turn on, above 0; RequestTimeout covers the wait too [5 s]
 
-	// Slow methods trace, scan or simulate many transactions. They run beside everything
-	// else; what follows one on its HTTP connection waits for it.
+	// Slow methods trace, search or simulate many transactions. They run beside everything
+	// else; what follows one on its HTTP connection waits for it. Queries of logs or tips in
+	// 100 blocks or more have a pool of the same size to themselves.
 	MaxSlow      int           // that run at once, 1.. [half of GOMAXPROCS, at least 1]
 	MaxSlowQueue int           // that wait for a turn, 1..; more are refused [64]
 	TraceTimeout time.Duration // of one, from its turn on, above 0; RequestTimeout covers the wait too [10 s]
@@ -101,6 +103,7 @@ func (o Options) withDefaults() Options {
 	orDefault(&o.PingInterval, 30*time.Second)
 	orDefault(&o.MaxInFlight, 1024)
 	orDefault(&o.MaxSubscriptions, 128)
+	orDefault(&o.MaxSubscribed, 64<<20)
 	orDefault(&o.MaxQueueMessages, 8192)
 	orDefault(&o.MaxQueueBytes, 32<<20)
 	orDefault(&o.FeedBuffer, 8192)

@@ -22,6 +22,7 @@ type Server struct {
 	hub     *hub
 	calls   *callPool
 	slow    *callPool
+	scans   *callPool
 	bufs    buffers
 	start   time.Time
 	date    atomic.Pointer[date]
@@ -49,6 +50,7 @@ func New(b Backend, opts Options) *Server {
 	s.hub = newHub(s)
 	s.calls = newCallPool(&s.opts)
 	s.slow = newSlowPool(&s.opts)
+	s.scans = newScanPool(&s.opts)
 	s.setDate()
 	s.work.Add(1)
 	go s.janitor()

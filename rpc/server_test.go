@@ -339,6 +339,28 @@ func TestOriginsHostsAndHealth(t *testing.T) {
 	}
 }
 
+// TestAPageIsNotOursBecauseItsNameLeadsHere: with DNS rebinding a foreign page has an
+// origin that equals the Host it asks.
+func TestAPageIsNotOursBecauseItsNameLeadsHere(t *testing.T) {
+	_, addr := serve(t, newFake(t), Options{Origins: []string{"https://app.example"}})
+	for host, status := range map[string]int{"evil.example:8545": 403, "evil.example": 403, "localhost:8545": 204, "127.0.0.1:8545": 204, "[::1]:8545": 204} {
+		req, err := http.NewRequest("OPTIONS", "http://"+addr, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		req.Host = host
+		req.Header.Set("Origin", "http://"+host)
+		res, err := http.DefaultClient.Do(req)
+		if err != nil {
+			t.Fatal(err)
+		}
+		res.Body.Close()
+		if res.StatusCode != status {
+			t.Errorf("%s: status %d, want %d", host, res.StatusCode, status)
+		}
+	}
+}
+
 func TestShutdownFinishesRequestsInFlight(t *testing.T) {
 	b := newFake(t)
 	b.gate = make(chan struct{})

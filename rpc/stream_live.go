@@ -18,6 +18,7 @@ type subscription struct {
 	hashes []common.Hash    // of kindReceipts, sorted; none: all
 	addrs  []common.Address // of kindChanges, sorted; none: all
 	conn   *wsConn
+	words  int         // bytes that what it names takes
 	prefix []byte      // of its messages
 	plain  bool        // made without options: its client may not know gap events
 	ended  atomic.Bool // nothing is pushed any more
@@ -29,6 +30,18 @@ type subscription struct {
 	was     bool      // live at some time: it may be told of a gap
 	asked   bool      // counts as a replay that a client asked for
 	waiting bool      // for the hub, which is behind it
+}
+
+// measure is the memory of the words that the subscription names.
+func (sub *subscription) measure() int {
+	n := (entryBytes+common.HashLength)*len(sub.hashes) + (entryBytes+common.AddressLength)*len(sub.addrs)
+	if q := sub.query; q != nil {
+		n += q.size() + entryBytes*len(q.addresses)
+		if len(q.addresses) == 0 && len(q.topics) > 0 {
+			n += entryBytes * len(q.topics[0])
+		}
+	}
+	return n
 }
 
 func (sub *subscription) wantsAddress(a common.Address) bool {

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"runtime"
 	"strings"
 	"testing"
 
@@ -419,4 +420,38 @@ func TestASubscriptionWithoutAnAnswerEnds(t *testing.T) {
 		t.Errorf("%d subscriptions, %d of them replay", subs, asked)
 	}
 	subscribed(t, ctx, ws, `["newHeads"]`)
+}
+
+// TestWhatSubscriptionsNameIsBounded: over all connections.
+func TestWhatSubscriptionsNameIsBounded(t *testing.T) {
+	b := newFake(t)
+	s, addr := serve(t, b, Options{MaxSubscribed: 1000})
+	long := `["logs",{"address":["` + common.Address{1}.Hex() + `","` + common.Address{2}.Hex() + `","` + common.Address{3}.Hex() + `"]}]`
+	first, ctx := dial(t, addr)
+	id := subscribed(t, ctx, first, long)
+	subscribed(t, ctx, first, long)
+	second, ctx := dial(t, addr)
+	if r := roundTrip(t, ctx, second, "eth_subscribe", long); r.Error == nil || r.Error.Code != CodeLimit {
+		t.Fatalf("%s %+v", r.Result, r.Error)
+	}
+	subscribed(t, ctx, second, `["logs",{}]`)
+	roundTrip(t, ctx, first, "eth_unsubscribe", `["`+id+`"]`)
+	subscribed(t, ctx, second, long)
+	first.CloseNow()
+	second.CloseNow()
+	for { // the connections end by themselves
+		s.hub.mu.Lock()
+		words, subs := s.hub.words, len(s.hub.subs)
+		s.hub.mu.Unlock()
+		if subs == 0 {
+			if words != 0 {
+				t.Errorf("%d bytes are left", words)
+			}
+			return
+		}
+		if ctx.Err() != nil {
+			t.Fatal("subscriptions outlive their connections")
+		}
+		runtime.Gosched()
+	}
 }
