@@ -20,6 +20,11 @@ func TestDevelopmentChain(t *testing.T) {
 		t.Run("viem's test client for "+mode, func(t *testing.T) { driveTestClient(t, d.L2.HTTPURL, mode) })
 	}
 	t.Run("cast", func(t *testing.T) { driveDevelopmentCast(t, d.L2.HTTPURL) })
+	t.Run("streams", func(t *testing.T) {
+		if out := runTool(t, clientTimeout, "node", "clients/streams.mjs", d.L2.HTTPURL, d.L2.WSURL); !strings.Contains(out, `"ok":true`) {
+			t.Errorf("streams: %s", last(out))
+		}
+	})
 	restart := func() *devnet { return startDevnet(t, dir, "--dev") }
 	t.Run("kill -9", func(t *testing.T) {
 		before := castRPC(t, d.L2.HTTPURL, "eth_getBlockByNumber", "latest", "false")
