@@ -6,7 +6,7 @@
 // Prints one line of JSON and exits 0 when everything held.
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
-import { createPublicClient, createWalletClient, defineChain, http, parseEther, webSocket } from "viem";
+import { createPublicClient, createWalletClient, defineChain, encodeFunctionData, http, parseEther, webSocket } from "viem";
 import { privateKeyToAccount } from "viem/accounts";
 import { eventually, gather } from "./watch.mjs";
 
@@ -96,6 +96,27 @@ assert.ok(block.transactions.some((tx) => tx.hash === hashes[0]));
 const fees = await overHttp.getFeeHistory({ blockCount: 2, rewardPercentiles: [25, 75] });
 assert.ok(fees.baseFeePerGas.length >= 2);
 assert.ok(await overHttp.estimateFeesPerGas());
+
+for (let i = 0; i < fees.gasUsedRatio.length; i++) {
+  const { baseFeePerGas } = await overHttp.getBlock({ blockNumber: fees.oldestBlock + BigInt(i) });
+  assert.equal(fees.baseFeePerGas[i], baseFeePerGas);
+}
+const proof = await overHttp.getProof({ address, storageKeys: [], blockNumber: block.number });
+assert.ok(proof.accountProof.length > 0 && proof.nonce === 1);
+const data = encodeFunctionData({ abi, functionName: "transfer", args: [other, 4n] });
+const { accessList } = await overHttp.createAccessList({ account: account.address, to: address, data });
+assert.ok(accessList.some((entry) => entry.address.toLowerCase() === address.toLowerCase() && entry.storageKeys.length === 2));
+
+// Two blocks that are not: the second sees what the first did, the chain sees nothing.
+const readBalance = { to: address, abi, functionName: "balanceOf", args: [other] };
+const simulated = await overHttp.simulateBlocks({
+  blocks: [{ calls: [{ account: account.address, to: address, data }] }, { calls: [readBalance] }],
+});
+assert.equal(simulated[0].calls[0].status, "success");
+assert.equal(simulated[0].calls[0].logs.length, 1);
+assert.equal(simulated[1].calls[0].result, 10n);
+assert.equal(simulated[1].number, simulated[0].number + 1n);
+assert.equal(await overHttp.readContract({ address, abi, functionName: "balanceOf", args: [other] }), 6n);
 
 // Errors must be the ones that viem knows by name.
 const refused = async (promise) => promise.then(() => "no error", (e) => e.walk((x) => x.name && x.name !== e.name)?.name ?? e.name);
