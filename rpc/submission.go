@@ -2,6 +2,7 @@ package rpc
 
 import (
 	"sync"
+	"sync/atomic"
 
 	"github.com/ethereum/go-ethereum/common"
 )
@@ -102,6 +103,9 @@ func (s *Submission) Done() <-chan struct{} {
 	return s.done
 }
 
+// Group is what Send.Group named, nil if nothing.
+func (s *Submission) Group() *Group { return s.group }
+
 // Result is valid after the submission is settled: the published transaction, or why not.
 func (s *Submission) Result() (*TxInfo, error) { return s.info, s.err }
 
@@ -113,6 +117,9 @@ func (s *Submission) Hash() common.Hash { return s.hash }
 // are settled until it looks, it is woken once.
 type Group struct {
 	wake chan struct{}
+	// Waiting is how many of its transactions a backend holds that are not executed; the
+	// backend counts them, so that one group cannot take all the room.
+	Waiting atomic.Int64
 
 	mu      sync.Mutex
 	settled []*Submission

@@ -29,6 +29,7 @@ func (l *loop) drop(n int) {
 	var bytes int64
 	for i := range l.backlog[:n] {
 		bytes += int64(len(l.backlog[i].tx.Raw()))
+		left(l.backlog[i].sub)
 	}
 	clear(l.backlog[:n])
 	l.backlog = l.backlog[n:]
@@ -104,6 +105,7 @@ func (l *loop) executeBundle(bundle []admitted) int {
 		txs = append(txs, bundle[i].tx)
 	}
 	l.txs = txs
+	out := make([]bool, len(bundle)) // did not enter the block
 	var early []admitted
 	logBytes, full := l.logBytes, false
 	index := l.index() + 1
@@ -120,10 +122,10 @@ func (l *loop) executeBundle(bundle []admitted) int {
 			return false
 		case errors.Is(err, evm.ErrNonceTooHigh):
 			early = append(early, a)
-			bundle[i].sub = nil
+			out[i] = true
 		default:
 			a.sub.Resolve(nil, err)
-			bundle[i].sub = nil
+			out[i] = true
 		}
 		return logBytes < maxBlockLogBytes && time.Since(start) < maxBundleTime
 	})
@@ -131,20 +133,16 @@ func (l *loop) executeBundle(bundle []admitted) int {
 		done-- // the last
 	}
 	if l.s.gaps.Len() > 0 {
-		for _, a := range bundle[:done] {
-			if a.sub != nil { // it entered
+		for i, a := range bundle[:done] {
+			if !out[i] {
 				l.follow(a.tx.From(), a.tx.Nonce()+1)
 			}
 		}
 	}
 	clear(l.txs)
-	all := done == len(bundle)
 	l.drop(done)
 	for _, a := range early {
 		l.take(a)
-	}
-	if all {
-		return len(bundle)
 	}
 	return done
 }

@@ -50,7 +50,7 @@ func (s *Sequencer) Submit(sends []rpc.Send) []*rpc.Submission {
 	var refused error
 	taken := 0
 	for i := range sends {
-		if refused = in.admit(len(sends[i].Raw)); refused != nil {
+		if refused = in.admit(&sends[i]); refused != nil {
 			break
 		}
 		in.arrivals = append(in.arrivals, arrival{sends[i].Raw, subs[i]})
@@ -68,8 +68,11 @@ func refuseAll(subs []*rpc.Submission, err error) {
 	}
 }
 
-// admit makes room for one more transaction. in.mu is held.
-func (in *intake) admit(size int) error {
+// admit makes room for one more transaction. A connection that sends much, which is a
+// group, gets no more than it leaves to others: however many there are, one that comes
+// finds room. in.mu is held.
+func (in *intake) admit(send *rpc.Send) error {
+	size, group := len(send.Raw), send.Group
 	switch {
 	case in.closed:
 		return rpc.NotReadyError("the sequencer is shutting down")
@@ -77,9 +80,14 @@ func (in *intake) admit(size int) error {
 		return rpc.Errorf(rpc.CodeLimit, "transaction queue is full: limit %d transactions (send again in a moment)", in.maxTxs)
 	case in.bytes+int64(size) > maxQueuedBytes:
 		return rpc.Errorf(rpc.CodeLimit, "transaction queue is full: limit %d bytes (send again in a moment)", maxQueuedBytes)
+	case group != nil && group.Waiting.Load() >= int64(in.maxTxs-in.txs):
+		return rpc.Errorf(rpc.CodeLimit, "transaction queue: %d transactions of this connection wait, which is its share of the limit of %d (send again in a moment)", group.Waiting.Load(), in.maxTxs)
 	}
 	in.txs++
 	in.bytes += int64(size)
+	if group != nil {
+		group.Waiting.Add(1)
+	}
 	return nil
 }
 
@@ -90,12 +98,20 @@ func (in *intake) signal() {
 	}
 }
 
-// release gives back the room of transactions that are executed or refused.
+// release gives back the room of transactions that are executed or refused, each of
+// which has left.
 func (in *intake) release(txs int, bytes int64) {
 	in.mu.Lock()
 	in.txs -= txs
 	in.bytes -= bytes
 	in.mu.Unlock()
+}
+
+// left takes a transaction off its connection's share.
+func left(sub *rpc.Submission) {
+	if g := sub.Group(); g != nil {
+		g.Waiting.Add(-1)
+	}
 }
 
 // waiting is how many transactions wait for execution.
@@ -195,6 +211,7 @@ func (s *Sequencer) admit(batch []arrival, txs []*chain.Tx, errs []error) []admi
 			err = sequencing.Admit(txs[i], s.node.Config(), baseFee)
 		}
 		if err != nil {
+			left(a.sub)
 			s.intake.release(1, int64(len(a.raw)))
 			a.sub.Resolve(nil, err)
 			continue
