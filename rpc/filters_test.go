@@ -374,3 +374,12 @@ func BenchmarkEventWithAThousandFilters(b *testing.B) {
 		})
 	}
 }
+
+// TestIdentifiersAreQuantities: the schema of the execution-apis allows no leading zero.
+func TestIdentifiersAreQuantities(t *testing.T) {
+	for range 1000 {
+		if id := newID(); len(id) != 34 || id[2] == '0' {
+			t.Fatalf("identifier %s", id)
+		}
+	}
+}

@@ -204,10 +204,12 @@ func shareSync(st SyncStatus) shared {
 	})
 }
 
-// newID is an unguessable identifier in hex.
+// newID is an unguessable identifier: a quantity in hex, as which filters have theirs, so
+// that it does not begin with zero.
 func newID() string {
 	var b [16]byte
 	rand.Read(b[:]) // never fails
+	b[0] |= 0x80
 	return "0x" + hex.EncodeToString(b[:])
 }
 

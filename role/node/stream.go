@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"sync"
 
 	"github.com/ethereum/go-ethereum/common"
@@ -15,9 +16,18 @@ import (
 	"github.com/talaria-l2/talaria/store"
 )
 
-// diffCache keeps the diffs of the block that was last executed again for streams.
+// diffCache keeps the diffs of the blocks that were last executed again for streams, the
+// last one first: several that replay at once ask for mini-blocks of different blocks by
+// turns, and each would have its block executed for every mini-block.
 type diffCache struct {
-	mu    sync.Mutex
+	mu     sync.Mutex
+	blocks []blockDiffs
+}
+
+// maxDiffBlocks is twice as many as streams read at once.
+const maxDiffBlocks = 8
+
+type blockDiffs struct {
 	block common.Hash
 	diffs [][]byte // of its mini-blocks
 }
@@ -132,20 +142,28 @@ func (n *Node) diffAgain(ctx context.Context, m *rpc.MiniBlock) ([]byte, error) 
 	c := &n.diffs
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.block != m.BlockHash || c.diffs == nil {
-		b, err := n.BlockByNumber(ctx, m.Header.BlockNumber)
-		if err != nil {
-			return nil, err
+	for i := range c.blocks {
+		if c.blocks[i].block == m.BlockHash {
+			return c.blocks[i].diffs[m.Header.Index], nil
 		}
-		if b == nil || b.Hash() != m.BlockHash {
-			return nil, errors.New("the chain was taken back")
-		}
-		if c.diffs, err = n.executeDiffs(ctx, b); err != nil {
-			return nil, err
-		}
-		c.block = m.BlockHash
 	}
-	return c.diffs[m.Header.Index], nil
+	b, err := n.BlockByNumber(ctx, m.Header.BlockNumber)
+	if err != nil {
+		return nil, err
+	}
+	if b == nil || b.Hash() != m.BlockHash {
+		return nil, errors.New("the chain was taken back")
+	}
+	diffs, err := n.executeDiffs(ctx, b)
+	if err != nil {
+		return nil, err
+	}
+	c.blocks = slices.Insert(c.blocks, 0, blockDiffs{m.BlockHash, diffs})
+	if len(c.blocks) > maxDiffBlocks {
+		c.blocks[maxDiffBlocks] = blockDiffs{}
+		c.blocks = c.blocks[:maxDiffBlocks]
+	}
+	return diffs[m.Header.Index], nil
 }
 
 // executeDiffs executes a sealed block again for the diffs of its mini-blocks, which
