@@ -1,0 +1,89 @@
+package secp256k1
+
+import (
+	cryptorand "crypto/rand"
+	"math/rand/v2"
+)
+
+// Verifier tells of many signatures together whether they are by the keys that are
+// said to have made them, which costs less than to recover the keys. It holds about
+// 1.5 MiB, made at first use, and is for one goroutine.
+type Verifier struct {
+	random   *rand.ChaCha8
+	equation *equation
+	place    []int32 // of each key among those of one equation
+	used     []int32 // the keys of one equation
+	out      []Recovered
+}
+
+// NewVerifier makes a verifier. Its seed is of the system's random numbers.
+func NewVerifier() *Verifier {
+	var seed [32]byte
+	cryptorand.Read(seed[:]) // never fails (it ends the program)
+	return newVerifier(seed)
+}
+
+func newVerifier(seed [32]byte) *Verifier {
+	return &Verifier{random: rand.NewChaCha8(seed)}
+}
+
+// Pays tells whether Verify costs less than Recover for so many signatures of so many
+// different keys. It never does where there are no vector instructions.
+func Pays(sigs, keys int) bool { return vectors && sigs >= fewestVerified }
+
+// Verify tells whether Recover would find for each signature the key that is named for
+// it: keys[of[i]], X and Y of 32 bytes, big-endian, for sigs[i]. Keys should differ from
+// each other; equal ones cost time only.
+//
+// True is wrong with a probability of 2^-128 for each call, whatever the signatures and
+// keys are, as long as nobody knows the random numbers. False may be wrong: for points
+// that only somebody makes who wants it. It says nothing of any one signature: to know
+// more, call Recover.
+func (v *Verifier) Verify(sigs []Signature, keys [][64]byte, of []int32) bool {
+	if !vectors {
+		return v.recoverAll(sigs, keys, of)
+	}
+	if v.equation == nil {
+		v.equation = newEquation()
+	}
+	for cap(v.place) < len(keys) {
+		v.place = make([]int32, 2*len(keys))
+	}
+	for len(sigs) > 0 {
+		n := min(len(sigs), mostVerified)
+		v.choose(len(keys), of[:n])
+		if !v.equation.holds(sigs[:n], keys, of[:n], v.used, v.place, v.random) {
+			return false
+		}
+		sigs, of = sigs[n:], of[n:]
+	}
+	return true
+}
+
+// choose lists the keys that are named, and sets their places in the list.
+func (v *Verifier) choose(keys int, of []int32) {
+	v.place, v.used = v.place[:keys], v.used[:0]
+	for _, k := range of {
+		v.place[k] = -1
+	}
+	for _, k := range of {
+		if v.place[k] < 0 {
+			v.place[k] = int32(len(v.used))
+			v.used = append(v.used, k)
+		}
+	}
+}
+
+// recoverAll does it with Recover.
+func (v *Verifier) recoverAll(sigs []Signature, keys [][64]byte, of []int32) bool {
+	if len(v.out) < len(sigs) {
+		v.out = make([]Recovered, len(sigs))
+	}
+	Recover(sigs, v.out)
+	for i := range sigs {
+		if !v.out[i].OK || v.out[i].PublicKey != keys[of[i]] {
+			return false
+		}
+	}
+	return true
+}
