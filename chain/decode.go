@@ -22,6 +22,7 @@ type Decoder struct {
 	recovered  []secp256k1.Recovered
 	which      []int // of the list each of plain is
 	made       []*Tx // for each of plain
+	hinted     *hinted
 }
 
 // madeTogether transactions share an allocation. One that is kept keeps the others with it.
@@ -33,6 +34,15 @@ func NewDecoder(cfg *Config) *Decoder { return &Decoder{cfg: cfg} }
 // Decode does for each of raws what DecodeTx does. txs and errs must be as long as raws;
 // of each index exactly one is set.
 func (d *Decoder) Decode(raws [][]byte, txs []*Tx, errs []error) {
+	d.DecodeHinted(raws, nil, txs, errs)
+}
+
+// DecodeHinted is Decode with hints: senders[i] is who is said to have signed raws[i],
+// zero if nobody says so; nil is no hints. They change neither what is accepted nor who
+// the senders are, only the cost: many signatures of a sender whose public key is known
+// from an earlier transaction with a hint are proven to be by that key, instead of
+// recovering it. With hints the decoder holds up to 8 MB.
+func (d *Decoder) DecodeHinted(raws [][]byte, senders []common.Address, txs []*Tx, errs []error) {
 	d.plain, d.which = d.plain[:0], d.which[:0]
 	d.made = d.made[:0]
 	var some []Tx
@@ -54,7 +64,7 @@ func (d *Decoder) Decode(raws [][]byte, txs []*Tx, errs []error) {
 		p.addSigned(t.typ, &d.batch)
 		d.batch.Add(raw)
 	}
-	d.recover()
+	d.recover(senders)
 	defer clear(d.made)
 	for k, i := range d.which {
 		if !d.recovered[k].OK {
@@ -68,7 +78,7 @@ func (d *Decoder) Decode(raws [][]byte, txs []*Tx, errs []error) {
 }
 
 // recover hashes what is in the batch and finds who signed.
-func (d *Decoder) recover() {
+func (d *Decoder) recover(senders []common.Address) {
 	d.hashes = d.batch.Sum(d.hashes[:0])
 	d.signatures = d.signatures[:0]
 	for k := range d.plain {
@@ -80,7 +90,14 @@ func (d *Decoder) recover() {
 		d.recovered = make([]secp256k1.Recovered, n, 2*n)
 	}
 	d.recovered = d.recovered[:len(d.signatures)]
-	secp256k1.Recover(d.signatures, d.recovered)
+	if senders == nil {
+		secp256k1.Recover(d.signatures, d.recovered)
+		return
+	}
+	if d.hinted == nil {
+		d.hinted = new(hinted)
+	}
+	d.hinted.recover(d.signatures, d.which, senders, d.recovered)
 }
 
 // RestoreTx decodes a transaction that this node validated before, deposits

@@ -21,8 +21,6 @@ import "math/rand/v2"
 const (
 	// mostVerified signatures make one equation.
 	mostVerified = 256
-	// fewestVerified is where Verify begins to cost less than Recover.
-	fewestVerified = 32
 
 	inLockstep = 8 * maxGroups
 	mostRows   = mostVerified / inLockstep

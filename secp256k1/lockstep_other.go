@@ -6,10 +6,9 @@ import "math/rand/v2"
 
 // There are no vector instructions for what follows.
 const (
-	vectors        = false
-	fewest         = 0
-	mostVerified   = 1
-	fewestVerified = 0
+	vectors      = false
+	fewest       = 0
+	mostVerified = 1
 )
 
 type equation struct{}

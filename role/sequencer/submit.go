@@ -4,6 +4,8 @@ import (
 	"runtime"
 	"sync"
 
+	"github.com/ethereum/go-ethereum/common"
+
 	"github.com/talaria-l2/talaria/chain"
 	"github.com/talaria-l2/talaria/rpc"
 	"github.com/talaria-l2/talaria/sequencing"
@@ -17,8 +19,9 @@ type admitted struct {
 
 // arrival is a transaction as it was handed over.
 type arrival struct {
-	raw []byte
-	sub *rpc.Submission
+	raw    []byte
+	sender common.Address // hint; zero: none
+	sub    *rpc.Submission
 }
 
 // maxQueuedBytes bounds the raw transactions that wait for execution.
@@ -53,7 +56,7 @@ func (s *Sequencer) Submit(sends []rpc.Send) []*rpc.Submission {
 		if refused = in.admit(&sends[i]); refused != nil {
 			break
 		}
-		in.arrivals = append(in.arrivals, arrival{sends[i].Raw, subs[i]})
+		in.arrivals = append(in.arrivals, arrival{sends[i].Raw, sends[i].Sender, subs[i]})
 		taken++
 	}
 	in.mu.Unlock()
@@ -168,17 +171,22 @@ func (s *Sequencer) decoder() {
 		decoders[i] = chain.NewDecoder(s.node.Config())
 	}
 	batch := make([]arrival, 0, maxDecode)
+	senders := make([]common.Address, maxDecode)
 	raws, txs, errs := make([][]byte, maxDecode), make([]*chain.Tx, maxDecode), make([]error, maxDecode)
 	for {
 		clear(batch)
 		if batch = s.intake.take(batch[:0], maxDecode); len(batch) == 0 {
 			return
 		}
+		var hints []common.Address
 		for i := range batch {
-			raws[i] = batch[i].raw
+			raws[i], senders[i] = batch[i].raw, batch[i].sender
+			if batch[i].sender != (common.Address{}) {
+				hints = senders[:len(batch)]
+			}
 		}
 		n := len(batch)
-		decodeAll(decoders, raws[:n], txs[:n], errs[:n])
+		decodeAll(decoders, raws[:n], hints, txs[:n], errs[:n])
 		if list := s.admit(batch, txs, errs); len(list) > 0 {
 			s.ready <- list
 		}
@@ -187,16 +195,22 @@ func (s *Sequencer) decoder() {
 	}
 }
 
-// decodeAll shares the work between the decoders.
-func decodeAll(decoders []*chain.Decoder, raws [][]byte, txs []*chain.Tx, errs []error) {
+// decodeAll shares the work between the decoders. hints is nil if there are none.
+func decodeAll(decoders []*chain.Decoder, raws [][]byte, hints []common.Address, txs []*chain.Tx, errs []error) {
 	parts := min(len(decoders), max(1, len(raws)/decodeShare))
+	decode := func(i, from, to int) {
+		var some []common.Address
+		if hints != nil {
+			some = hints[from:to]
+		}
+		decoders[i].DecodeHinted(raws[from:to], some, txs[from:to], errs[from:to])
+	}
 	var others sync.WaitGroup
 	for i := 1; i < parts; i++ {
 		from, to := len(raws)*i/parts, len(raws)*(i+1)/parts
-		others.Go(func() { decoders[i].Decode(raws[from:to], txs[from:to], errs[from:to]) })
+		others.Go(func() { decode(i, from, to) })
 	}
-	first := len(raws) / parts
-	decoders[0].Decode(raws[:first], txs[:first], errs[:first])
+	decode(0, 0, len(raws)/parts)
 	others.Wait()
 }
 
