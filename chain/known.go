@@ -8,7 +8,7 @@ import (
 	"github.com/talaria-l2/talaria/secp256k1"
 )
 
-// knownKeys remembers public keys by their addresses: 65,536 at most, in 5.9 MB. An
+// knownKeys remembers public keys by their addresses: 65,536 at most, in 6 MB. An
 // address has four places; a new one takes the next of them in turn. Who makes addresses
 // to fill places makes others' transactions cost what they cost without hints.
 type knownKeys struct {

@@ -7,7 +7,7 @@ import (
 
 // Verifier tells of many signatures together whether they are by the keys that are
 // said to have made them, which costs less than to recover the keys. It holds about
-// 1.5 MiB, made at first use, and is for one goroutine.
+// 1.7 MB, made at first use, and is for one goroutine.
 type Verifier struct {
 	random   *rand.ChaCha8
 	equation *equation
