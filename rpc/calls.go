@@ -80,8 +80,8 @@ func (s *Server) simulate(c *call, a *args, run func(ctx context.Context, req *C
 		return err
 	}
 	defer s.calls.leave()
-	ctx, cancel := context.WithTimeout(c.ctx, s.opts.CallTimeout)
-	defer cancel()
+	ctx := within(c.ctx, s.opts.CallTimeout)
+	defer ctx.end()
 	if req.State, err = s.stateRef(ctx, ref); err == nil {
 		err = run(ctx, req)
 	}

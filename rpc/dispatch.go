@@ -257,6 +257,19 @@ type limitedContext struct {
 	cancel context.CancelFunc
 }
 
+// within limits ctx to a duration from now. Over another limitedContext it keeps the
+// earlier deadline and waits for what is below, so that there is one timer, not two.
+func within(ctx context.Context, d time.Duration) *limitedContext {
+	inner := &limitedContext{Context: ctx, until: time.Now().Add(d)}
+	if outer, ok := ctx.(*limitedContext); ok {
+		inner.Context = outer.Context
+		if outer.until.Before(inner.until) {
+			inner.until = outer.until
+		}
+	}
+	return inner
+}
+
 // Deadline is the deadline.
 func (c *limitedContext) Deadline() (time.Time, bool) { return c.until, true }
 
