@@ -157,3 +157,23 @@ func TestATransactionThatIsKeptDoesNotKeepTheRestOfItsBatch(t *testing.T) {
 	}
 	runtime.KeepAlive(kept)
 }
+
+// TestEffectiveGasPriceIsGoEthereums: at any base fee, of every type.
+func TestEffectiveGasPriceIsGoEthereums(t *testing.T) {
+	cfg := DefaultConfig()
+	for _, raw := range signedSamples(t) {
+		tx, err := DecodeTx(raw, &cfg)
+		if err != nil {
+			continue // the samples hold what is not accepted, too
+		}
+		for _, fee := range []*big.Int{new(big.Int), big.NewInt(1), big.NewInt(6), big.NewInt(8), new(big.Int).Lsh(big.NewInt(7), 200)} {
+			want := new(big.Int).Add(tx.Eth().GasTipCap(), fee)
+			if most := tx.Eth().GasFeeCap(); want.Cmp(most) > 0 {
+				want = most
+			}
+			if got := tx.EffectiveGasPrice(fee); got.Cmp(want) != 0 {
+				t.Errorf("%x at %v: %v, want %v", raw[:8], fee, got, want)
+			}
+		}
+	}
+}

@@ -210,9 +210,16 @@ func (t *Tx) EffectiveGasPrice(baseFee *big.Int) *big.Int {
 	if t.Deposit != nil {
 		return new(big.Int)
 	}
-	price := new(big.Int).Add(t.Eth().GasTipCap(), baseFee)
-	if cap := t.Eth().GasFeeCap(); price.Cmp(cap) > 0 {
-		return new(big.Int).Set(cap)
+	if t.feesTooHigh {
+		price := new(big.Int).Add(t.Eth().GasTipCap(), baseFee)
+		if cap := t.Eth().GasFeeCap(); price.Cmp(cap) > 0 {
+			return new(big.Int).Set(cap)
+		}
+		return price
+	}
+	price := t.tipCap.ToBig()
+	if price.Add(price, baseFee); t.feeCap.CmpBig(price) < 0 {
+		return t.feeCap.ToBig()
 	}
 	return price
 }

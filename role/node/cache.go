@@ -8,7 +8,7 @@ import (
 )
 
 // maxCachedBytes bounds the block cache, by an estimate of what blocks take in memory.
-const maxCachedBytes = 256 << 20
+const maxCachedBytes = 512 << 20
 
 // weightOf estimates the memory of a decoded block in bytes.
 func weightOf(b *chain.Block) int {
@@ -63,10 +63,10 @@ func (c *blockCache) add(b *chain.Block) {
 	c.put(b)
 }
 
-// put keeps a block unless it alone would take a quarter of the cache.
+// put keeps a block unless it alone would take more than half of the cache.
 func (c *blockCache) put(b *chain.Block) {
 	weight := weightOf(b)
-	if _, ok := c.byNum[b.Number()]; ok || weight > maxCachedBytes/4 {
+	if _, ok := c.byNum[b.Number()]; ok || weight > maxCachedBytes/2 {
 		return
 	}
 	if c.byNum == nil {
