@@ -3,6 +3,7 @@ package store
 import (
 	"errors"
 	"fmt"
+	"runtime"
 
 	"github.com/cockroachdb/pebble/v2"
 	"github.com/ethereum/go-ethereum/common"
@@ -12,6 +13,10 @@ import (
 	"github.com/talaria-l2/talaria/invariant"
 	"github.com/talaria-l2/talaria/state"
 )
+
+// yieldTxs is the number of transactions after which writing lets others go first: a
+// block is written in the background, and what makes the next one has no time to lose.
+const yieldTxs = 64
 
 // bodyRecord keeps senders, so that no read has to recover them.
 type bodyRecord struct {
@@ -113,6 +118,9 @@ func (w *writer) block(b *chain.Block, sigs []chain.Signature) {
 
 	for i, tx := range b.Txs {
 		w.set(hashKey(tableTx, tx.Hash()), txPlace(number, i))
+		if i%yieldTxs == 0 {
+			runtime.Gosched()
+		}
 	}
 	w.body(number, b.Txs)
 	w.fill(numberKey(tableReceipts, number), chain.ReceiptsSize(b.Receipts), func(out []byte) []byte {
@@ -145,8 +153,11 @@ func (w *writer) body(number uint64, txs []*chain.Tx) {
 			out = chain.AppendString(out, from[:])
 		}
 		out = chain.AppendListHead(out, raws)
-		for _, tx := range txs {
+		for i, tx := range txs {
 			out = chain.AppendString(out, tx.Raw())
+			if i%yieldTxs == 0 {
+				runtime.Gosched()
+			}
 		}
 		return out
 	})
