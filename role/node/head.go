@@ -3,6 +3,7 @@ package node
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/ethereum/go-ethereum/common"
@@ -172,6 +173,9 @@ func (n *Node) writer() {
 	}
 }
 
+// forgetTxs is how many transactions are forgotten while readers and the publisher wait.
+const forgetTxs = 512
+
 // do carries out one job; false if the node has failed.
 func (n *Node) do(w write) bool {
 	if w.then != nil {
@@ -217,13 +221,18 @@ func (n *Node) write(r *recentBlock) error {
 	n.blocks.add(r.block)
 	n.mu.Lock()
 	n.pub.recent = n.pub.recent[1:]
-	for _, tx := range r.block.Txs {
-		delete(n.pub.txs, tx.Hash())
-	}
 	for _, m := range r.minis {
 		delete(n.pub.minis, m.Header.Hash())
 	}
 	n.mu.Unlock()
+	// The store answers for these now. A large block has many: nobody waits for all.
+	for txs := range slices.Chunk(r.block.Txs, forgetTxs) {
+		n.mu.Lock()
+		for _, tx := range txs {
+			delete(n.pub.txs, tx.Hash())
+		}
+		n.mu.Unlock()
+	}
 	r.state.Close()
 	if r.done != nil {
 		r.done()
