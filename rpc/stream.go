@@ -181,7 +181,7 @@ func (o *origin) setCursor(raw []byte) error {
 	return nil
 }
 
-// resolve finds the position of an origin, nil for now.
+// resolve finds the position of an origin, nil for the present head.
 func (s *Server) resolve(ctx context.Context, kind topicKind, o origin) (*position, error) {
 	switch {
 	case kind == kindSyncing:
