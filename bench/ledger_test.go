@@ -103,8 +103,10 @@ func (l *ledger) apply(tx *types.Transaction) error {
 		}
 		l.seen++
 	}
-	if have := l.nonces[from]; have != tx.Nonce() {
+	if have := l.nonces[from]; have > tx.Nonce() {
 		return fmt.Errorf("nonce too low: next nonce %d, tx nonce %d", have, tx.Nonce())
+	} else if have < tx.Nonce() {
+		return fmt.Errorf("nonce too high: next nonce %d, tx nonce %d", have, tx.Nonce())
 	}
 	if user && l.lose != nil && l.lose(n) {
 		return nil

@@ -85,7 +85,8 @@ func TestWhatIsShedIsSentAgainInOrder(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if !r.OK() || r.Failed != 0 || r.Included != 40 || r.Shed < 13 || r.ShedCodes["-32005"] != r.Shed || r.Attempts != 40+r.Shed {
+	// -32000 is what follows in one batch behind a nonce that was shed.
+	if !r.OK() || r.Failed != 0 || r.Included != 40 || r.Shed < 13 || r.ShedCodes["-32005"]+r.ShedCodes["-32000"] != r.Shed || r.Attempts != 40+r.Shed {
 		t.Fatalf("report %+v", r)
 	}
 	if s := r.Verified.Streams; s.Logs != 40 || s.Heads < 40 {
