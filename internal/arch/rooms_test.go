@@ -31,6 +31,7 @@ type room struct {
 var below = []string{
 	"chain", "state", "evm", "exec", "sequencing", "batch", "derive", "bridge/predeploys",
 	"tracer", "store", "l1", "l1/devl1", "l1/bindings", "rpc", "rpc/ingest", "telemetry", "invariant", "keccak",
+	"da",
 }
 
 // rooms is the layering table. Keys are directories relative to the module root.
@@ -41,6 +42,8 @@ var rooms = map[string]room{
 	"keccak":        {layer: vocabulary},
 	"secp256k1":     {layer: vocabulary, imports: []string{"keccak"}},
 	"secp256k1/asm": {layer: front},
+
+	"bls": {layer: vocabulary},
 
 	// What users of the chain take into their own programs: it imports nothing here.
 	"sdk/ingest": {layer: vocabulary},
@@ -61,6 +64,7 @@ var rooms = map[string]room{
 	"l1/devl1":        {layer: edge, imports: []string{"chain", "invariant", "l1/bindings", "telemetry"}, testImports: []string{"l1"}},
 	"l1/bindings":     {layer: edge, generated: true},
 	"l1/bindings/gen": {layer: front},
+	"da":              {layer: edge},
 
 	"role/node":       {layer: role, imports: below, testImports: []string{"internal/fixtures"}},
 	"role/l1feed":     {layer: role, imports: below},
