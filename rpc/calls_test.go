@@ -17,10 +17,12 @@ func busy(t *testing.T, s *Server, addr string, n int) <-chan reply {
 	for i := range n {
 		go func() { answers <- ask(t, addr, methods[i%len(methods)], `[{}]`) }()
 	}
-	for len(s.calls.running)+int(s.calls.waiting.Load()) < n {
+	for {
+		if running, waiting := s.calls.busy(); running+waiting >= n {
+			return answers
+		}
 		runtime.Gosched()
 	}
-	return answers
 }
 
 func TestBlockedCallsDelayNothingElse(t *testing.T) {
@@ -91,7 +93,7 @@ func TestCallsHaveATimeLimit(t *testing.T) {
 func TestACallThatWaitsTooLongOrWhoseClientLeavesGivesItsPlaceUp(t *testing.T) {
 	b := newFake(t)
 	s, addr := serve(t, b, Options{MaxCalls: 1, MaxCallQueue: 1, RequestTimeout: 20 * time.Millisecond})
-	if err := s.calls.enter(context.Background()); err != nil {
+	if err := s.calls.enter(context.Background(), asker{}); err != nil {
 		t.Fatal(err)
 	}
 	for range 2 {
@@ -101,7 +103,7 @@ func TestACallThatWaitsTooLongOrWhoseClientLeavesGivesItsPlaceUp(t *testing.T) {
 	}
 	ctx, cancel := context.WithCancel(context.Background())
 	cancel()
-	if err := s.calls.enter(ctx); err != context.Canceled {
+	if err := s.calls.enter(ctx, asker{}); err != context.Canceled {
 		t.Fatalf("entered with %v", err)
 	}
 	s.calls.leave()
@@ -126,8 +128,18 @@ func TestWideQueriesWaitForTheirTurn(t *testing.T) {
 	wide := map[string]string{
 		"eth_getLogs": `[{"fromBlock":"0x1"}]`, "eth_getLogsWithCursor": `[{"fromBlock":"0x1"}]`, "eth_feeHistory": `["0x64","latest",[50]]`,
 	}
-	s.scans.running <- struct{}{}
-	s.scans.waiting.Add(1)
+	if err := s.scans.enter(t.Context(), asker{}); err != nil {
+		t.Fatal(err)
+	}
+	waits, stop := context.WithCancel(t.Context())
+	left := make(chan error)
+	go func() { left <- s.scans.enter(waits, asker{}) }()
+	for {
+		if _, waiting := s.scans.busy(); waiting == 1 {
+			break
+		}
+		runtime.Gosched()
+	}
 	for method, params := range wide {
 		if r := ask(t, addr, method, params); r.Error == nil || r.Error.Code != CodeLimit || !strings.Contains(r.Error.Message, "scans of many blocks") {
 			t.Errorf("%s while others scan: %s %+v", method, r.Result, r.Error)
@@ -140,7 +152,8 @@ func TestWideQueriesWaitForTheirTurn(t *testing.T) {
 			t.Errorf("%s: %+v", method, r.Error)
 		}
 	}
-	s.scans.waiting.Add(-1)
+	stop()
+	<-left
 	s.scans.leave()
 	for method, params := range wide {
 		if r := ask(t, addr, method, params); r.Error != nil {

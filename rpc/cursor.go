@@ -89,7 +89,7 @@ func (s *Server) getLogsWithCursor(c *call, a *args) (rawJSON, error) {
 	if to > newest {
 		return nil, Errorf(CodeInvalidParams, "block range extends beyond current head block")
 	}
-	leave, err := s.scanTurn(c.ctx, to-min(to, at.block)+1)
+	leave, err := s.scanTurn(c, to-min(to, at.block)+1)
 	if err != nil {
 		return nil, err
 	}

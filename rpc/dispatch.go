@@ -21,6 +21,7 @@ type call struct {
 	// caller names who asks: the name of its key; else, over WebSocket, the connection.
 	// Empty: nobody in particular.
 	caller string
+	asker  asker  // for its turns
 	admin  bool   // the operator's token came along
 	why    string // it did, but is not valid
 

@@ -69,7 +69,7 @@ func (s *Server) feeHistory(c *call, a *args) (rawJSON, error) {
 	}
 	count = min(count, s.opts.MaxFeeBlocks, last+1)
 	if len(percentiles) > 0 {
-		leave, err := s.scanTurn(c.ctx, count)
+		leave, err := s.scanTurn(c, count)
 		if err != nil {
 			return nil, err
 		}

@@ -68,7 +68,7 @@ func (s *Server) fillTransaction(c *call, a *args) (rawJSON, error) {
 
 // fillGas estimates without the fees: whether they can be paid is not the question.
 func (s *Server) fillGas(c *call, m CallMsg) (chain.Gas, error) {
-	if err := s.calls.enter(c.ctx); err != nil {
+	if err := s.calls.enter(c.ctx, c.asker); err != nil {
 		return 0, err
 	}
 	defer s.calls.leave()

@@ -96,7 +96,7 @@ func (c *httpConn) post(m manner, body []byte, refused func(*refusal) *ending) *
 	if bad != nil {
 		return refused(bad)
 	}
-	w := &whole{x: exchange{manner: m}, c: call{ctx: c.ctx, caller: who.name, admin: who.admin, why: who.why}}
+	w := &whole{x: exchange{manner: m}, c: call{ctx: c.ctx, caller: who.name, asker: who.asker, admin: who.admin, why: who.why}}
 	x := &w.x
 	x.call, x.msg, w.c.limit = &w.c, &w.m, &w.l
 	c.s.parse(x.msg, body)

@@ -120,7 +120,10 @@ func TestASlowMethodDelaysNobodyElse(t *testing.T) {
 		writeRaw(t, conn, httpRequest(rpcBody(1, "test_slow", "[]")))
 		conns[i] = r
 	}
-	for len(s.slow.running)+int(s.slow.waiting.Load()) < 2 {
+	for {
+		if running, waiting := s.slow.busy(); running+waiting == 2 {
+			break
+		}
 		runtime.Gosched()
 	}
 	if got := ask(t, addr, "test_slow", "[]"); got.Error == nil || got.Error.Code != CodeLimit {

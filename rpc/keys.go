@@ -150,6 +150,7 @@ func (o *Options) Authorize(key string) (name string, err error) {
 // client is who asks, and what he may.
 type client struct {
 	name   string
+	asker  asker
 	admin  bool
 	bucket *bucket // nil: no limit
 	why    string  // he is no admin although he sent a token
@@ -161,7 +162,7 @@ const CodeUnauthorized = -32001
 // identify finds out who sent the head: by X-Api-Key, a bearer token, or the path
 // /v1/<key>.
 func (s *Server) identify(h *head, l *link) (client, *refusal) {
-	who := client{bucket: l.home.bucket}
+	who := client{bucket: l.home.bucket, asker: asker{peer: l.peer}}
 	key := h.apiKey
 	if token, ok := bearer(h.auth); ok {
 		if bytes.Count(token, []byte(".")) == 2 {
@@ -190,7 +191,7 @@ func (s *Server) identify(h *head, l *link) (client, *refusal) {
 	if found == nil {
 		return who, &refusal{401, Errorf(CodeUnauthorized, "unknown API key: check it, or ask the operator for one")}
 	}
-	who.name, who.bucket = found.name, found.bucket
+	who.name, who.bucket, who.asker = found.name, found.bucket, asker{key: found.name}
 	return who, nil
 }
 

@@ -288,7 +288,7 @@ func (s *Server) scanLogs(c *call, q *logQuery) (rawJSON, error) {
 	case to-from >= s.opts.MaxLogBlocks:
 		return nil, Errorf(CodeLimit, "query spans %d blocks, limit %d: ask for a smaller block range", to-from+1, s.opts.MaxLogBlocks)
 	}
-	leave, err := s.scanTurn(c.ctx, to-from+1)
+	leave, err := s.scanTurn(c, to-from+1)
 	if err != nil {
 		return nil, err
 	}

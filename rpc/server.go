@@ -20,9 +20,9 @@ type Server struct {
 	opts    Options
 	methods methodTable
 	hub     *hub
-	calls   *callPool
-	slow    *callPool
-	scans   *callPool
+	calls   *turns
+	slow    *turns
+	scans   *turns
 	bufs    buffers
 	start   time.Time
 	date    atomic.Pointer[date]
@@ -48,9 +48,9 @@ func New(b Backend, opts Options) *Server {
 	}
 	s.methods = s.table()
 	s.hub = newHub(s)
-	s.calls = newCallPool(&s.opts)
-	s.slow = newSlowPool(&s.opts)
-	s.scans = newScanPool(&s.opts)
+	s.calls = newCalls(&s.opts)
+	s.slow = newSlow(&s.opts)
+	s.scans = newScans(&s.opts)
 	s.setDate()
 	s.work.Add(1)
 	go s.janitor()

@@ -259,7 +259,7 @@ func (c *wsConn) message(body []byte) *wsFault {
 	if !c.acquire() {
 		return nil // read over: the connection is ending
 	}
-	cl := &call{ctx: c.ctx, conn: c, caller: c.who.name, admin: c.who.admin, why: c.who.why}
+	cl := &call{ctx: c.ctx, conn: c, caller: c.who.name, asker: c.who.asker, admin: c.who.admin, why: c.who.why}
 	m := new(message)
 	c.s.parse(m, body)
 	c.s.charge(&c.who, m)
