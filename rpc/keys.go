@@ -12,6 +12,7 @@ import (
 	"strconv"
 	"strings"
 	"sync/atomic"
+	"time"
 )
 
 // Keys are the API keys of a file. A key is known by its SHA-256 only, so neither
@@ -128,23 +129,36 @@ func (k *Keys) find(key []byte) *apiKey {
 	return found
 }
 
-// Authorize says whose the key of a connection is that is not one of the server, such as
-// raw ingest's. Without keys, everybody is nobody in particular; so is who sends none,
-// unless one is required. Rates are those of requests, and not counted there.
-func (o *Options) Authorize(key string) (name string, err error) {
+// Sender is who sends over a connection that is not one of the server, such as raw
+// ingest's.
+type Sender struct {
+	Name string // of its key; empty: nobody in particular
+	// Book counts n transactions and returns how long they have to wait for the key's
+	// rate. Nil: no limit.
+	Book func(n int) time.Duration
+}
+
+// Authorize says who sends with that key. Without keys, everybody is nobody in
+// particular; so is who sends none, unless one is required.
+func (o *Options) Authorize(key string) (Sender, error) {
 	switch {
 	case o.Keys == nil:
-		return "", nil
+		return Sender{}, nil
 	case key == "" && o.RequireKey:
-		return "", errors.New("this node wants an API key")
+		return Sender{}, errors.New("this node wants an API key")
 	case key == "":
-		return "", nil
+		return Sender{}, nil
 	}
 	found := o.Keys.find([]byte(key))
 	if found == nil {
-		return "", errors.New("unknown API key")
+		return Sender{}, errors.New("unknown API key")
 	}
-	return found.name, nil
+	sender := Sender{Name: found.name}
+	if found.bucket != nil {
+		cost := max(o.Costs.Send, 1)
+		sender.Book = func(n int) time.Duration { return found.bucket.book(n*cost, time.Now().UnixNano()) }
+	}
+	return sender, nil
 }
 
 // client is who asks, and what he may.

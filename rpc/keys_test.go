@@ -118,9 +118,27 @@ func TestConnectionsThatAreNotHTTPAreAuthorizedByTheSameKeys(t *testing.T) {
 		"none sent where none is required":  {Options{Keys: keys}, "", "", true},
 		"a key that is longer than any can": {Options{Keys: keys}, strings.Repeat("x", 500), "", false},
 	} {
-		if caller, err := tc.options.Authorize(tc.key); caller != tc.caller || (err == nil) != tc.ok {
-			t.Errorf("%s: %q, %v", name, caller, err)
+		if sender, err := tc.options.Authorize(tc.key); sender.Name != tc.caller || (err == nil) != tc.ok || sender.Book != nil {
+			t.Errorf("%s: %+v, %v", name, sender, err)
 		}
+	}
+}
+
+func TestAConnectionThatIsNotHTTPWaitsForTheRateOfItsKey(t *testing.T) {
+	o := Options{Keys: loadKeys(t, "alice "+aliceKey+" 100 50\n")}
+	alice, err := o.Authorize(aliceKey)
+	if err != nil {
+		t.Fatal(err)
+	}
+	again, err := o.Authorize(aliceKey)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if d := alice.Book(50); d != 0 {
+		t.Errorf("the first 50 wait %v", d)
+	}
+	if d := again.Book(100); d < 900*time.Millisecond || d > time.Second {
+		t.Errorf("100 more, on another connection, wait %v, want 1 s at 100 a second", d)
 	}
 }
 

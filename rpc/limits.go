@@ -73,6 +73,19 @@ func (b *bucket) take(cost int, now int64) *Error {
 	return nil
 }
 
+// book takes cost units, also those that are not there yet, and returns how long it is
+// until they are.
+func (b *bucket) book(cost int, now int64) time.Duration {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.fill(now)
+	b.level -= float64(cost)
+	if b.level >= 0 {
+		return 0
+	}
+	return time.Duration(-b.level / b.rate * float64(time.Second))
+}
+
 // full reports whether the bucket is as if it had never been used.
 func (b *bucket) full(now int64) bool {
 	b.mu.Lock()

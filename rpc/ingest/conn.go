@@ -34,9 +34,9 @@ const (
 type conn struct {
 	s       *Server
 	socket  net.Conn
-	surplus bool // one more than the server serves
+	surplus error // why it is one more than the server serves
 	flags   byte
-	caller  string
+	sender  rpc.Sender
 	group   *rpc.Group
 
 	stopping atomic.Bool // by Server.Shutdown
@@ -137,13 +137,13 @@ func (c *conn) readHello() (wire.HelloStatus, error) {
 	if _, err := io.ReadFull(c.socket, key); err != nil {
 		return noHello, fmt.Errorf("client hello: %w", err)
 	}
-	if c.surplus {
-		return wire.HelloBusy, fmt.Errorf("%d connections are open, which is the limit", c.s.opts.MaxConns)
+	if c.surplus != nil {
+		return wire.HelloBusy, c.surplus
 	}
 	if id := c.s.opts.ChainID; hello.ChainID != 0 && hello.ChainID != id {
 		return wire.HelloChain, fmt.Errorf("the client wants chain %d, this is %d", hello.ChainID, id)
 	}
-	if c.caller, err = c.s.opts.Authorize(string(key)); err != nil {
+	if c.sender, err = c.s.opts.Authorize(string(key)); err != nil {
 		return wire.HelloKey, fmt.Errorf("API key: %w", err)
 	}
 	if err := c.s.backend.Ready(); err != nil {
@@ -217,7 +217,7 @@ func (c *conn) take(buf []byte, start, end int) (next, need int, err error) {
 				return start, need, nil
 			}
 		}
-		c.sends = append(c.sends, rpc.Send{Raw: bytes.Clone(f.Raw), Sender: f.Sender, Caller: c.caller, Group: c.group})
+		c.sends = append(c.sends, rpc.Send{Raw: bytes.Clone(f.Raw), Sender: f.Sender, Caller: c.sender.Name, Group: c.group})
 		c.bytes += len(f.Raw)
 		start += size
 	}
@@ -240,6 +240,9 @@ func (c *conn) submit() bool {
 		case <-c.dead:
 			return false
 		}
+	}
+	if !c.await(int(n)) {
+		return false
 	}
 	c.unacked.Add(n)
 	c.unackedBytes.Add(size)
@@ -336,4 +339,24 @@ func (c *conn) linger() {
 		return
 	}
 	_, _ = io.CopyN(io.Discard, c.socket, lingerBytes)
+}
+
+// await lets n transactions wait for the sender's rate: meanwhile nothing more is read.
+// False: the connection is over.
+func (c *conn) await(n int) bool {
+	if c.sender.Book == nil {
+		return true
+	}
+	wait := c.sender.Book(n)
+	if wait == 0 {
+		return true
+	}
+	select {
+	case <-time.After(wait):
+		return true
+	case <-c.s.stopped: // what waits here is neither taken nor acknowledged
+		return false
+	case <-c.dead:
+		return false
+	}
 }

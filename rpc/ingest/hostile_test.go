@@ -8,12 +8,15 @@ import (
 	"io"
 	"net"
 	"os"
+	"runtime"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
 	"github.com/ethereum/go-ethereum/common"
 
+	"github.com/talaria-l2/talaria/rpc"
 	wire "github.com/talaria-l2/talaria/sdk/ingest"
 )
 
@@ -27,11 +30,11 @@ func ended(t *testing.T, c net.Conn) {
 
 func TestHellosThatAreNotAllowedAreRefused(t *testing.T) {
 	keys := func(o *Options) {
-		o.Authorize = func(key string) (string, error) {
+		o.Authorize = func(key string) (rpc.Sender, error) {
 			if key != "sesame" {
-				return "", errors.New("unknown key")
+				return rpc.Sender{}, errors.New("unknown key")
 			}
-			return "ali", nil
+			return rpc.Sender{Name: "ali"}, nil
 		}
 	}
 	hello := func(h wire.ClientHello) string { return string(h.Append(nil)) }
@@ -80,7 +83,7 @@ func TestHellosThatAreNotAllowedAreRefused(t *testing.T) {
 func TestTheCallerIsWhoTheKeySays(t *testing.T) {
 	n := newFake()
 	_, addr := serve(t, n, func(o *Options) {
-		o.Authorize = func(key string) (string, error) { return "caller of " + key, nil }
+		o.Authorize = func(key string) (rpc.Sender, error) { return rpc.Sender{Name: "caller of " + key}, nil }
 	})
 	c := dial(t, addr, wire.Options{Key: "k"})
 	if err := c.Send(context.Background(), wire.Tx{Raw: []byte("a")}); err != nil {
@@ -292,8 +295,49 @@ func TestAClientThatDoesNotReadItsAcknowledgementsIsClosed(t *testing.T) {
 }
 
 func TestOneConnectionTooManyIsTurnedAway(t *testing.T) {
+	t.Run("in all", func(t *testing.T) { turnsAway(t, func(o *Options) { o.MaxConns = 2 }) })
+	t.Run("of one address", func(t *testing.T) { turnsAway(t, func(o *Options) { o.MaxPerAddr = 2 }) })
+}
+
+// TestTheRateOfAKeyIsKept: nothing is refused, the server reads no further, and stopping
+// does not wait for the rate.
+func TestTheRateOfAKeyIsKept(t *testing.T) {
 	n := newFake()
-	_, addr := serve(t, n, func(o *Options) { o.MaxConns = 2 })
+	var booked atomic.Int64
+	s, addr := serve(t, n, func(o *Options) {
+		o.Authorize = func(string) (rpc.Sender, error) {
+			return rpc.Sender{Book: func(n int) time.Duration {
+				if booked.Add(int64(n)) > 2 {
+					return time.Hour
+				}
+				return 0
+			}}, nil
+		}
+	})
+	c := dial(t, addr, wire.Options{})
+	for _, tx := range []string{"a", "b", "c"} {
+		if err := c.Send(t.Context(), wire.Tx{Raw: []byte(tx)}); err != nil {
+			t.Fatal(err)
+		}
+		if tx != "c" {
+			<-c.Acks()
+		}
+	}
+	for booked.Load() < 3 {
+		runtime.Gosched()
+	}
+	if err := s.Shutdown(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if n := booked.Load(); n != 3 {
+		t.Errorf("%d booked, want 3", n)
+	}
+}
+
+// turnsAway opens two connections and one too many.
+func turnsAway(t *testing.T, change func(*Options)) {
+	n := newFake()
+	_, addr := serve(t, n, change)
 	a, _ := raw(t, addr), raw(t, addr)
 	_, err := wire.Dial(context.Background(), addr, wire.Options{})
 	var refused *wire.HelloError

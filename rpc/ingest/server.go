@@ -30,9 +30,10 @@ type Options struct {
 	TLS *tls.Config // nil: plain TCP
 	// Authorize says who a client with that API key (empty: none) is, or refuses it
 	// [anybody is nobody in particular].
-	Authorize func(key string) (caller string, err error)
+	Authorize func(key string) (rpc.Sender, error)
 
 	MaxConns    int // connections at once; more are turned away [256]
+	MaxPerAddr  int // and of one address [64]
 	Window      int // unacknowledged transactions of a connection, 1..1,000,000 [8192]
 	WindowBytes int // and their raw bytes, at least MaxTxBytes [16 MiB]
 
@@ -62,6 +63,7 @@ func (o Options) withDefaults() Options {
 	}
 	o.MaxTxBytes = min(o.MaxTxBytes, wire.MaxPayload-1024)
 	ints(&o.MaxConns, 256)
+	ints(&o.MaxPerAddr, 64)
 	ints(&o.Window, 8192)
 	o.Window = min(max(o.Window, 1), 1_000_000)
 	ints(&o.WindowBytes, 16<<20)
@@ -71,7 +73,7 @@ func (o Options) withDefaults() Options {
 	times(&o.WriteTimeout, 10*time.Second)
 	times(&o.DrainTimeout, 15*time.Second)
 	if o.Authorize == nil {
-		o.Authorize = func(string) (string, error) { return "", nil }
+		o.Authorize = func(string) (rpc.Sender, error) { return rpc.Sender{}, nil }
 	}
 	if o.Log == nil {
 		o.Log = slog.Default()
@@ -89,6 +91,7 @@ type Server struct {
 	stopped chan struct{} // closed with closing
 	lists   map[net.Listener]struct{}
 	conns   map[*conn]struct{}
+	peers   map[string]int // connections by address, greeted ones included
 	wg      sync.WaitGroup
 }
 
@@ -96,7 +99,7 @@ type Server struct {
 func New(b Backend, o Options) *Server {
 	return &Server{
 		backend: b, opts: o.withDefaults(), stopped: make(chan struct{}),
-		lists: make(map[net.Listener]struct{}), conns: make(map[*conn]struct{}),
+		lists: make(map[net.Listener]struct{}), conns: make(map[*conn]struct{}), peers: make(map[string]int),
 	}
 }
 
@@ -155,16 +158,35 @@ func (s *Server) start(socket net.Conn) {
 		_ = socket.Close()
 		return
 	}
-	c.surplus = len(s.conns) >= s.opts.MaxConns
+	peer := peerOf(socket)
+	switch {
+	case len(s.conns) >= s.opts.MaxConns:
+		c.surplus = fmt.Errorf("%d connections are open, which is the limit", s.opts.MaxConns)
+	case s.peers[peer] >= s.opts.MaxPerAddr:
+		c.surplus = fmt.Errorf("%d connections of %s are open, which is the limit of one address", s.opts.MaxPerAddr, peer)
+	}
 	s.conns[c] = struct{}{}
+	s.peers[peer]++
 	s.wg.Add(1)
 	go func() {
 		defer s.wg.Done()
 		c.serve()
 		s.mu.Lock()
 		delete(s.conns, c)
+		if s.peers[peer]--; s.peers[peer] == 0 {
+			delete(s.peers, peer)
+		}
 		s.mu.Unlock()
 	}()
+}
+
+// peerOf is the address behind a connection, without its port.
+func peerOf(socket net.Conn) string {
+	host, _, err := net.SplitHostPort(socket.RemoteAddr().String())
+	if err != nil {
+		return socket.RemoteAddr().String()
+	}
+	return host
 }
 
 // Shutdown stops taking connections and transactions, waits until what was taken is
