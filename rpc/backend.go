@@ -30,6 +30,7 @@ type Backend interface {
 	DevChain
 	Accessor
 	TierTimes
+	Rollup
 	BundleCaller
 
 	TxPool

@@ -25,6 +25,7 @@ type fakeBackend struct {
 	fakePool
 	cfg chain.Config
 	key *ecdsa.PrivateKey
+	l1  L1Status
 
 	mu      sync.Mutex
 	blocks  []*chain.Block

@@ -110,6 +110,8 @@ func (s *Server) nodeMethods(t methodTable) {
 	t.read("eth_blockNumber", 0, s.blockNumber).doc("The number of the last sealed block", "rpc.TestGoEthereumsClientOverBothTransports")
 	t.read("eth_syncing", 0, s.syncing).doc("False, or how far the node is behind", "rpc.TestSyncStatusTellsEveryHead")
 	t.read("talaria_syncStatus", 0, s.syncStatus).doc("Every head of the node in one answer: sealed, safe, finalized and what is published of the open block", "rpc.TestSyncStatusTellsEveryHead")
+	t.read("optimism_syncStatus", 0, s.rollupSyncStatus).doc("The heads of L1 and of this chain, as a rollup node of the OP Stack tells them", "rpc.TestARollupNodeTellsHeadsAndOutputs")
+	t.read("optimism_outputAtBlock", 1, s.outputAtBlock).doc("The output root of a sealed block, what it is made of, and the heads", "rpc.TestARollupNodeTellsHeadsAndOutputs")
 }
 
 // blockMethods answer about blocks and mini-blocks.

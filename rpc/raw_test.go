@@ -13,6 +13,8 @@ import (
 	"github.com/ethereum/go-ethereum/common/hexutil"
 	"github.com/ethereum/go-ethereum/core/types"
 	"github.com/ethereum/go-ethereum/rlp"
+
+	"github.com/talaria-l2/talaria/chain"
 )
 
 func (b *fakeBackend) StorageValues(_ context.Context, slots []StorageSlot, _ StateRef) ([]common.Hash, error) {
@@ -299,6 +301,9 @@ func (b *fakeBackend) Simulate(context.Context, *SimulateRequest) ([]*SimulatedB
 func (b *fakeBackend) BlockAccesses(context.Context, uint64) ([]AccountAccess, error) {
 	return []AccountAccess{}, nil
 }
+
+func (b *fakeBackend) L1Status() (L1Status, bool)    { return b.l1, b.l1.Head.Number > 0 }
+func (b *fakeBackend) GenesisOrigin() chain.L1Origin { return chain.L1Origin{Number: 3} }
 
 func (b *fakeBackend) TierTimes(uint64) TierTime { return TierTime{} }
 

@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"sync"
+	"sync/atomic"
 
 	"github.com/ethereum/go-ethereum/common"
 
@@ -60,6 +61,7 @@ type Node struct {
 	prover   prover
 	posted   tierLog
 	final    tierLog
+	l1       atomic.Pointer[rpc.L1Status] // nil: none is read
 
 	mu     sync.RWMutex
 	pub    head
