@@ -55,6 +55,7 @@ var rooms = map[string]room{
 	"sequencing":        {layer: core, imports: []string{"chain", "invariant"}},
 	"batch":             {layer: core, imports: []string{"chain", "invariant"}},
 	"derive":            {layer: core, imports: []string{"chain", "invariant", "state", "batch"}},
+	"bridge":            {layer: core, imports: []string{"chain", "keccak"}},
 	"bridge/predeploys": {layer: core, imports: []string{"chain", "invariant", "state"}},
 
 	"store":           {layer: edge, imports: []string{"chain", "invariant", "state", "telemetry"}},
