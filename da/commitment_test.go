@@ -10,6 +10,7 @@ import (
 
 	"github.com/ethereum/go-ethereum/common"
 	"github.com/ethereum/go-ethereum/common/hexutil"
+	"github.com/ethereum/go-ethereum/core/types"
 	"github.com/ethereum/go-ethereum/crypto/kzg4844"
 )
 
@@ -238,4 +239,39 @@ func FuzzParse(f *testing.F) {
 			t.Fatalf("%x was read as %x", raw, c.Bytes())
 		}
 	})
+}
+
+func TestCertificatesAreReadFromEvents(t *testing.T) {
+	c, batcher := sample(), common.Address{0xba}
+	arguments := appendBytes(nil, c.Bytes())
+	event := func(edit func(*types.Log)) *types.Log {
+		l := &types.Log{
+			Topics: []common.Hash{CertifiedTopic(), c.Hash(), common.BytesToHash(batcher[:])},
+			Data:   bytes.Clone(arguments),
+		}
+		edit(l)
+		return l
+	}
+	got, from, err := CertifiedFromLog(event(func(*types.Log) {}))
+	if err != nil || from != batcher || got.Hash() != c.Hash() {
+		t.Fatalf("read %v from %v, %v", got, from, err)
+	}
+	for name, l := range map[string]*types.Log{
+		"another event":      event(func(l *types.Log) { l.Topics[0][0]++ }),
+		"a topic too few":    event(func(l *types.Log) { l.Topics = l.Topics[:2] }),
+		"another hash":       event(func(l *types.Log) { l.Topics[1][0]++ }),
+		"no data":            event(func(l *types.Log) { l.Data = nil }),
+		"a giant length":     event(func(l *types.Log) { l.Data[32] = 0xff }),
+		"another offset":     event(func(l *types.Log) { l.Data[31] = 64 }),
+		"half of the data":   event(func(l *types.Log) { l.Data = l.Data[:128] }),
+		"another commitment": event(func(l *types.Log) { l.Data[70]++ }),
+	} {
+		if c, _, err := CertifiedFromLog(l); !errors.Is(err, ErrMalformed) || c != nil {
+			t.Errorf("%s: %v, %v", name, c, err)
+		}
+	}
+	call := CertifyCall(c)
+	if len(call)%32 != 4 || !bytes.Equal(call[4:], arguments) {
+		t.Fatalf("called with %x", call)
+	}
 }

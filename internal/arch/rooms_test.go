@@ -31,7 +31,7 @@ type room struct {
 var below = []string{
 	"chain", "state", "evm", "exec", "sequencing", "batch", "derive", "bridge/predeploys",
 	"tracer", "store", "l1", "l1/devl1", "l1/bindings", "rpc", "rpc/ingest", "telemetry", "invariant", "keccak",
-	"da",
+	"bls", "da", "da/altda", "da/committee",
 }
 
 // rooms is the layering table. Keys are directories relative to the module root.
@@ -66,6 +66,8 @@ var rooms = map[string]room{
 	"l1/bindings":     {layer: edge, generated: true},
 	"l1/bindings/gen": {layer: front},
 	"da":              {layer: edge},
+	"da/altda":        {layer: edge, imports: []string{"da"}},
+	"da/committee":    {layer: edge, imports: []string{"bls", "da"}},
 
 	"role/node":       {layer: role, imports: below, testImports: []string{"internal/fixtures"}},
 	"role/l1feed":     {layer: role, imports: below},
@@ -73,16 +75,17 @@ var rooms = map[string]room{
 	"role/safehead":   {layer: role, imports: with(below, "role/node", "role/derivation")},
 	"role/sequencer":  {layer: role, imports: with(below, "role/node"), testImports: []string{"sdk/ingest"}},
 	"role/batcher":    {layer: role, imports: below},
+	"role/daoperator": {layer: role, imports: below},
 	"role/replica":    {layer: role, imports: with(below, "role/node", "role/derivation")},
 	"role/devnet": {layer: role, imports: with(below,
-		"role/node", "role/l1feed", "role/safehead", "role/sequencer", "role/batcher")},
+		"role/node", "role/l1feed", "role/safehead", "role/sequencer", "role/batcher", "role/daoperator")},
 
 	"bench":              {layer: front, imports: []string{"sdk/ingest"}},
 	"bench/peers":        {layer: front, imports: []string{"bench"}},
 	"bench/core":         {layer: front, imports: []string{"chain", "state", "evm", "exec", "bridge/predeploys", "internal/fixtures", "internal/gethevm"}},
 	"bench/core/compare": {layer: front, imports: []string{"bench/core"}},
 	"cmd/talaria": {layer: front, imports: with(below,
-		"bench", "role/node", "role/replica", "role/devnet")},
+		"bench", "role/node", "role/replica", "role/devnet", "role/daoperator")},
 
 	"e2e":           {layer: checks, imports: []string{"bench", "chain", "l1/bindings", "sdk/ingest"}},
 	"internal/arch": {layer: checks},

@@ -1,0 +1,168 @@
+package altda
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"net/url"
+	"strings"
+	"time"
+
+	"github.com/ethereum/go-ethereum/common/hexutil"
+
+	"github.com/talaria-l2/talaria/da"
+)
+
+// DefaultMaxBytes bounds the data under one commitment: a channel with room to spare.
+const DefaultMaxBytes = 16 << 20
+
+// ClientOptions configure a Client. The zero value of a field means its default.
+type ClientOptions struct {
+	URL      string        // of the server, required
+	Generic  bool          // let the server make commitments (type 1); nothing checks them
+	MaxBytes int           // of data [DefaultMaxBytes]
+	Timeout  time.Duration // of a request [30 s]
+	HTTP     *http.Client  // [one that follows no redirects]
+}
+
+// Client is a da.Store on an alt-DA server. Safe for concurrent use.
+type Client struct {
+	opts ClientOptions
+}
+
+var _ da.Store = (*Client)(nil)
+
+// NewClient makes a Client; it does not connect.
+func NewClient(opts ClientOptions) (*Client, error) {
+	u, err := url.Parse(opts.URL)
+	if err != nil || (u.Scheme != "http" && u.Scheme != "https") || u.Host == "" {
+		return nil, fmt.Errorf("alt-DA server %q: not an http or https URL", opts.URL)
+	}
+	opts.URL = strings.TrimRight(opts.URL, "/")
+	if opts.MaxBytes == 0 {
+		opts.MaxBytes = DefaultMaxBytes
+	}
+	if opts.Timeout == 0 {
+		opts.Timeout = 30 * time.Second
+	}
+	if opts.HTTP == nil {
+		opts.HTTP = &http.Client{CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
+	}
+	return &Client{opts: opts}, nil
+}
+
+// Limit implements da.Store.
+func (c *Client) Limit() int { return c.opts.MaxBytes }
+
+// Put implements da.Store.
+func (c *Client) Put(ctx context.Context, data []byte) (da.Commitment, error) {
+	if err := da.CheckSize("alt-DA put", data, c.opts.MaxBytes); err != nil {
+		return nil, err
+	}
+	if c.opts.Generic {
+		raw, err := c.do(ctx, http.MethodPost, "/put", data, da.MaxGenericBytes)
+		if err != nil {
+			return nil, fmt.Errorf("alt-DA put: %w", err)
+		}
+		return ownCommitment(raw, data)
+	}
+	commitment := da.NewKeccak(data)
+	if _, err := c.do(ctx, http.MethodPut, "/put/"+hexutil.Encode(commitment.AltDA()), data, da.MaxGenericBytes); err != nil {
+		return nil, fmt.Errorf("alt-DA put: %w", err)
+	}
+	return commitment, nil
+}
+
+// ownCommitment reads the server's answer. A server that makes keccak256 commitments
+// must make the right one.
+func ownCommitment(raw, data []byte) (da.Commitment, error) {
+	commitment, err := da.ParseAltDA(raw)
+	if err != nil {
+		// The server's fault, not the data's: another may do better.
+		return nil, fmt.Errorf("alt-DA put: %w: the server answers %d bytes that are no commitment", da.ErrMismatch, len(raw))
+	}
+	if keccak, ok := commitment.(*da.Keccak); ok {
+		if err := keccak.Verify(data); err != nil {
+			return nil, fmt.Errorf("alt-DA put: %w", err)
+		}
+	}
+	return commitment, nil
+}
+
+// Get implements da.Store.
+func (c *Client) Get(ctx context.Context, commitment da.Commitment) ([]byte, error) {
+	var key []byte
+	keccak, checked := commitment.(*da.Keccak)
+	switch generic, ok := commitment.(*da.Generic); {
+	case checked:
+		key = keccak.AltDA()
+	case ok:
+		key = generic.AltDA()
+	default:
+		return nil, da.WrongKind("alt-DA get", commitment)
+	}
+	data, err := c.do(ctx, http.MethodGet, "/get/"+hexutil.Encode(key), nil, c.opts.MaxBytes)
+	if err == nil && checked {
+		err = keccak.Verify(data)
+	}
+	if err == nil && len(data) == 0 {
+		err = fmt.Errorf("%w: no data", da.ErrMismatch)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("alt-DA get %x: %w", key, err)
+	}
+	return data, nil
+}
+
+// do sends a request and reads an answer of at most limit bytes.
+func (c *Client) do(ctx context.Context, method, path string, body []byte, limit int) ([]byte, error) {
+	ctx, cancel := context.WithTimeout(ctx, c.opts.Timeout)
+	defer cancel()
+	req, err := http.NewRequestWithContext(ctx, method, c.opts.URL+path, bytes.NewReader(body))
+	if err != nil {
+		return nil, fmt.Errorf("%w: %w", da.ErrRefused, err)
+	}
+	if body != nil {
+		req.Header.Set("Content-Type", "application/octet-stream")
+	}
+	res, err := c.opts.HTTP.Do(req)
+	if err != nil {
+		return nil, unavailable(err)
+	}
+	defer res.Body.Close()
+	if res.StatusCode != http.StatusOK {
+		text, _ := io.ReadAll(io.LimitReader(res.Body, 200))
+		return nil, fmt.Errorf("%w: HTTP status %d: %s", statusError(res.StatusCode), res.StatusCode, strings.TrimSpace(string(text)))
+	}
+	raw, err := io.ReadAll(io.LimitReader(res.Body, int64(limit)+1))
+	if err != nil {
+		return nil, unavailable(err)
+	}
+	if len(raw) > limit {
+		return nil, fmt.Errorf("%w: the answer exceeds %d bytes", da.ErrMismatch, limit)
+	}
+	return raw, nil
+}
+
+// unavailable says that there was no whole answer. A caller that gave up hears that.
+func unavailable(err error) error {
+	if errors.Is(err, context.Canceled) {
+		return err
+	}
+	return fmt.Errorf("%w: %w", da.ErrUnavailable, err)
+}
+
+func statusError(code int) error {
+	switch {
+	case code == http.StatusNotFound:
+		return da.ErrNotFound
+	case code == http.StatusRequestEntityTooLarge:
+		return da.ErrTooLarge
+	case code == http.StatusTooManyRequests || code == http.StatusRequestTimeout || code >= 500:
+		return da.ErrUnavailable
+	}
+	return da.ErrRefused
+}
