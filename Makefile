@@ -137,6 +137,14 @@ bench-core: e2e/node_modules/.stamp ## the execution core beside go-ethereum and
 bench-rpc: $(BIN) e2e/node_modules/.stamp ## a devnet beside anvil and go-ethereum under the same load; flags in ARGS="-runs 10 -txs 60000"
 	$(GO) run ./bench/peers $(ARGS)
 
+.PHONY: bench-batch
+bench-batch: ## bytes of a transaction on L1 beside the OP Stack's span batches; flags in ARGS="-spread=false"
+	@mkdir -p bin
+	$(GO) build -buildvcs=false -o bin/bench-batches ./bench/batches
+	cd bench/opbatch && $(GO) build -buildvcs=false -o ../../bin/bench-opbatch .
+	@bin/bench-batches -out bin/batches.rlp $(ARGS)
+	@bin/bench-opbatch -in bin/batches.rlp -chain-id 7411
+
 .PHONY: clean
 clean: ## remove what the other targets built
 	rm -rf bin contracts/out contracts/cache contracts/node_modules e2e/node_modules

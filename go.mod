@@ -3,6 +3,7 @@ module github.com/talaria-l2/talaria
 go 1.26
 
 require (
+	github.com/andybalholm/brotli v1.2.8
 	github.com/cockroachdb/pebble/v2 v2.1.7
 	github.com/coder/websocket v1.8.15
 	github.com/consensys/gnark-crypto v0.19.0

@@ -2,57 +2,14 @@ package batch
 
 import (
 	"bytes"
-	"encoding/binary"
 	"errors"
 	"math/rand"
 	"reflect"
 	"runtime"
 	"testing"
 
-	"github.com/ethereum/go-ethereum/common"
-	"github.com/klauspost/compress/zstd"
 	"github.com/talaria-l2/talaria/chain"
 )
-
-func hashOf(n uint64) common.Hash {
-	var h common.Hash
-	binary.BigEndian.PutUint64(h[:], n*0x9e3779b97f4a7c15+1)
-	return h
-}
-
-// randomBlocks makes n consecutive blocks from the seed, with noise as transactions.
-func randomBlocks(seed int64, first uint64, n, maxTxs, maxTxBytes int) []Block {
-	rng := rand.New(rand.NewSource(seed))
-	origin, epoch := uint64(100+rng.Intn(50)), uint64(rng.Intn(3))
-	now := chain.Micros(1_700_000_000_000_000)
-	blocks := make([]Block, n)
-	for i := range blocks {
-		if rng.Intn(3) == 0 {
-			origin += uint64(1 + rng.Intn(2))
-		}
-		now += chain.Micros(rng.Intn(1_500_000))
-		b := Block{Number: first + uint64(i), Timestamp: now.Seconds(), Origin: chain.L1Origin{Number: origin, Hash: hashOf(origin)}}
-		for range rng.Intn(maxTxs + 1) {
-			tx := make([]byte, 1+rng.Intn(maxTxBytes))
-			rng.Read(tx)
-			tx[0] = 0x02
-			b.Txs = append(b.Txs, tx)
-		}
-		left := uint64(len(b.Txs))
-		b.MiniBlocks = []MiniBlock{{Timestamp: now, TxCount: 1 + uint64(rng.Intn(3)), Epoch: epoch}}
-		for left > 0 {
-			now += chain.Micros(rng.Intn(12_000))
-			if rng.Intn(8) == 0 {
-				epoch += uint64(1 + rng.Intn(3))
-			}
-			take := uint64(rng.Intn(int(left) + 1))
-			b.MiniBlocks = append(b.MiniBlocks, MiniBlock{Timestamp: now, TxCount: take, Epoch: epoch})
-			left -= take
-		}
-		blocks[i] = b
-	}
-	return blocks
-}
 
 func build(t testing.TB, s BuilderSettings, blocks []Block) *Channel {
 	t.Helper()
@@ -112,7 +69,7 @@ func TestBlocksSurviveTheWayThroughBlobs(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if !reflect.DeepEqual(got, blocks) {
+		if !reflect.DeepEqual(got, bare(blocks)) {
 			t.Fatalf("seed %d: blocks differ", seed)
 		}
 		last := blocks[len(blocks)-1].Number
@@ -123,8 +80,8 @@ func TestBlocksSurviveTheWayThroughBlobs(t *testing.T) {
 }
 
 func TestBuilderKeepsItsTarget(t *testing.T) {
-	for _, target := range []int{2_000, 50_000, 400_000} {
-		blocks := randomBlocks(int64(target), 1, 2_000, 6, 300)
+	for target, n := range map[int]int{4_000: 200, 50_000: 600, 400_000: 2_000} {
+		blocks := randomBlocks(int64(target), 1, n, 6, 300)
 		var sizes []int
 		for rest := blocks; len(rest) > 0; {
 			b, err := NewChannelBuilder(BuilderSettings{TargetBytes: target})
@@ -244,100 +201,6 @@ func TestOneBlockAboveTheTargetFitsAlone(t *testing.T) {
 	}
 }
 
-// frame compresses raw with the header's sizes taken from blocks.
-func frame(t *testing.T, h ChannelHeader, raw []byte, opts ...zstd.EOption) []byte {
-	t.Helper()
-	enc, err := zstd.NewWriter(nil, append([]zstd.EOption{zstd.WithEncoderConcurrency(1)}, opts...)...)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return enc.EncodeAll(raw, h.append(nil))
-}
-
-func TestChannelDecoderRefuses(t *testing.T) {
-	blocks := randomBlocks(9, 3, 4, 5, 200)
-	var raw []byte
-	c := context{number: 3}
-	for i := range blocks {
-		next, err := appendBlock(raw, c, &blocks[i])
-		if err != nil {
-			t.Fatal(err)
-		}
-		raw, c = next, c.after(&blocks[i])
-	}
-	good := ChannelHeader{RawBytes: uint32(len(raw)), BlockCount: 4, FirstNumber: 3}
-	if _, _, err := DecodeChannel(frame(t, good, raw)); err != nil {
-		t.Fatal(err)
-	}
-	with := func(change func(*ChannelHeader)) ChannelHeader { h := good; change(&h); return h }
-	plain := frame(t, good, raw)
-	bomb := make([]byte, MaxRawBytes+1)
-	for name, data := range map[string][]byte{
-		"nothing":              nil,
-		"a header alone":       plain[:ChannelHeaderBytes],
-		"another version":      append([]byte{2}, plain[1:]...),
-		"too many raw bytes":   frame(t, with(func(h *ChannelHeader) { h.RawBytes = MaxRawBytes + 1 }), raw),
-		"one raw byte less":    frame(t, with(func(h *ChannelHeader) { h.RawBytes-- }), raw),
-		"one raw byte more":    frame(t, with(func(h *ChannelHeader) { h.RawBytes++ }), raw),
-		"a block less":         frame(t, with(func(h *ChannelHeader) { h.BlockCount-- }), raw),
-		"a block more":         frame(t, with(func(h *ChannelHeader) { h.BlockCount++ }), raw),
-		"no blocks":            frame(t, with(func(h *ChannelHeader) { h.BlockCount = 0 }), raw),
-		"genesis":              frame(t, with(func(h *ChannelHeader) { h.FirstNumber = 0 }), raw),
-		"number overflow":      frame(t, with(func(h *ChannelHeader) { h.FirstNumber = ^uint64(0) }), raw),
-		"a bomb":               frame(t, with(func(h *ChannelHeader) { h.RawBytes = MaxRawBytes }), bomb),
-		"a lying bomb":         frame(t, good, bomb),
-		"a wide window":        frame(t, with(func(h *ChannelHeader) { h.RawBytes = 64 << 20 }), bomb[:64<<20], zstd.WithWindowSize(64<<20)),
-		"a wide segment":       frame(t, with(func(h *ChannelHeader) { h.RawBytes = 16 << 20 }), bomb[:16<<20], zstd.WithSingleSegment(true)),
-		"bytes behind":         append(bytes.Clone(plain), 0),
-		"two frames":           append(bytes.Clone(plain), plain[ChannelHeaderBytes:]...),
-		"a skippable frame":    append(append(bytes.Clone(plain[:ChannelHeaderBytes]), 0x50, 0x2a, 0x4d, 0x18, 0, 0, 0, 0), plain[ChannelHeaderBytes:]...),
-		"cut off":              plain[:len(plain)-1],
-		"a wrong checksum":     append(bytes.Clone(plain[:len(plain)-1]), plain[len(plain)-1]^1),
-		"bytes behind a block": frame(t, with(func(h *ChannelHeader) { h.RawBytes++ }), append(bytes.Clone(raw), 0)),
-	} {
-		if _, _, err := DecodeChannel(data); !errors.Is(err, ErrMalformed) {
-			t.Errorf("%s: %v", name, err)
-		}
-	}
-}
-
-func TestStreamDecoderRefuses(t *testing.T) {
-	origin := make([]byte, 32)
-	cat := func(parts ...[]byte) []byte { return bytes.Join(parts, nil) }
-	for name, raw := range map[string][]byte{
-		"unknown flags":            {0x04},
-		"no origin first":          {0x00, 1, 1, 0, 1, 0},
-		"a varint not minimal":     cat([]byte{0x01, 0x81, 0x00, 5}, origin, []byte{1, 0, 1, 0}),
-		"a varint of 65 bits":      cat([]byte{0x01, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0x02, 5}, origin, []byte{1, 0, 1, 0}),
-		"no mini-blocks":           cat([]byte{0x01, 1, 5}, origin, []byte{0, 0}),
-		"more minis than bytes":    cat([]byte{0x01, 1, 5}, origin, []byte{0xff, 0x7f, 0, 0}),
-		"no deposit":               cat([]byte{0x01, 1, 5}, origin, []byte{1, 0, 0, 0}),
-		"an epoch flag unused":     cat([]byte{0x03, 1, 5}, origin, []byte{1, 0, 1, 0, 0}),
-		"an epoch change of zero":  cat([]byte{0x03, 1, 5}, origin, []byte{1, 0, 1, 1, 0, 0, 0}),
-		"an epoch change behind":   cat([]byte{0x03, 1, 5}, origin, []byte{1, 0, 1, 1, 1, 1, 0}),
-		"two changes of one mini":  cat([]byte{0x03, 1, 5}, origin, []byte{1, 0, 1, 2, 0, 1, 0, 1, 0}),
-		"an empty transaction":     cat([]byte{0x01, 1, 5}, origin, []byte{1, 0, 2, 1, 0}),
-		"a deposit":                cat([]byte{0x01, 1, 5}, origin, []byte{1, 0, 2, 1, 1, chain.DepositTxType}),
-		"a transaction cut off":    cat([]byte{0x01, 1, 5}, origin, []byte{1, 0, 2, 1, 9, 2}),
-		"more transactions by far": cat([]byte{0x01, 1, 5}, origin, []byte{1, 0, 2, 0xff, 0xff, 0xff, 0x7f}),
-		"the end":                  {0x01, 1, 5},
-	} {
-		if _, err := readBlock(&reader{buf: raw}, context{number: 1}); !errors.Is(err, ErrMalformed) {
-			t.Errorf("%s: %v", name, err)
-		}
-	}
-	ok := cat([]byte{0x03, 1, 5}, origin, []byte{1, 0, 2, 1, 0, 4, 1, 1, 0x02})
-	b, err := readBlock(&reader{buf: ok}, context{number: 1})
-	if err != nil || b.MiniBlocks[0].Epoch != 4 || len(b.Txs) != 1 {
-		t.Fatalf("%+v, %v", b, err)
-	}
-	again := context{started: true, number: 2, timestamp: 1, origin: b.Origin, epoch: 4}
-	same := cat([]byte{0x01, 0, 0}, origin, []byte{1, 0, 1, 0})
-	if _, err := readBlock(&reader{buf: same}, again); !errors.Is(err, ErrMalformed) {
-		t.Errorf("an origin that does not advance: %v", err)
-	}
-}
-
 func TestBlobDecoderRefuses(t *testing.T) {
 	good, err := EncodeBlob([]Frame{{Number: 1, Data: []byte("hello")}, {Number: 2, Data: []byte("world"), Last: true}})
 	if err != nil {
@@ -347,8 +210,9 @@ func TestBlobDecoderRefuses(t *testing.T) {
 		t.Fatalf("%v, %v", frames, err)
 	}
 	for name, change := range map[string]func(*Blob){
-		"a field element too large": func(b *Blob) { b[32*100] = 1 },
-		"another blob version":      func(b *Blob) { b[1] = 2 },
+		"a field element too large": func(b *Blob) { b[32*100] = 64 },
+		"padding in six bits":       func(b *Blob) { b[32*100] = 1 },
+		"another blob version":      func(b *Blob) { b[1] = 1 },
 		"no payload":                func(b *Blob) { b[4] = 0 },
 		"a payload beyond the blob": func(b *Blob) { b[2], b[3], b[4] = 0xff, 0xff, 0xff },
 		"padding":                   func(b *Blob) { b[BlobBytes-1] = 1 },
@@ -370,6 +234,38 @@ func TestBlobDecoderRefuses(t *testing.T) {
 		t.Error(err)
 	} else if frames, err := DecodeBlob(blob); err != nil || len(frames[0].Data) != MaxFrameData {
 		t.Errorf("full blob: %v", err)
+	}
+}
+
+func TestCalldataDecoderRefuses(t *testing.T) {
+	frames := []Frame{{Number: 1, Data: []byte("hello")}, {Number: 2, Data: []byte("world"), Last: true}}
+	good, err := EncodeCalldata(frames)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got, err := DecodeCalldata(good); err != nil || !reflect.DeepEqual(got, frames) {
+		t.Fatalf("%v, %v", got, err)
+	}
+	for name, data := range map[string][]byte{
+		"nothing":        nil,
+		"no frames":      {CalldataFrames},
+		"another kind":   append([]byte{1}, good[1:]...),
+		"a frame cut":    good[:len(good)-1],
+		"bytes behind":   append(bytes.Clone(good), 0),
+		"too many bytes": make([]byte, MaxCalldataBytes+1),
+	} {
+		if _, err := DecodeCalldata(data); !errors.Is(err, ErrMalformed) {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+	if _, err := EncodeCalldata([]Frame{{Data: make([]byte, MaxCalldataFrameData+1)}}); err == nil {
+		t.Error("an oversized frame is encoded")
+	}
+	if _, err := EncodeCalldata([]Frame{{Data: make([]byte, MaxCalldataFrameData)}}); err != nil {
+		t.Error(err)
+	}
+	if _, err := EncodeCalldata(nil); err == nil {
+		t.Error("no frames are encoded")
 	}
 }
 

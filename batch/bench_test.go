@@ -63,12 +63,13 @@ func benchBlocks(b *testing.B, erc20 bool, blocks, txs int) []Block {
 				b.Fatal(err)
 			}
 			out[i].Txs = append(out[i].Txs, raw)
+			out[i].Senders = append(out[i].Senders, crypto.PubkeyToAddress(keys[from].PublicKey))
 		}
 	}
 	return out
 }
 
-// BenchmarkRatio measures encoding, and reports how much smaller than the stream
+// BenchmarkRatio measures encoding, and reports how much smaller than the transactions
 // the channel is and what one transaction costs on L1. The channel is decoded again
 // and compared in number.
 func BenchmarkRatio(b *testing.B) {

@@ -11,19 +11,21 @@ const BlobBytes = 131_072
 
 const (
 	elementBytes = 32
-	usableBytes  = 31 // the first byte of an element stays zero, so that it is canonical
+	wholeBytes   = 31 // of an element; of its first byte only six bits, so that it is canonical
 	elements     = BlobBytes / elementBytes
-	blobCapacity = elements * usableBytes
-	blobVersion  = 1
+	blobWhole    = elements * wholeBytes
+	blobCapacity = blobWhole + elements*6/8
+	blobVersion  = 2
 	blobHeader   = 1 + 3 // version, length
 
-	frameVersion  = 1
-	frameOverhead = 1 + 16 + 2 + 4 + 1
+	frameVersion = 1
+	// FrameOverhead is what a frame has besides its data, in bytes.
+	FrameOverhead = 1 + 16 + 2 + 4 + 1
 
 	// MaxBlobPayload is what the frames of one blob have room for, in bytes.
 	MaxBlobPayload = blobCapacity - blobHeader
 	// MaxFrameData is the data of a frame that fills a blob alone, in bytes.
-	MaxFrameData = MaxBlobPayload - frameOverhead
+	MaxFrameData = MaxBlobPayload - FrameOverhead
 	// MaxFrames bounds the frames of one channel.
 	MaxFrames = 1 << 16
 	// DefaultBlobsPerTx is the most that an L1 transaction may carry since Osaka
@@ -54,28 +56,41 @@ func (f *Frame) append(out []byte) []byte {
 	return append(out, 0)
 }
 
-// EncodeBlob packs frames into one blob.
-func EncodeBlob(frames []Frame) (*Blob, error) {
+// appendFrames writes frames, of which there must be one at least.
+func appendFrames(out []byte, frames []Frame) ([]byte, error) {
 	if len(frames) == 0 {
-		return nil, errors.New("encode blob: no frames")
+		return nil, errors.New("no frames")
 	}
-	var payload []byte
 	for i := range frames {
 		if len(frames[i].Data) == 0 {
-			return nil, fmt.Errorf("encode blob: frame %d of channel %s is empty", frames[i].Number, frames[i].Channel)
+			return nil, fmt.Errorf("frame %d of channel %s is empty", frames[i].Number, frames[i].Channel)
 		}
-		payload = frames[i].append(payload)
+		out = frames[i].append(out)
 	}
-	if len(payload) > MaxBlobPayload {
-		return nil, fmt.Errorf("encode blob: frames of %d bytes, limit %d", len(payload), MaxBlobPayload)
+	return out, nil
+}
+
+// EncodeBlob packs frames into one blob.
+func EncodeBlob(frames []Frame) (*Blob, error) {
+	var content [blobCapacity + 1]byte // one more is too much
+	all, err := appendFrames(content[:blobHeader], frames)
+	if err != nil {
+		return nil, fmt.Errorf("encode blob: %w", err)
 	}
-	content := make([]byte, 0, blobHeader+len(payload))
-	content = append(content, blobVersion, byte(len(payload)>>16), byte(len(payload)>>8), byte(len(payload)))
-	content = append(content, payload...)
+	size := len(all) - blobHeader
+	if size > MaxBlobPayload {
+		return nil, fmt.Errorf("encode blob: frames of %d bytes, limit %d", size, MaxBlobPayload)
+	}
+	content[0], content[1], content[2], content[3] = blobVersion, byte(size>>16), byte(size>>8), byte(size)
 	blob := new(Blob)
-	for i := 0; len(content) > 0; i++ {
-		n := copy(blob[i*elementBytes+1:(i+1)*elementBytes], content)
-		content = content[n:]
+	for i := range elements {
+		copy(blob[i*elementBytes+1:(i+1)*elementBytes], content[i*wholeBytes:])
+	}
+	for i, sixes := 0, content[blobWhole:blobCapacity]; len(sixes) > 0; i, sixes = i+4, sixes[3:] {
+		bits := uint32(sixes[0])<<16 | uint32(sixes[1])<<8 | uint32(sixes[2])
+		for k := range 4 {
+			blob[(i+k)*elementBytes] = byte(bits >> (18 - 6*k) & 63)
+		}
 	}
 	return blob, nil
 }
@@ -87,11 +102,19 @@ func DecodeBlob(blob *Blob) ([]Frame, error) {
 		return nil, fmt.Errorf("decode blob: %w: %s", ErrMalformed, fmt.Sprintf(format, args...))
 	}
 	content := make([]byte, 0, blobCapacity)
-	for i := 0; i < BlobBytes; i += elementBytes {
-		if blob[i] != 0 {
-			return fail("field element %d is above 31 bytes", i/elementBytes)
+	for i := range elements {
+		content = append(content, blob[i*elementBytes+1:(i+1)*elementBytes]...)
+	}
+	for i := 0; i < elements; i += 4 {
+		bits := uint32(0)
+		for k := range 4 {
+			six := blob[(i+k)*elementBytes]
+			if six > 63 {
+				return fail("field element %d is above 254 bits", i+k)
+			}
+			bits = bits<<6 | uint32(six)
 		}
-		content = append(content, blob[i+1:i+elementBytes]...)
+		content = append(content, byte(bits>>16), byte(bits>>8), byte(bits))
 	}
 	if content[0] != blobVersion {
 		return fail("version %d is not known", content[0])
@@ -106,6 +129,38 @@ func DecodeBlob(blob *Blob) ([]Frame, error) {
 		}
 	}
 	return decodeFrames(content[blobHeader : blobHeader+size])
+}
+
+const (
+	// CalldataFrames is the first byte of a batch transaction's calldata when frames
+	// follow.
+	CalldataFrames = 0x00
+	// MaxCalldataBytes bounds calldata with frames: what a node of L1 takes into its
+	// pool (128 KiB), less room for the other fields of the transaction.
+	MaxCalldataBytes = 127 << 10
+	// MaxCalldataFrameData is the data of a frame that fills calldata alone, in bytes.
+	MaxCalldataFrameData = MaxCalldataBytes - 1 - FrameOverhead
+)
+
+// EncodeCalldata packs frames into the calldata of a batch transaction without blobs.
+func EncodeCalldata(frames []Frame) ([]byte, error) {
+	out, err := appendFrames([]byte{CalldataFrames}, frames)
+	if err != nil {
+		return nil, fmt.Errorf("encode calldata: %w", err)
+	}
+	if len(out) > MaxCalldataBytes {
+		return nil, fmt.Errorf("encode calldata: %d bytes, limit %d", len(out), MaxCalldataBytes)
+	}
+	return out, nil
+}
+
+// DecodeCalldata unpacks the frames of calldata; their data aliases it. Calldata counts
+// whole or not at all; the error wraps ErrMalformed.
+func DecodeCalldata(data []byte) ([]Frame, error) {
+	if len(data) < 2 || len(data) > MaxCalldataBytes || data[0] != CalldataFrames {
+		return nil, fmt.Errorf("decode calldata: %w: %d bytes, allowed 2..%d, the first 0", ErrMalformed, len(data), MaxCalldataBytes)
+	}
+	return decodeFrames(data[1:])
 }
 
 // decodeFrames reads the frames of a payload; their data aliases it.

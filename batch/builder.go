@@ -45,14 +45,20 @@ func (s BuilderSettings) withDefaults() (BuilderSettings, error) {
 type ChannelBuilder struct {
 	settings BuilderSettings
 
-	header  ChannelHeader
-	ctx     context
-	minis   int
-	txs     int
-	out     bytes.Buffer // compressed so far
+	header ChannelHeader
+	blocks []Block // in the channel
+	ctx    context
+	minis  int
+	txs    int
+
+	// What of the blocks is encoded. Encoding a block cannot be undone: one too many
+	// sets spoiled, and everything is encoded again at the end.
+	cols    *columns
+	spoiled bool
+	out     bytes.Buffer // compressed bytes
 	enc     *zstd.Encoder
-	unknown int // raw bytes given to enc since its last flush
-	scratch []byte
+	given   int // bytes given to enc
+	unknown int // bytes given to enc since its last flush
 }
 
 // NewChannelBuilder makes a builder for one channel.
@@ -61,7 +67,7 @@ func NewChannelBuilder(s BuilderSettings) (*ChannelBuilder, error) {
 	if err != nil {
 		return nil, err
 	}
-	b := &ChannelBuilder{settings: s}
+	b := &ChannelBuilder{settings: s, cols: newColumns(true)}
 	if b.enc, err = newCompressor(&b.out); err != nil {
 		return nil, fmt.Errorf("channel builder: %w", err)
 	}
@@ -69,29 +75,48 @@ func NewChannelBuilder(s BuilderSettings) (*ChannelBuilder, error) {
 }
 
 // Blocks is the number of blocks in the channel.
-func (b *ChannelBuilder) Blocks() int { return int(b.header.BlockCount) }
+func (b *ChannelBuilder) Blocks() int { return len(b.blocks) }
 
-// RawBytes is the size of the blocks before compression.
+// RawBytes is the size of the transactions before encoding.
 func (b *ChannelBuilder) RawBytes() int { return int(b.header.RawBytes) }
 
 // Next is the number of the block that must be added next; false for any.
 func (b *ChannelBuilder) Next() (uint64, bool) { return b.ctx.number, b.ctx.started }
 
-// Bound is a size in bytes that the closed channel will not exceed.
+// Bound is a size in bytes that the closed channel will not exceed, or the target if
+// that is more.
 func (b *ChannelBuilder) Bound() int {
-	return ChannelHeaderBytes + b.out.Len() + stored(b.unknown) + zstdTrailer
+	if b.spoiled {
+		return b.settings.TargetBytes
+	}
+	return b.fixed() + b.cols.addresses.count*literalBound + b.out.Len() + stored(b.unknown) + zstdTrailer
 }
 
-// zstdTrailer covers the frame header, the last block's header and the checksum.
-const zstdTrailer = 32
+// fixed is the size of what does not become smaller any more.
+func (b *ChannelBuilder) fixed() int {
+	size := ChannelHeaderBytes + maxPrefix + len(b.cols.signatures)
+	for i := range b.cols.col {
+		size += b.cols.col[i].size()
+	}
+	return size
+}
+
+const (
+	// zstdTrailer covers the frame header and the last block's header.
+	zstdTrailer = 32
+	// literalBound and signedBound are the most that an address takes, in bytes: no
+	// decision costs more than 12 bits, a transaction's index no more than 21.
+	literalBound = common.AddressLength + 2
+	signedBound  = (5*12 + 21 + 7) / 8
+)
 
 // stored is the most that zstd makes of n bytes: blocks of at most 128 KiB with
 // three bytes of header, one more for a flush.
 func stored(n int) int { return n + 3*(n/(128<<10)+2) }
 
-// Add appends the block with the given hash and parent hash. ErrFull means that it
-// was not added; any other error that it never can be. The first block always
-// fits, whatever its size.
+// Add appends the block with the given hash and parent hash; the builder keeps its
+// transactions until Close. ErrFull means that it was not added; any other error that it
+// never can be. The first block always fits, whatever its size.
 func (b *ChannelBuilder) Add(block *Block, parent, hash common.Hash) error {
 	ctx := b.ctx
 	if !ctx.started {
@@ -103,68 +128,136 @@ func (b *ChannelBuilder) Add(block *Block, parent, hash common.Hash) error {
 		return fmt.Errorf("add block %d: %w: its parent %x is not block %d with hash %x",
 			block.Number, ErrInvalidBlock, parent, block.Number-1, b.header.LastHash)
 	}
-	raw, err := appendBlock(b.scratch[:0], ctx, block)
-	if err != nil {
+	if err := ctx.check(block); err != nil {
 		return err
 	}
-	b.scratch = raw[:0]
+	raw := 0
+	for _, tx := range block.Txs {
+		raw += len(tx)
+	}
 	if ctx.started {
-		if err := b.room(block, len(raw)); err != nil {
+		if err := b.room(ctx, block, raw); err != nil {
 			return fmt.Errorf("add block %d: %w", block.Number, err)
 		}
-	}
-	if _, err := b.enc.Write(raw); err != nil {
-		return fmt.Errorf("add block %d: compress: %w", block.Number, err)
-	}
-	if !ctx.started {
+	} else {
+		if err := b.encode(ctx, block); err != nil {
+			return fmt.Errorf("add block %d: %w", block.Number, err)
+		}
 		b.header.FirstNumber, b.header.ParentHash = block.Number, parent
 	}
 	b.header.LastHash = hash
 	b.header.BlockCount++
-	b.header.RawBytes += uint32(len(raw))
+	b.header.RawBytes += uint32(raw)
 	b.minis, b.txs = b.minis+len(block.MiniBlocks), b.txs+len(block.Txs)
-	b.unknown += len(raw)
+	b.blocks = append(b.blocks, *block)
 	b.ctx = ctx.after(block)
 	return nil
 }
 
-// room says whether size raw bytes of block fit. When the unknown size of what the
-// compressor still holds decides, it flushes: exact, at a small cost in ratio.
-func (b *ChannelBuilder) room(block *Block, size int) error {
-	switch {
-	case int(b.header.BlockCount) >= b.settings.MaxBlocks,
-		int(b.header.RawBytes)+size > MaxRawBytes,
-		b.minis+len(block.MiniBlocks) > MaxChannelMiniBlocks,
-		b.txs+len(block.Txs) > MaxChannelTxs:
+// encode puts a block into the columns.
+func (b *ChannelBuilder) encode(ctx context, block *Block) error {
+	b.cols.writeBlock(ctx, block)
+	fresh := b.cols.bytes[b.given:]
+	b.given += len(fresh)
+	b.unknown += len(fresh)
+	if _, err := b.enc.Write(fresh); err != nil {
+		return fmt.Errorf("compress: %w", err)
+	}
+	return nil
+}
+
+// room encodes a block if it fits.
+func (b *ChannelBuilder) room(ctx context, block *Block, raw int) error {
+	if b.spoiled || len(b.blocks) >= b.settings.MaxBlocks ||
+		int(b.header.RawBytes)+raw > MaxRawBytes ||
+		b.minis+len(block.MiniBlocks) > MaxChannelMiniBlocks ||
+		b.txs+len(block.Txs) > MaxChannelTxs {
 		return ErrFull
 	}
-	if b.Bound()+stored(size) <= b.settings.TargetBytes {
+	if err := b.encode(ctx, block); err != nil {
+		return err
+	}
+	if b.Bound() <= b.settings.TargetBytes {
 		return nil
 	}
+	// Find out how large it really is: a flush costs a little.
 	if b.unknown > 0 {
 		if err := b.enc.Flush(); err != nil {
 			return fmt.Errorf("compress: %w", err)
 		}
 		b.unknown = 0
 	}
-	if b.Bound()+stored(size) > b.settings.TargetBytes {
+	size := b.fixed() + b.out.Len() + stored(0) + zstdTrailer
+	for _, d := range b.cols.addresses.define(b.cols.senders) {
+		if d.level == 0 {
+			size += literalBound
+		} else {
+			size += signedBound
+		}
+	}
+	if size > b.settings.TargetBytes {
+		b.spoiled = true
 		return ErrFull
+	}
+	return nil
+}
+
+// again encodes the blocks of a spoiled channel without the one too many.
+func (b *ChannelBuilder) again() error {
+	b.cols, b.spoiled, b.given, b.unknown = newColumns(true), false, 0, 0
+	b.out.Reset()
+	b.enc.Reset(&b.out)
+	ctx := context{number: b.header.FirstNumber}
+	for i := range b.blocks {
+		if err := b.encode(ctx, &b.blocks[i]); err != nil {
+			return err
+		}
+		ctx = ctx.after(&b.blocks[i])
 	}
 	return nil
 }
 
 // Close ends the channel; the builder must not be used afterwards.
 func (b *ChannelBuilder) Close() (*Channel, error) {
-	if b.header.BlockCount == 0 {
+	if len(b.blocks) == 0 {
 		return nil, fmt.Errorf("close channel: %w", ErrEmpty)
 	}
-	if err := b.enc.Close(); err != nil {
-		return nil, fmt.Errorf("close channel: compress: %w", err)
+	if b.spoiled {
+		if err := b.again(); err != nil {
+			return nil, fmt.Errorf("close channel: %w", err)
+		}
 	}
-	data := b.header.append(make([]byte, 0, ChannelHeaderBytes+b.out.Len()))
-	data = append(data, b.out.Bytes()...)
+	data, err := b.cols.finish(b.header.append(nil), b.compress)
+	if err != nil {
+		return nil, fmt.Errorf("close channel: %w", err)
+	}
 	if len(data) > MaxChannelBytes {
 		return nil, fmt.Errorf("close channel: %w: %d bytes, limit %d", ErrInvalidBlock, len(data), MaxChannelBytes)
 	}
 	return &Channel{ID: IDOf(data), Header: b.header, Data: data}, nil
+}
+
+// compress ends the byte column: stored, by zstd or by brotli, whichever is smallest.
+func (b *ChannelBuilder) compress(raw []byte) (byte, []byte, error) {
+	if err := b.enc.Close(); err != nil {
+		return 0, nil, fmt.Errorf("compress: %w", err)
+	}
+	method, best := byte(methodStored), raw
+	if len(raw) == 0 {
+		return method, nil, nil
+	}
+	if b.out.Len() < len(best) {
+		method, best = methodZstd, b.out.Bytes()
+	}
+	if b.out.Len() > len(raw)-len(raw)/32 {
+		return method, best, nil // nothing to gain
+	}
+	br, err := byBrotli(raw)
+	if err != nil {
+		return 0, nil, fmt.Errorf("compress: %w", err)
+	}
+	if len(br) < len(best) {
+		method, best = methodBrotli, br
+	}
+	return method, best, nil
 }

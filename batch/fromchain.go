@@ -3,6 +3,8 @@ package batch
 import (
 	"fmt"
 
+	"github.com/ethereum/go-ethereum/common"
+
 	"github.com/talaria-l2/talaria/chain"
 )
 
@@ -27,6 +29,11 @@ func FromBlock(b *chain.Block) (Block, error) {
 	for _, tx := range b.Txs {
 		if !tx.IsDeposit() {
 			out.Txs = append(out.Txs, tx.Raw())
+			sender := tx.From()
+			if tx.Unsigned() {
+				sender = common.Address{} // no signature gives it
+			}
+			out.Senders = append(out.Senders, sender)
 		} else if len(out.Txs) > 0 {
 			return fail("deposit behind a user transaction")
 		}

@@ -1,10 +1,12 @@
 package batch
 
 import (
-	"bytes"
 	"errors"
+	"math/rand"
 	"reflect"
 	"testing"
+
+	"github.com/talaria-l2/talaria/chain"
 )
 
 func FuzzDecodeBlob(f *testing.F) {
@@ -31,33 +33,81 @@ func FuzzDecodeBlob(f *testing.F) {
 	})
 }
 
-func FuzzDecodeStream(f *testing.F) {
-	blocks := randomBlocks(1, 1, 3, 3, 30)
-	var raw []byte
-	c := context{number: 1}
-	for i := range blocks {
-		raw, _ = appendBlock(raw, c, &blocks[i])
-		c = c.after(&blocks[i])
+func FuzzDecodeCalldata(f *testing.F) {
+	good, err := EncodeCalldata([]Frame{{Number: 1, Data: []byte("hello")}, {Number: 2, Data: []byte("world"), Last: true}})
+	if err != nil {
+		f.Fatal(err)
 	}
-	f.Add(raw, uint32(3))
-	f.Fuzz(func(t *testing.T, raw []byte, count uint32) {
-		blocks, err := decodeStream(raw, &ChannelHeader{FirstNumber: 1, BlockCount: count % 1024})
+	f.Add(good)
+	f.Fuzz(func(t *testing.T, data []byte) {
+		frames, err := DecodeCalldata(data)
 		if err != nil {
 			if !errors.Is(err, ErrMalformed) {
 				t.Fatal(err)
 			}
 			return
 		}
-		var again []byte
-		c := context{number: 1}
-		for i := range blocks {
-			if again, err = appendBlock(again, c, &blocks[i]); err != nil {
+		if again, err := EncodeCalldata(frames); err != nil || string(again) != string(data) {
+			t.Fatalf("calldata is not canonical: %v", err)
+		}
+	})
+}
+
+// FuzzTransaction gives the encoder whatever bytes as transactions.
+func FuzzTransaction(f *testing.F) {
+	p := newPeople(rand.New(rand.NewSource(3)), 5)
+	for range 20 {
+		raw, sender := p.sign()
+		f.Add(raw, sender[:])
+	}
+	f.Fuzz(func(t *testing.T, raw, more []byte) {
+		b := randomBlocks(1, 1, 1, 0, 1)[0]
+		for _, tx := range [][]byte{raw, more, raw} {
+			if len(tx) > 0 && tx[0] != chain.DepositTxType {
+				b.Txs = append(b.Txs, tx)
+				b.MiniBlocks[0].TxCount++
+			}
+		}
+		ch := build(t, BuilderSettings{}, []Block{b})
+		if _, got, err := DecodeChannel(ch.Data); err != nil || !reflect.DeepEqual(got, []Block{b}) {
+			t.Fatalf("decoded differently: %v", err)
+		}
+	})
+}
+
+// FuzzDecodeBody gives the decoder columns without compression, so that changes reach
+// the models.
+func FuzzDecodeBody(f *testing.F) {
+	blocks := signedBlocks(4, 2, 6, 4)
+	s, ctx := newColumns(true), context{number: 1}
+	raw := 0
+	for i := range blocks {
+		s.writeBlock(ctx, &blocks[i])
+		ctx = ctx.after(&blocks[i])
+		for _, tx := range blocks[i].Txs {
+			raw += len(tx)
+		}
+	}
+	data, err := s.finish(nil, func(b []byte) (byte, []byte, error) { return methodStored, b, nil })
+	if err != nil {
+		f.Fatal(err)
+	}
+	f.Add(data, uint32(2), uint32(raw))
+	f.Fuzz(func(t *testing.T, data []byte, count, raw uint32) {
+		h := &ChannelHeader{FirstNumber: 1, BlockCount: 1 + count%64, RawBytes: raw % (1 << 20)}
+		blocks, err := decodeBody(data, h)
+		if err != nil {
+			if !errors.Is(err, ErrMalformed) {
 				t.Fatal(err)
 			}
-			c = c.after(&blocks[i])
+			return
 		}
-		if !bytes.Equal(again, raw) {
-			t.Fatalf("stream is not canonical:\n%x\n%x", raw, again)
+		ctx := context{number: 1}
+		for i := range blocks {
+			if err := ctx.check(&blocks[i]); err != nil {
+				t.Fatal(err)
+			}
+			ctx = ctx.after(&blocks[i])
 		}
 	})
 }

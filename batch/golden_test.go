@@ -41,32 +41,19 @@ func golden(t *testing.T, name string, got []byte) []byte {
 }
 
 func TestGoldenVectors(t *testing.T) {
-	blocks := randomBlocks(42, 7, 4, 4, 60)
-	var raw []byte
-	c := context{number: 7}
-	for i := range blocks {
-		next, err := appendBlock(raw, c, &blocks[i])
-		if err != nil {
-			t.Fatal(err)
-		}
-		raw, c = next, c.after(&blocks[i])
-	}
-	if want := golden(t, "stream", raw); !bytes.Equal(raw, want) {
-		t.Error("the block stream changed")
-	}
-
+	blocks := randomBlocks(42, 7, 6, 12, 60)
 	// Compressors may write other bytes in another version: what counts is that the
 	// stored channel still decodes, and is cut into the same blobs.
 	data := golden(t, "channel", build(t, BuilderSettings{}, blocks).Data)
 	header, got, err := DecodeChannel(data)
-	if err != nil || !reflect.DeepEqual(got, blocks) {
+	if err != nil || !reflect.DeepEqual(got, bare(blocks)) {
 		t.Fatalf("the stored channel decodes differently: %v", err)
 	}
 	ch := Channel{ID: IDOf(data), Header: header, Data: data}
 	if want := golden(t, "channel-id", ch.ID[:]); !bytes.Equal(ch.ID[:], want) {
 		t.Error("the channel id changed")
 	}
-	frames, err := ch.Frames(200)
+	frames, err := ch.Frames(2000)
 	if err != nil {
 		t.Fatal(err)
 	}

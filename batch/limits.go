@@ -3,6 +3,8 @@ package batch
 import (
 	"errors"
 
+	"github.com/ethereum/go-ethereum/common"
+
 	"github.com/talaria-l2/talaria/chain"
 )
 
@@ -21,12 +23,17 @@ const (
 	MaxChannelMiniBlocks = 1 << 20
 	// MaxChannelTxs bounds the user transactions of one channel.
 	MaxChannelTxs = 1 << 21
-	// MaxRawBytes bounds the decompressed block stream of a channel.
+	// MaxRawBytes bounds the sum of the raw transactions of a channel, in bytes, and
+	// what its byte column expands to.
 	MaxRawBytes = 100 << 20
 	// MaxChannelBytes bounds the encoded channel, header included.
 	MaxChannelBytes = 64 << 20
-	// MaxWindowBytes bounds the zstd window of a channel.
+	// MaxWindowBytes bounds the zstd window of a channel. A brotli window is 16 MiB at
+	// most by its own format.
 	MaxWindowBytes = 8 << 20
+	// MaxDecodeBytes bounds what decoding a channel allocates in all, besides the
+	// channel itself and the recoveries' scratch.
+	MaxDecodeBytes = 1 << 30
 	// MaxTimestamp bounds block timestamps in seconds, so that microseconds fit
 	// 64 bits.
 	MaxTimestamp = 1<<43 - 1
@@ -50,6 +57,10 @@ type Block struct {
 	// Txs are the signed user transactions in EIP-2718 encoding. Deposits are
 	// never among them: they come from L1.
 	Txs [][]byte
+	// Senders are who signed Txs, or nil: encoding uses them to save space, and
+	// decoding leaves them nil. Zero means that the sender is not known. One that is
+	// wrong makes a channel that does not decode to the same transactions.
+	Senders []common.Address
 }
 
 // MiniBlock is one mini-block's part of its block.
@@ -68,6 +79,8 @@ func (b *Block) check() error {
 		return errors.New("no mini-blocks")
 	case len(b.MiniBlocks) > MaxBlockMiniBlocks:
 		return errors.New("too many mini-blocks")
+	case b.Senders != nil && len(b.Senders) != len(b.Txs):
+		return errors.New("senders are not those of the transactions")
 	case len(b.Txs) > MaxBlockTxs:
 		return errors.New("too many transactions")
 	}

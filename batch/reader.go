@@ -32,6 +32,17 @@ func (r *reader) take(n int) []byte {
 	return out
 }
 
+// takeLong returns the next n items of so many bytes each.
+func (r *reader) takeLong(n, size uint64) []byte {
+	if n > uint64(len(r.buf))/size {
+		if r.err == nil {
+			r.err = errShort
+		}
+		return nil
+	}
+	return r.take(int(n * size))
+}
+
 func (r *reader) byte() byte { return r.take(1)[0] }
 
 // uvarint reads an unsigned LEB128 integer of at most 64 bits in its shortest form.

@@ -82,6 +82,8 @@ var rooms = map[string]room{
 
 	"bench":              {layer: front, imports: []string{"sdk/ingest"}},
 	"bench/peers":        {layer: front, imports: []string{"bench"}},
+	"bench/batches":      {layer: front, imports: []string{"batch", "chain"}},
+	"bench/opbatch":      {layer: front}, // a Go module of its own
 	"bench/core":         {layer: front, imports: []string{"chain", "state", "evm", "exec", "bridge/predeploys", "internal/fixtures", "internal/gethevm"}},
 	"bench/core/compare": {layer: front, imports: []string{"bench/core"}},
 	"cmd/talaria": {layer: front, imports: with(below,
