@@ -141,10 +141,14 @@ func decodeBody(data []byte, h *ChannelHeader) ([]Block, error) {
 	if err != nil {
 		return nil, err
 	}
+	return newColumns(false).decode(parts, h)
+}
+
+// decode reads the blocks from the parts of a body.
+func (s *columns) decode(parts *body, h *ChannelHeader) (blocks []Block, err error) {
 	malformed := func(format string, args ...any) ([]Block, error) {
 		return nil, fmt.Errorf("%w: %s", ErrMalformed, fmt.Sprintf(format, args...))
 	}
-	s := newColumns(false)
 	if s.bytes, err = decompress(parts.method, parts.packed, int(parts.size)); err != nil {
 		return malformed("%v", err)
 	}
@@ -152,8 +156,7 @@ func decodeBody(data []byte, h *ChannelHeader) ([]Block, error) {
 		s.col[i] = newReader(parts.columns[i])
 	}
 	s.signatures, s.limit = parts.signatures, int(h.RawBytes)
-	blocks, err := s.readBlocks(h)
-	if err != nil {
+	if blocks, err = s.readBlocks(h); err != nil {
 		return nil, err
 	}
 	if err := s.readDefinitions(parts); err != nil {
@@ -189,7 +192,7 @@ func (s *columns) readBlocks(h *ChannelHeader) ([]Block, error) {
 		if minis += len(b.MiniBlocks); minis > MaxChannelMiniBlocks || uint64(len(s.ends))+txs > MaxChannelTxs {
 			return fail("too many mini-blocks or transactions in the channel")
 		}
-		if txs > s.roomFor() {
+		if txs > s.left() {
 			return fail("transactions exceed the channel")
 		}
 		start := len(s.out)

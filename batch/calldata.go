@@ -51,7 +51,7 @@ func (s *columns) calldata(r *record, t *template, kind int, at wordContext) {
 		return
 	case dataBytes:
 		n := c.number(&t.length, uint64(len(r.data)))
-		if !s.writing() && (n == 0 || n > s.roomFor()) {
+		if !s.writing() && (n == 0 || n > s.leftApart()) {
 			c.bad = true
 			return
 		}
@@ -60,7 +60,7 @@ func (s *columns) calldata(r *record, t *template, kind int, at wordContext) {
 	}
 	words := c.number(&t.length, uint64(len(r.data)-selectorBytes)/wordBytes)
 	if !s.writing() {
-		if words > s.roomFor()/wordBytes {
+		if words > s.leftApart()/wordBytes {
 			c.bad = true
 			return
 		}

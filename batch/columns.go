@@ -151,24 +151,35 @@ func (s *columns) sign(sig *signature) {
 	*sig, s.signatures = signature(s.signatures), s.signatures[len(sig):]
 }
 
-// roomFor returns how many bytes of transactions may still be read.
-func (s *columns) roomFor() uint64 { return uint64(s.limit - len(s.out)) }
+// maxApart bounds the transactions that are taken apart, in bytes, and with it what
+// putting one together takes.
+const maxApart = 4 << 20
+
+// maxAuthorizations bounds the authorizations of one that is taken apart.
+const maxAuthorizations = 1 << 14
+
+// left returns how many bytes of transactions may still be read.
+func (s *columns) left() uint64 { return uint64(s.limit - len(s.out)) }
+
+// leftApart is left for one field of a transaction that is taken apart.
+func (s *columns) leftApart() uint64 { return min(s.left(), maxApart) }
 
 // write adds a transaction; sender may be zero.
 func (s *columns) write(raw []byte, sender common.Address, timestamp uint64) {
 	r := &s.record
 	s.senders = append(s.senders, common.Address{})
-	whole := true
-	if r.parse(raw) && s.fits(r) {
+	apart := false
+	if len(raw) <= maxApart && r.parse(raw) && len(r.auths) <= maxAuthorizations && s.fits(r) {
 		s.out = s.append(s.out[:0], r)
-		whole = string(s.out) != string(raw)
+		apart = string(s.out) == string(raw)
 	}
-	if whole {
+	if !apart {
 		r.shape, r.data = shapeWhole, raw
-	} else if len(raw) <= maxSourceBytes && (r.shape == shapeOldLegacy || s.isChain(r.chainID)) {
-		s.senders[len(s.senders)-1] = sender
 	}
 	s.transaction(r, sender, timestamp)
+	if apart && len(raw) <= maxSourceBytes && (r.shape == shapeOldLegacy || s.isChain(r.chainID)) {
+		s.senders[len(s.senders)-1] = sender
+	}
 }
 
 // fits tells whether the addresses of a transaction can still be numbered.
@@ -176,9 +187,9 @@ func (s *columns) fits(r *record) bool {
 	return s.addresses.count+2+len(r.auths)+len(r.data)/wordBytes <= MaxChannelAddresses
 }
 
-// isChain tells whether the chain id is the first of the channel, or becomes it.
+// isChain tells whether the chain id is the first of the channel.
 func (s *columns) isChain(id uint64) bool {
-	return len(s.txs.chains.keys) == 0 || s.txs.chains.keys[0] == id
+	return len(s.txs.chains.keys) > 0 && s.txs.chains.keys[0] == id
 }
 
 // chainID is the first of the channel, 0 without one.
@@ -230,7 +241,7 @@ func (s *columns) transaction(r *record, sender common.Address, timestamp uint64
 	m.last = r.shape
 	if r.shape == shapeWhole {
 		n := c.number(&m.length, uint64(len(r.data)))
-		if !s.writing() && (n == 0 || n > s.roomFor()) {
+		if !s.writing() && (n == 0 || n > s.left()) {
 			c.bad = true
 			return
 		}
@@ -366,7 +377,7 @@ func (s *columns) lists(r *record) {
 		r.access = emptyList
 	} else {
 		n := c.number(&m.accessLen, uint64(len(r.access)))
-		if !s.writing() && n > s.roomFor() {
+		if !s.writing() && n > s.leftApart() {
 			c.bad = true
 			return
 		}
@@ -383,7 +394,7 @@ func (s *columns) lists(r *record) {
 	}
 	n := c.number(&m.auths, uint64(len(r.auths)))
 	if !s.writing() {
-		if n > uint64(len(s.signatures))/64 {
+		if n > maxAuthorizations || n > uint64(len(s.signatures))/64 {
 			c.bad = true
 			return
 		}

@@ -42,6 +42,19 @@ func golden(t *testing.T, name string, got []byte) []byte {
 
 func TestGoldenVectors(t *testing.T) {
 	blocks := randomBlocks(42, 7, 6, 12, 60)
+	s, c := newColumns(true), context{number: 7}
+	for i := range blocks {
+		s.writeBlock(c, &blocks[i])
+		c = c.after(&blocks[i])
+	}
+	body, err := s.finish(nil, func(b []byte) (byte, []byte, error) { return methodStored, b, nil })
+	if err != nil {
+		t.Fatal(err)
+	}
+	if want := golden(t, "body-stored", body); !bytes.Equal(body, want) {
+		t.Error("the columns changed")
+	}
+
 	// Compressors may write other bytes in another version: what counts is that the
 	// stored channel still decodes, and is cut into the same blobs.
 	data := golden(t, "channel", build(t, BuilderSettings{}, blocks).Data)

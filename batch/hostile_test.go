@@ -5,6 +5,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"math/rand"
+	"reflect"
 	"runtime"
 	"testing"
 
@@ -286,5 +287,49 @@ func TestDefinitionsThatAreNotRight(t *testing.T) {
 	}
 	if resolve(func(d []definition) { d[signed[len(signed)-1]] = definition{level: maxLevel, source: uint32(all)} }) {
 		t.Error("a transaction of another chain gives an address")
+	}
+}
+
+// TestFullDictionaries gives dictionaries hardly any room: what does not enter is
+// written anew each time.
+func TestFullDictionaries(t *testing.T) {
+	for _, most := range []room{0, 1, 7, 40} {
+		blocks := signedBlocks(8, 3, 80, 10)
+		s, ctx := newColumns(true), context{number: 1}
+		s.room = most
+		h := ChannelHeader{FirstNumber: 1, BlockCount: 3}
+		for i := range blocks {
+			s.writeBlock(ctx, &blocks[i])
+			ctx = ctx.after(&blocks[i])
+			for _, tx := range blocks[i].Txs {
+				h.RawBytes += uint32(len(tx))
+			}
+		}
+		data, err := s.finish(nil, func(b []byte) (byte, []byte, error) { return methodStored, b, nil })
+		if err != nil {
+			t.Fatal(err)
+		}
+		parts, err := openBody(data)
+		if err != nil {
+			t.Fatal(err)
+		}
+		r := newColumns(false)
+		r.room = most
+		got, err := r.decode(parts, &h)
+		if err != nil || !reflect.DeepEqual(got, bare(blocks)) {
+			t.Fatalf("room for %d entries: decoded differently: %v", most, err)
+		}
+	}
+}
+
+// TestTransactionsTooLargeToTakeApart are written whole.
+func TestTransactionsTooLargeToTakeApart(t *testing.T) {
+	p := newPeople(rand.New(rand.NewSource(1)), 1)
+	s := newColumns(true)
+	for _, size := range []int{1 << 20, maxApart} {
+		s.write(p.call(make([]byte, size)), common.Address{}, 0)
+	}
+	if len(s.signatures) != 64 || len(s.bytes) <= maxApart {
+		t.Fatalf("%d bytes of signatures, %d of the byte column", len(s.signatures), len(s.bytes))
 	}
 }
