@@ -143,6 +143,14 @@ func DepositFromLog(log *types.Log, blockHash common.Hash) (*Tx, error) {
 	return NewDepositTx(dep), nil
 }
 
+// AliasOfL1 is the address under which a contract of L1 acts on L2: its own plus
+// 0x1111000000000000000000000000000000001111, modulo 2^160 (OP Stack specification,
+// "Address aliasing"). Accounts with a key keep theirs.
+func AliasOfL1(contract common.Address) common.Address {
+	offset := new(big.Int).SetBytes(common.FromHex("0x1111000000000000000000000000000000001111"))
+	return common.BigToAddress(offset.Add(offset, contract.Big()))
+}
+
 func sourceHash(domain byte, blockHash common.Hash, index [32]byte) common.Hash {
 	inner := crypto.Keccak256(blockHash[:], index[:])
 	var d [32]byte

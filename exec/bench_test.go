@@ -60,7 +60,7 @@ func loadGenesis(b *testing.B) *chain.Genesis {
 	if err := json.Unmarshal(raw, &programs); err != nil {
 		b.Fatal(err)
 	}
-	g := &chain.Genesis{Config: chain.DefaultConfig(), Timestamp: genesisTime, Alloc: predeploys.Alloc()}
+	g := &chain.Genesis{Config: chain.DefaultConfig(), Timestamp: genesisTime, Alloc: predeploys.Alloc(predeploys.Settings{})}
 	million := new(uint256.Int).Mul(uint256.NewInt(1_000_000), uint256.NewInt(params.Ether))
 	for i := range loadUsers {
 		g.Alloc[loadUser(i)] = types.Account{Balance: big.NewInt(params.Ether)}

@@ -33,7 +33,7 @@ type world struct {
 
 func newWorld(t *testing.T) *world {
 	w := &world{t: t, nonce: make(map[int]uint64), now: genesisTime * 1_000_000}
-	w.g = &chain.Genesis{Config: chain.DefaultConfig(), Timestamp: genesisTime, Alloc: predeploys.Alloc()}
+	w.g = &chain.Genesis{Config: chain.DefaultConfig(), Timestamp: genesisTime, Alloc: predeploys.Alloc(predeploys.Settings{})}
 	for i := range 4 {
 		key, err := crypto.ToECDSA(common.LeftPadBytes([]byte{byte(i + 1)}, 32))
 		if err != nil {

@@ -103,7 +103,7 @@ func testKeys(n int) []*ecdsa.PrivateKey {
 
 func newMix(seed int64, users int) *mix {
 	m := &mix{r: rand.New(rand.NewSource(seed)), keys: testKeys(users)}
-	m.g = &chain.Genesis{Config: chain.DefaultConfig(), Timestamp: genesisTime, Alloc: predeploys.Alloc()}
+	m.g = &chain.Genesis{Config: chain.DefaultConfig(), Timestamp: genesisTime, Alloc: predeploys.Alloc(predeploys.Settings{})}
 	m.g.Config.GasLimit = 120_000_000
 	balances := make(map[common.Hash]common.Hash)
 	for _, k := range m.keys {

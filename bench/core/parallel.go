@@ -118,7 +118,7 @@ func measureParallel(w *Workload) (ParallelRow, error) {
 
 func newLane(w *Workload, workers int) (*lane, error) {
 	g := &chain.Genesis{Config: *w.Config, Timestamp: 1_800_000_000, Alloc: types.GenesisAlloc{}}
-	maps.Copy(g.Alloc, predeploys.Alloc())
+	maps.Copy(g.Alloc, predeploys.Alloc(predeploys.Settings{}))
 	maps.Copy(g.Alloc, w.Alloc)
 	diff, err := exec.GenesisDiff(g)
 	if err != nil {

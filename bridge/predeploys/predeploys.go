@@ -1,8 +1,8 @@
 package predeploys
 
 import (
-	_ "embed"
-	"encoding/hex"
+	"encoding/binary"
+	"errors"
 	"fmt"
 	"math/big"
 	"strings"
@@ -14,51 +14,168 @@ import (
 	"github.com/talaria-l2/talaria/chain"
 )
 
-// Addresses of contracts that are the same on most chains.
+// Addresses of contracts that the OP Stack's specification fixes ("Predeploys"), besides
+// those that package chain names.
 var (
-	// Create2DeployerAddr deploys by CREATE2 what it is called with: a salt of 32
-	// bytes, then init code. Source: github.com/Arachnid/deterministic-deployment-proxy.
-	Create2DeployerAddr = common.HexToAddress("0x4e59b44847b379578588920cA78FbF26c0B4956C")
-	// Multicall3Addr runs many calls in one. Source: github.com/mds1/multicall3.
-	Multicall3Addr = common.HexToAddress("0xcA11bde05977b3631167028862bE2a173976CA11")
+	WETHAddr                 = common.HexToAddress("0x4200000000000000000000000000000000000006")
+	CrossDomainMessengerAddr = common.HexToAddress("0x4200000000000000000000000000000000000007")
+	GasPriceOracleAddr       = common.HexToAddress("0x420000000000000000000000000000000000000F")
+	StandardBridgeAddr       = common.HexToAddress("0x4200000000000000000000000000000000000010")
+	MintableERC20FactoryAddr = common.HexToAddress("0x4200000000000000000000000000000000000012")
+	ProxyAdminAddr           = common.HexToAddress("0x4200000000000000000000000000000000000018")
 )
 
-//go:embed L1Block.hex
-var l1BlockHex string
+// L1Addresses are the contracts of L1 that predeploys obey. They must be known before
+// the genesis is made; a zero address makes the part that needs it inert.
+type L1Addresses struct {
+	Messenger common.Address // L1CrossDomainMessenger
+	Bridge    common.Address // L1StandardBridge
+	// Timelock owns the proxies through its alias: what it sends through the portal may
+	// upgrade predeploys and set up vaults.
+	Timelock common.Address
+}
 
-//go:embed L2ToL1MessagePasser.hex
-var messagePasserHex string
+// FeeSettings say where the vaults' contents go.
+type FeeSettings struct {
+	Recipient     common.Address
+	OnL2          bool     // the recipient is an account of L2, not of L1
+	MinWithdrawal *big.Int // wei, least that is paid out; nil is 0
+}
 
-//go:embed Multicall3.hex
-var multicall3Hex string
+// GasToken describes a native currency that is not ether.
+type GasToken struct {
+	L1Addr   common.Address // the ERC-20 token of L1
+	Decimals uint8
+	Name     string // at most 32 bytes
+	Symbol   string // at most 32 bytes
+}
 
-const create2DeployerHex = "7fffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff" +
-	"e03601600081602082378035828234f58015156039578182fd5b8082525050506014600cf3"
+// Check returns what is wrong with the description, naming the field.
+func (g *GasToken) Check() error {
+	switch {
+	case g.L1Addr == common.Address{}:
+		return errors.New("gas token: address on L1 is zero")
+	case len(g.Name) == 0 || len(g.Name) > 32 || strings.Contains(g.Name, "\x00"):
+		return fmt.Errorf("gas token: name %q: must be 1..32 bytes, none of them zero", g.Name)
+	case len(g.Symbol) == 0 || len(g.Symbol) > 32 || strings.Contains(g.Symbol, "\x00"):
+		return fmt.Errorf("gas token: symbol %q: must be 1..32 bytes, none of them zero", g.Symbol)
+	}
+	return nil
+}
 
-// Alloc returns the genesis accounts with code: L1Block, L2ToL1MessagePasser, the
-// contracts of EIP-4788 and EIP-2935, the CREATE2 deployer and multicall3. Each has
-// nonce 1, as a contract has, no balance and empty storage. The result is the
-// caller's own.
-func Alloc() types.GenesisAlloc {
-	return types.GenesisAlloc{
-		chain.L1BlockAddr:            account(decode("L1Block", l1BlockHex)),
-		chain.MessagePasserAddr:      account(decode("L2ToL1MessagePasser", messagePasserHex)),
-		params.BeaconRootsAddress:    account(common.CopyBytes(params.BeaconRootsCode)),
-		params.HistoryStorageAddress: account(common.CopyBytes(params.HistoryStorageCode)),
-		Create2DeployerAddr:          account(decode("CREATE2 deployer", create2DeployerHex)),
-		Multicall3Addr:               account(decode("Multicall3", multicall3Hex)),
+// Settings are all that differs between the predeploys of two chains.
+type Settings struct {
+	L1       L1Addresses
+	Fees     FeeSettings
+	GasToken *GasToken // nil is ether; one that Check accepts
+}
+
+// Alloc returns the genesis accounts with code, in the order of docs/predeploys.md: the
+// predeploys of the OP Stack, the contracts of EIP-4788 and EIP-2935, and what tools
+// expect at fixed addresses. Each has nonce 1, as a contract has, and no balance. The
+// result is the caller's own.
+func Alloc(s Settings) types.GenesisAlloc {
+	alloc := types.GenesisAlloc{
+		WETHAddr:                     account("WETH9"),
+		chain.MessagePasserAddr:      account("L2ToL1MessagePasser"),
+		ProxyAdminAddr:               account("PredeployAdmin"),
+		params.BeaconRootsAddress:    {Code: common.CopyBytes(params.BeaconRootsCode), Nonce: 1, Balance: new(big.Int)},
+		params.HistoryStorageAddress: {Code: common.CopyBytes(params.HistoryStorageCode), Nonce: 1, Balance: new(big.Int)},
+		Create2DeployerAddr:          account("Create2Deployer"),
+		Multicall3Addr:               account("Multicall3"),
+	}
+	if s.L1.Timelock != (common.Address{}) {
+		alloc[ProxyAdminAddr].Storage[slot(0)] = addressWord(chain.AliasOfL1(s.L1.Timelock))
+	}
+	proxied(alloc, CrossDomainMessengerAddr, "L2CrossDomainMessenger", map[common.Hash]common.Hash{
+		slot(3): addressWord(s.L1.Messenger),
+	})
+	proxied(alloc, StandardBridgeAddr, "L2StandardBridge", map[common.Hash]common.Hash{
+		slot(1): addressWord(CrossDomainMessengerAddr), slot(2): addressWord(s.L1.Bridge),
+	})
+	proxied(alloc, MintableERC20FactoryAddr, "OptimismMintableERC20Factory", map[common.Hash]common.Hash{
+		slot(0): addressWord(StandardBridgeAddr),
+	})
+	proxied(alloc, GasPriceOracleAddr, "GasPriceOracle", nil)
+	proxied(alloc, chain.L1BlockAddr, "L1Block", s.GasToken.storage())
+	proxied(alloc, chain.SequencerFeeVaultAddr, "SequencerFeeVault", s.Fees.storage())
+	proxied(alloc, chain.BaseFeeVaultAddr, "FeeVault", s.Fees.storage())
+	proxied(alloc, chain.L1FeeVaultAddr, "FeeVault", s.Fees.storage())
+	return alloc
+}
+
+// Slots of EIP-1967.
+var (
+	implementationSlot = common.HexToHash("0x360894a13ba1a3210667c828492db98dca3e2076cc3735a920a3ca505d382bbc")
+	adminSlot          = common.HexToHash("0xb53127684a568b3173ae13b9f8a6016e243e63b6e8ee1178d6a717850b5d6103")
+)
+
+// ImplementationOf is where genesis puts the code behind a proxied predeploy (OP Stack
+// specification: the code namespace 0xc0D3…).
+func ImplementationOf(predeploy common.Address) common.Address {
+	addr := common.HexToAddress("0xc0D3C0d3C0d3C0D3c0d3C0d3c0D3C0d3c0d30000")
+	copy(addr[18:], predeploy[18:])
+	return addr
+}
+
+// proxied puts a proxy at addr and the contract's code behind it. Zero words are not
+// part of a state and are left out.
+func proxied(alloc types.GenesisAlloc, addr common.Address, contract string, storage map[common.Hash]common.Hash) {
+	implementation := ImplementationOf(addr)
+	alloc[implementation] = account(contract)
+	proxy := account("PredeployProxy")
+	proxy.Storage[implementationSlot] = addressWord(implementation)
+	proxy.Storage[adminSlot] = addressWord(ProxyAdminAddr)
+	for key, value := range storage {
+		if value != (common.Hash{}) {
+			proxy.Storage[key] = value
+		}
+	}
+	alloc[addr] = proxy
+}
+
+// account is a fresh one with the embedded code of the contract.
+func account(contract string) types.Account {
+	return types.Account{
+		Code: embedded(contract), Nonce: 1, Balance: new(big.Int), Storage: make(map[common.Hash]common.Hash),
 	}
 }
 
-func account(code []byte) types.Account {
-	return types.Account{Code: code, Nonce: 1, Balance: new(big.Int)}
+// storage is that of FeeVault.
+func (f FeeSettings) storage() map[common.Hash]common.Hash {
+	recipient := addressWord(f.Recipient)
+	if f.OnL2 {
+		recipient[11] = 1
+	}
+	s := map[common.Hash]common.Hash{slot(1): recipient}
+	if f.MinWithdrawal != nil {
+		s[slot(0)] = common.BigToHash(f.MinWithdrawal)
+	}
+	return s
 }
 
-// decode panics on malformed text: what is embedded is our own and tested.
-func decode(name, text string) []byte {
-	code, err := hex.DecodeString(strings.TrimSpace(text))
-	if err != nil {
-		panic(fmt.Sprintf("code of %s: %v", name, err))
+// Slots of L1Block for the native currency: keccak256 of "opstack.gaspayingtoken…", less 1.
+var (
+	gasTokenSlot       = hashSlot("opstack.gaspayingtoken")
+	gasTokenNameSlot   = hashSlot("opstack.gaspayingtokenname")
+	gasTokenSymbolSlot = hashSlot("opstack.gaspayingtokensymbol")
+)
+
+// storage is what L1Block holds of the native currency.
+func (g *GasToken) storage() map[common.Hash]common.Hash {
+	if g == nil {
+		return nil
 	}
-	return code
+	token := addressWord(g.L1Addr)
+	token[11] = g.Decimals
+	return map[common.Hash]common.Hash{
+		gasTokenSlot: token, gasTokenNameSlot: textWord(g.Name), gasTokenSymbolSlot: textWord(g.Symbol),
+	}
 }
+
+func slot(n uint64) (h common.Hash) {
+	binary.BigEndian.PutUint64(h[24:], n)
+	return h
+}
+
+func addressWord(a common.Address) common.Hash { return common.BytesToHash(a[:]) }

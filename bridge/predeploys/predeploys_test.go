@@ -35,7 +35,7 @@ func newWorld(t *testing.T) *world {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for addr, a := range predeploys.Alloc() {
+	for addr, a := range predeploys.Alloc(predeploys.Settings{}) {
 		db.SetNonce(addr, a.Nonce, tracing.NonceChangeGenesis)
 		db.SetCode(addr, a.Code, tracing.CodeChangeGenesis)
 		for slot, value := range a.Storage {
@@ -233,7 +233,7 @@ func TestCreate2DeployerDeploysAtThePredictedAddress(t *testing.T) {
 }
 
 func TestPublishedContractsHaveTheirWellKnownCodeHashes(t *testing.T) {
-	alloc := predeploys.Alloc()
+	alloc := predeploys.Alloc(predeploys.Settings{})
 	for addr, want := range map[common.Address]string{
 		predeploys.Create2DeployerAddr: "0x2fa86add0aed31f33a762c9d88e807c475bd51d0f52bd0955754b2608f7e4989",
 		predeploys.Multicall3Addr:      "0xd5c15df687b16f2ff992fc8d767b4216323184a2bbc6ee2f9c398c318e770891",
@@ -249,17 +249,25 @@ func TestPublishedContractsHaveTheirWellKnownCodeHashes(t *testing.T) {
 }
 
 func TestAllocIsFreshAndWithoutFunds(t *testing.T) {
-	first := predeploys.Alloc()
+	first := predeploys.Alloc(predeploys.Settings{})
 	for addr, a := range first {
-		if len(a.Code) == 0 || a.Nonce != 1 || a.Balance.Sign() != 0 || len(a.Storage) != 0 {
-			t.Errorf("%s: %d bytes of code, nonce %d, balance %s, %d slots", addr, len(a.Code), a.Nonce, a.Balance, len(a.Storage))
+		if len(a.Code) == 0 || a.Nonce != 1 || a.Balance.Sign() != 0 {
+			t.Errorf("%s: %d bytes of code, nonce %d, balance %s", addr, len(a.Code), a.Nonce, a.Balance)
 		}
 		a.Code[0] ^= 0xff
 		a.Balance.SetUint64(math.MaxUint64)
+		for slot := range a.Storage {
+			a.Storage[slot] = common.Hash{1}
+		}
 	}
-	for addr, a := range predeploys.Alloc() {
+	for addr, a := range predeploys.Alloc(predeploys.Settings{}) {
 		if bytes.Equal(a.Code, first[addr].Code) || a.Balance.Sign() != 0 {
 			t.Errorf("%s: shares memory with an earlier result", addr)
+		}
+		for slot, value := range a.Storage {
+			if value == first[addr].Storage[slot] {
+				t.Errorf("%s: slot %s shares memory with an earlier result", addr, slot)
+			}
 		}
 	}
 }

@@ -56,7 +56,7 @@ var rooms = map[string]room{
 	"batch":             {layer: core, imports: []string{"chain", "invariant"}},
 	"derive":            {layer: core, imports: []string{"chain", "invariant", "state", "batch"}},
 	"bridge":            {layer: core, imports: []string{"chain", "keccak"}},
-	"bridge/predeploys": {layer: core, imports: []string{"chain", "invariant", "state"}},
+	"bridge/predeploys": {layer: core, imports: []string{"chain", "invariant", "state"}, testImports: []string{"evm", "exec"}},
 
 	"store":           {layer: edge, imports: []string{"chain", "invariant", "state", "telemetry"}},
 	"rpc":             {layer: edge, imports: []string{"chain", "invariant", "telemetry"}},

@@ -51,7 +51,7 @@ func createGenesis(ctx context.Context, client *l1.Client, sender *l1.Sender) (*
 	cfg.L1ChainID = client.ChainID().Uint64()
 	cfg.Portal, cfg.BatchInbox = portal, inbox
 	cfg.Batcher, cfg.Sequencer = devl1.Address(operator), devl1.Address(sequencer)
-	alloc := predeploys.Alloc()
+	alloc := predeploys.Alloc(predeploys.Settings{})
 	for _, k := range devl1.Keys(devl1.DevAccounts) {
 		alloc[devl1.Address(k)] = types.Account{Balance: ether(devl1.DevBalance)}
 	}

@@ -40,7 +40,7 @@ func newTracedChain(t *testing.T) *tracedChain {
 		t.Fatal(err)
 	}
 	c := &tracedChain{t: t, key: key, user: crypto.PubkeyToAddress(key.PublicKey), now: tracedGenesisTime * 1_000_000}
-	g := &chain.Genesis{Config: chain.DefaultConfig(), Timestamp: tracedGenesisTime, Alloc: predeploys.Alloc()}
+	g := &chain.Genesis{Config: chain.DefaultConfig(), Timestamp: tracedGenesisTime, Alloc: predeploys.Alloc(predeploys.Settings{})}
 	g.Alloc[c.user] = types.Account{Balance: big.NewInt(params.Ether)}
 	dir, err := store.OpenDir(t.TempDir())
 	if err != nil {

@@ -60,7 +60,7 @@ func newNodeWorldWith(t *testing.T, opts Options) *world {
 func newNodeWorldFrom(t *testing.T, opts Options, change func(*world)) *world {
 	t.Helper()
 	w := &world{t: t, dir: filepath.Join(t.TempDir(), "node"), nonce: make(map[common.Address]uint64), now: worldTime}
-	w.g = &chain.Genesis{Config: chain.DefaultConfig(), Timestamp: worldTime, Alloc: predeploys.Alloc()}
+	w.g = &chain.Genesis{Config: chain.DefaultConfig(), Timestamp: worldTime, Alloc: predeploys.Alloc(predeploys.Settings{})}
 	for i := range 4 {
 		key, err := crypto.ToECDSA(common.LeftPadBytes([]byte{byte(i + 1)}, 32))
 		if err != nil {

@@ -19,7 +19,7 @@ func TestSafeIsNotAboveTheHeadAfterAReorg(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	g := &chain.Genesis{Config: chain.DefaultConfig(), Timestamp: 1_700_000_000, Alloc: predeploys.Alloc()}
+	g := &chain.Genesis{Config: chain.DefaultConfig(), Timestamp: 1_700_000_000, Alloc: predeploys.Alloc(predeploys.Settings{})}
 	n, err := node.Open(dir, node.Options{Genesis: g})
 	if err != nil {
 		t.Fatal(err)

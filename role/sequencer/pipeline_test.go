@@ -42,7 +42,7 @@ type load struct {
 // transfers are signed transfers from as many accounts, in turns.
 func transfers(b *testing.B, accounts, each int) *load {
 	id := new(big.Int).SetUint64(chain.DefaultConfig().ChainID)
-	l := &load{alloc: predeploys.Alloc(), raws: make([][]byte, accounts*each)}
+	l := &load{alloc: predeploys.Alloc(predeploys.Settings{}), raws: make([][]byte, accounts*each)}
 	signer := types.LatestSignerForChainID(id)
 	keys := make([]*ecdsa.PrivateKey, accounts)
 	for i := range keys {

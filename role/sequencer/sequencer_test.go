@@ -87,7 +87,7 @@ func newRig(t *testing.T) *rig { return newRigWith(t, func(*rig) {}) }
 // newRigWith lets change change the rig before the node starts.
 func newRigWith(t *testing.T, change func(*rig)) *rig {
 	r := &rig{t: t, dir: t.TempDir(), key: key(t, 100), l1: new(fakeL1)}
-	r.g = &chain.Genesis{Config: chain.DefaultConfig(), Timestamp: uint64(time.Now().Unix()) - 2, Alloc: predeploys.Alloc()}
+	r.g = &chain.Genesis{Config: chain.DefaultConfig(), Timestamp: uint64(time.Now().Unix()) - 2, Alloc: predeploys.Alloc(predeploys.Settings{})}
 	r.g.Config.Sequencer = crypto.PubkeyToAddress(r.key.PublicKey)
 	for i := range 3 {
 		u := key(t, byte(i+1))

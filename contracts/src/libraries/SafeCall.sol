@@ -41,6 +41,19 @@ library SafeCall {
         return call(target, value, data);
     }
 
+    /// @notice Calls with at most `gasLimit` gas, so that the caller keeps the rest whatever
+    ///         the target does, and ignores what is returned.
+    /// @return success Whether the target did not revert.
+    function callWithGas(address target, uint256 gasLimit, uint256 value, bytes memory data)
+        internal
+        returns (bool success)
+    {
+        // Solidity copies what is returned even if nobody reads it; only assembly does not.
+        assembly ("memory-safe") {
+            success := call(gasLimit, target, value, add(data, 0x20), mload(data), 0, 0)
+        }
+    }
+
     /// @notice Calls with all gas and ignores what is returned.
     /// @return success Whether the target did not revert.
     function call(address target, uint256 value, bytes memory data) internal returns (bool success) {

@@ -28,7 +28,13 @@ func main() {
 func bound() []string { return []string{"Portal"} }
 
 // predeployed are the contracts whose code is in the L2 genesis.
-func predeployed() []string { return []string{"L1Block", "L2ToL1MessagePasser"} }
+func predeployed() []string {
+	return []string{
+		"L1Block", "L2ToL1MessagePasser", "L2CrossDomainMessenger", "L2StandardBridge",
+		"OptimismMintableERC20Factory", "GasPriceOracle", "WETH9", "FeeVault", "SequencerFeeVault",
+		"PredeployProxy", "PredeployAdmin",
+	}
+}
 
 func run(root string, check bool) error {
 	files, err := generate(filepath.Join(root, "contracts", "out"))

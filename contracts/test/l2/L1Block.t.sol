@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 pragma solidity 0.8.37;
 
-import {L1Block} from "../../src/rollup/L1Block.sol";
+import {L1Block} from "../../src/l2/L1Block.sol";
 import {Base} from "../Base.sol";
 
 contract L1BlockTest is Base {

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 pragma solidity 0.8.37;
 
-import {L2ToL1MessagePasser} from "../../src/bridge/L2ToL1MessagePasser.sol";
+import {L2ToL1MessagePasser} from "../../src/l2/L2ToL1MessagePasser.sol";
 import {Base} from "../Base.sol";
 
 contract L2ToL1MessagePasserTest is Base {

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 pragma solidity 0.8.37;
 
+import {StorageSlot} from "@openzeppelin/contracts/utils/StorageSlot.sol";
+
 /// @title L1Block
 /// @notice Predeploy at 0x4200000000000000000000000000000000000015: what L2 knows of the
 ///         L1 block from which the current L2 block takes its deposits. The first
@@ -13,6 +15,18 @@ contract L1Block {
 
     /// @notice The only account that may write; it has no key.
     address public constant DEPOSITOR_ACCOUNT = 0xDeaDDEaDDeAdDeAdDEAdDEaddeAddEAdDEAd0001;
+
+    /// @dev Stands for ether where a token's address is asked for.
+    address internal constant ETHER = 0xEeeeeEeeeEeEeeEeEeEeeEEEeeeeEeeeeeeeEEeE;
+    /// @dev Address of the native currency's token and, above it, one byte of decimals; zero
+    ///      for ether. keccak256("opstack.gaspayingtoken") - 1. Genesis writes it.
+    bytes32 internal constant GAS_PAYING_TOKEN_SLOT = bytes32(uint256(keccak256("opstack.gaspayingtoken")) - 1);
+    /// @dev Its name, up to 32 bytes.
+    bytes32 internal constant GAS_PAYING_TOKEN_NAME_SLOT =
+        bytes32(uint256(keccak256("opstack.gaspayingtokenname")) - 1);
+    /// @dev Its symbol, up to 32 bytes.
+    bytes32 internal constant GAS_PAYING_TOKEN_SYMBOL_SLOT =
+        bytes32(uint256(keccak256("opstack.gaspayingtokensymbol")) - 1);
 
     /// @notice Number of the L1 block.
     /// @dev Slot 0, bits 0..63.
@@ -64,8 +78,56 @@ contract L1Block {
         batcherHash = bytes32(msg.data[132:164]);
     }
 
+    /// @notice The token of L1 that is the native currency, and its decimals. For ether the
+    ///         address is 0xEeeeeEeeeEeEeeEeEeEeeEEEeeeeEeeeeeeeEEeE.
+    function gasPayingToken() public view returns (address addr_, uint8 decimals_) {
+        uint256 packed = StorageSlot.getUint256Slot(GAS_PAYING_TOKEN_SLOT).value;
+        if (packed == 0) return (ETHER, 18);
+        // Lowest 20 bytes, then one byte: each cast drops exactly what is the other's.
+        // forge-lint: disable-next-line(unsafe-typecast)
+        return (address(uint160(packed)), uint8(packed >> 160));
+    }
+
+    /// @notice Name of the native currency.
+    function gasPayingTokenName() external view returns (string memory) {
+        return isCustomGasToken() ? _smallString(GAS_PAYING_TOKEN_NAME_SLOT) : "Ether";
+    }
+
+    /// @notice Symbol of the native currency.
+    function gasPayingTokenSymbol() external view returns (string memory) {
+        return isCustomGasToken() ? _smallString(GAS_PAYING_TOKEN_SYMBOL_SLOT) : "ETH";
+    }
+
+    /// @notice Whether the native currency is not ether.
+    function isCustomGasToken() public view returns (bool) {
+        (address token,) = gasPayingToken();
+        return token != ETHER;
+    }
+
+    /// @notice There is no operator fee: 0.
+    function operatorFeeScalar() external pure returns (uint32) {
+        return 0;
+    }
+
+    /// @notice There is no operator fee: 0.
+    function operatorFeeConstant() external pure returns (uint64) {
+        return 0;
+    }
+
     /// @notice Version of this contract.
     function version() external pure returns (string memory) {
-        return "0.1.0";
+        return "1.0.0";
+    }
+
+    /// @dev The text in a slot: bytes from the high end up to the first zero.
+    function _smallString(bytes32 slot) internal view returns (string memory) {
+        bytes32 word = StorageSlot.getBytes32Slot(slot).value;
+        uint256 length = 0;
+        while (length < 32 && word[length] != 0) ++length;
+        bytes memory text = new bytes(length);
+        for (uint256 i = 0; i < length; ++i) {
+            text[i] = word[i];
+        }
+        return string(text);
     }
 }

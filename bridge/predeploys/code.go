@@ -1,0 +1,52 @@
+package predeploys
+
+import (
+	"embed"
+	"encoding/hex"
+	"fmt"
+	"math/big"
+	"strings"
+
+	"github.com/ethereum/go-ethereum/common"
+	"github.com/ethereum/go-ethereum/crypto"
+
+	"github.com/talaria-l2/talaria/invariant"
+)
+
+// Addresses of contracts that are the same on most chains.
+var (
+	// Create2DeployerAddr deploys by CREATE2 what it is called with: a salt of 32
+	// bytes, then init code. Source: github.com/Arachnid/deterministic-deployment-proxy.
+	Create2DeployerAddr = common.HexToAddress("0x4e59b44847b379578588920cA78FbF26c0B4956C")
+	// Multicall3Addr runs many calls in one. Source: github.com/mds1/multicall3.
+	Multicall3Addr = common.HexToAddress("0xcA11bde05977b3631167028862bE2a173976CA11")
+)
+
+//go:embed *.hex
+var code embed.FS
+
+// embedded returns the deployed code of a contract in memory of its own. It panics on
+// what is not there: the names are constants of this package.
+func embedded(contract string) []byte {
+	text, err := code.ReadFile(contract + ".hex")
+	if err == nil {
+		var raw []byte
+		if raw, err = hex.DecodeString(strings.TrimSpace(string(text))); err == nil {
+			return raw
+		}
+	}
+	panic(fmt.Sprintf("code of %s: %v", contract, err))
+}
+
+// hashSlot is the storage slot of a name, as EIP-1967 forms it.
+func hashSlot(name string) common.Hash {
+	hash := crypto.Keccak256Hash([]byte(name)).Big()
+	return common.BigToHash(hash.Sub(hash, big.NewInt(1)))
+}
+
+// textWord is a short text from the high end of a word.
+func textWord(text string) (h common.Hash) {
+	invariant.Assert(len(text) <= len(h), "name and symbol of the gas token were checked to fit into a word")
+	copy(h[:], text)
+	return h
+}
