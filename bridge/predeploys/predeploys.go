@@ -91,7 +91,7 @@ func Alloc(s Settings) types.GenesisAlloc {
 		slot(3): addressWord(s.L1.Messenger),
 	})
 	proxied(alloc, StandardBridgeAddr, "L2StandardBridge", map[common.Hash]common.Hash{
-		slot(1): addressWord(CrossDomainMessengerAddr), slot(2): addressWord(s.L1.Bridge),
+		slot(0): addressWord(CrossDomainMessengerAddr), slot(1): addressWord(s.L1.Bridge),
 	})
 	proxied(alloc, MintableERC20FactoryAddr, "OptimismMintableERC20Factory", map[common.Hash]common.Hash{
 		slot(0): addressWord(StandardBridgeAddr),

@@ -1,20 +1,62 @@
 // SPDX-License-Identifier: Apache-2.0
 pragma solidity 0.8.37;
 
-import {StandardBridge} from "../bridge/StandardBridge.sol";
+import {ERC165Checker} from "@openzeppelin/contracts/utils/introspection/ERC165Checker.sol";
+import {Accounts} from "../libraries/Accounts.sol";
+import {SafeCall} from "../libraries/SafeCall.sol";
+import {ILegacyMintableERC20, IOptimismMintableERC20} from "./IOptimismMintableERC20.sol";
 import {L1Block} from "./L1Block.sol";
+import {L2CrossDomainMessenger} from "./L2CrossDomainMessenger.sol";
 import {Predeploys} from "./Predeploys.sol";
 
 /// @title L2StandardBridge
-/// @notice Predeploy at 0x4200000000000000000000000000000000000010: ether and tokens to and
-///         from L1. A deposit that cannot be given out here goes back to its sender on L1.
-/// @dev OP Stack specification, "Standard bridges". The way back is this project's: there
-///      such a deposit stays with the messenger. Its event is the one that the
-///      specification had for the purpose.
-contract L2StandardBridge is StandardBridge {
+/// @notice Predeploy at 0x4200000000000000000000000000000000000010: ether and tokens of L1,
+///         from there and back. It mints and burns tokens that stand for one of L1
+///         (OptimismMintableERC20) and holds none. A deposit that cannot be given out here
+///         goes back to its sender on L1.
+/// @dev OP Stack specification, "Standard bridges": functions and events are the
+///      specification's, without tokens that L2 issues. The way back is this project's:
+///      there, such a deposit stays with the messenger. Its event is the one that the
+///      specification once had for the purpose.
+contract L2StandardBridge {
+    /// @notice The caller is not the bridge of L1, through the messenger.
+    error NotTheOtherBridge(address caller);
     /// @notice The caller is not this contract.
     error NotSelf(address caller);
+    /// @notice A contract called what gives to the caller's own address on L1, where that
+    ///         address may be somebody else's. The functions with `To` name a recipient.
+    error NotExternallyOwned(address caller);
+    /// @notice Ether cannot be bridged as such where the native currency is another.
+    error EtherWithCustomGasToken();
+    /// @notice The value is not the amount named.
+    error WrongValue(uint256 value, uint256 amount);
+    /// @notice The token is not of a kind that stands for a token of L1.
+    error NotMintable(address token);
+    /// @notice The local token stands for another token than the remote one named.
+    error WrongRemoteToken(address localToken, address remoteToken);
 
+    /// @notice Ether is on its way to L1.
+    event ETHBridgeInitiated(address indexed from, address indexed to, uint256 amount, bytes extraData);
+    /// @notice Ether of L1 was given out.
+    event ETHBridgeFinalized(address indexed from, address indexed to, uint256 amount, bytes extraData);
+    /// @notice Tokens are on their way to L1.
+    event ERC20BridgeInitiated(
+        address indexed localToken,
+        address indexed remoteToken,
+        address indexed from,
+        address to,
+        uint256 amount,
+        bytes extraData
+    );
+    /// @notice Tokens of L1 were given out.
+    event ERC20BridgeFinalized(
+        address indexed localToken,
+        address indexed remoteToken,
+        address indexed from,
+        address to,
+        uint256 amount,
+        bytes extraData
+    );
     /// @notice A withdrawal was initiated; the event's older form. Ether is the pair of
     ///         zero and 0xDeadDeAddeAddEAddeadDEaDDEAdDeaDDeAD0000.
     event WithdrawalInitiated(
@@ -46,6 +88,32 @@ contract L2StandardBridge is StandardBridge {
 
     /// @notice L1 gas of what goes back.
     uint32 public constant REFUND_GAS_LIMIT = 200_000;
+    /// @dev L1 gas of a withdrawal made by a plain transfer.
+    uint32 internal constant RECEIVE_DEFAULT_GAS_LIMIT = 200_000;
+
+    /// @notice The messenger of L2.
+    /// @dev Slot 0. Genesis writes it.
+    L2CrossDomainMessenger public messenger;
+    /// @notice The bridge on L1.
+    /// @dev Slot 1. Genesis writes it.
+    address public otherBridge;
+
+    modifier onlyExternallyOwned() {
+        if (!Accounts.isExternallyOwned(msg.sender)) revert NotExternallyOwned(msg.sender);
+        _;
+    }
+
+    modifier onlyOtherBridge() {
+        if (msg.sender != address(messenger) || messenger.xDomainMessageSender() != otherBridge) {
+            revert NotTheOtherBridge(msg.sender);
+        }
+        _;
+    }
+
+    /// @notice Withdraws the ether sent to the sender's own address. For accounts with a key.
+    receive() external payable onlyExternallyOwned {
+        _bridgeETH(msg.sender, RECEIVE_DEFAULT_GAS_LIMIT, "");
+    }
 
     /// @notice Withdraws to the sender's own address on L1. For accounts with a key.
     /// @param _l2Token     Token on L2, 0xDeadDeAddeAddEAddeadDEaDDEAdDeaDDeAD0000 for ether.
@@ -69,11 +137,117 @@ contract L2StandardBridge is StandardBridge {
         _withdraw(_l2Token, _to, _amount, _minGasLimit, _extraData);
     }
 
-    /// @notice Gives out tokens for `finalizeBridgeERC20`, in a call of its own so that
-    ///         nothing of a failure stays.
+    /// @notice Withdraws the ether sent to the sender's own address. For accounts with a key.
+    /// @param _minGasLimit Gas of the transfer on L1, at least.
+    /// @param _extraData   Passed on to the events of both layers.
+    function bridgeETH(uint32 _minGasLimit, bytes calldata _extraData) external payable onlyExternallyOwned {
+        _bridgeETH(msg.sender, _minGasLimit, _extraData);
+    }
+
+    /// @notice Withdraws the ether sent to `_to` on L1; the other parameters are those of
+    ///         `bridgeETH`.
+    /// @param _to Recipient on L1.
+    function bridgeETHTo(address _to, uint32 _minGasLimit, bytes calldata _extraData) external payable {
+        _bridgeETH(_to, _minGasLimit, _extraData);
+    }
+
+    /// @notice Withdraws tokens to the sender's own address. For accounts with a key.
+    /// @param _localToken  Token on L2.
+    /// @param _remoteToken Token on L1 that it stands for.
+    /// @param _amount      Amount, in the token's smallest unit.
+    /// @param _minGasLimit Gas of the transfer on L1, at least.
+    /// @param _extraData   Passed on to the events of both layers.
+    function bridgeERC20(
+        address _localToken,
+        address _remoteToken,
+        uint256 _amount,
+        uint32 _minGasLimit,
+        bytes calldata _extraData
+    ) external onlyExternallyOwned {
+        _bridgeERC20(_localToken, _remoteToken, msg.sender, _amount, _minGasLimit, _extraData);
+    }
+
+    /// @notice Withdraws tokens to `_to`; the other parameters are those of `bridgeERC20`.
+    /// @param _to Recipient on L1.
+    function bridgeERC20To(
+        address _localToken,
+        address _remoteToken,
+        address _to,
+        uint256 _amount,
+        uint32 _minGasLimit,
+        bytes calldata _extraData
+    ) external {
+        _bridgeERC20(_localToken, _remoteToken, _to, _amount, _minGasLimit, _extraData);
+    }
+
+    /// @notice Gives out ether that was deposited on L1, or sends it back. For the bridge on L1.
+    /// @dev What fails for want of gas leaves too little for the way back as well, 1/64 of
+    ///      the call's: the message then fails as a whole and can be replayed with more.
+    /// @param _from      Sender on L1.
+    /// @param _to        Recipient on L2.
+    /// @param _amount    Wei, equal to the value of this call.
+    /// @param _extraData What the sender passed on.
+    function finalizeBridgeETH(address _from, address _to, uint256 _amount, bytes calldata _extraData)
+        external
+        payable
+        onlyOtherBridge
+    {
+        if (msg.value != _amount) revert WrongValue(msg.value, _amount);
+        // Bridge and messenger could not pass it on.
+        bool takes = _to != address(this) && _to != address(messenger);
+        if (takes && SafeCall.call(_to, _amount, "")) {
+            emit DepositFinalized(address(0), Predeploys.LEGACY_ERC20_ETH, _from, _to, _amount, _extraData);
+            emit ETHBridgeFinalized(_from, _to, _amount, _extraData);
+            return;
+        }
+        messenger.sendMessage{value: _amount}(
+            otherBridge, abi.encodeCall(this.finalizeBridgeETH, (_to, _from, _amount, _extraData)), REFUND_GAS_LIMIT
+        );
+        emit DepositFailed(address(0), Predeploys.LEGACY_ERC20_ETH, _from, _to, _amount, _extraData);
+    }
+
+    /// @notice Mints tokens that were deposited on L1, or sends them back. For the bridge on L1.
+    /// @dev As for ether. A token that needs more than about 6,000,000 gas to be minted can
+    ///      be sent back by who replays its deposit with just too little.
+    /// @param _localToken  Token on L2.
+    /// @param _remoteToken Token on L1.
+    /// @param _from        Sender on L1.
+    /// @param _to          Recipient on L2.
+    /// @param _amount      Amount, in the token's smallest unit.
+    /// @param _extraData   What the sender passed on.
+    function finalizeBridgeERC20(
+        address _localToken,
+        address _remoteToken,
+        address _from,
+        address _to,
+        uint256 _amount,
+        bytes calldata _extraData
+    ) external onlyOtherBridge {
+        try this.giveERC20(_localToken, _remoteToken, _to, _amount) {
+            emit DepositFinalized(_remoteToken, _localToken, _from, _to, _amount, _extraData);
+            emit ERC20BridgeFinalized(_localToken, _remoteToken, _from, _to, _amount, _extraData);
+        } catch {
+            _sendERC20(_localToken, _remoteToken, _to, _from, _amount, REFUND_GAS_LIMIT, _extraData);
+            emit DepositFailed(_remoteToken, _localToken, _from, _to, _amount, _extraData);
+        }
+    }
+
+    /// @notice Mints for `finalizeBridgeERC20`, in a call of its own so that nothing of a
+    ///         failure stays.
     function giveERC20(address _localToken, address _remoteToken, address _to, uint256 _amount) external {
         if (msg.sender != address(this)) revert NotSelf(msg.sender);
-        _giveERC20(_localToken, _remoteToken, _to, _amount);
+        _checkPair(_localToken, _remoteToken);
+        IOptimismMintableERC20(_localToken).mint(_to, _amount);
+    }
+
+    /// @notice The messenger of L2.
+    function MESSENGER() external view returns (L2CrossDomainMessenger) {
+        return messenger;
+    }
+
+    /// @notice The bridge on L1.
+    function OTHER_BRIDGE() external view returns (address) {
+        return otherBridge;
     }
 
     /// @notice The bridge on L1.
@@ -81,9 +255,14 @@ contract L2StandardBridge is StandardBridge {
         return otherBridge;
     }
 
+    /// @notice Always false: L2 is not paused.
+    function paused() external pure returns (bool) {
+        return false;
+    }
+
     /// @notice Version of this contract.
     function version() external pure returns (string memory) {
-        return "1.0.0";
+        return "2.0.0";
     }
 
     function _withdraw(address l2Token, address to, uint256 amount, uint32 minGasLimit, bytes memory extraData)
@@ -91,79 +270,69 @@ contract L2StandardBridge is StandardBridge {
     {
         if (l2Token == Predeploys.LEGACY_ERC20_ETH) {
             if (msg.value != amount) revert WrongValue(msg.value, amount);
-            _bridgeETH(msg.sender, to, amount, minGasLimit, extraData);
+            _bridgeETH(to, minGasLimit, extraData);
             return;
         }
         if (msg.value != 0) revert WrongValue(msg.value, 0);
-        _bridgeERC20(l2Token, _remoteTokenOf(l2Token), msg.sender, to, amount, minGasLimit, extraData);
+        _bridgeERC20(l2Token, _remoteTokenOf(l2Token), to, amount, minGasLimit, extraData);
     }
 
-    /// @dev What fails for want of gas leaves too little for the way back as well: 1/64 of
-    ///      the call's gas. The message then fails as a whole and can be replayed with more.
-    function _finalizeETH(address from, address to, uint256 amount, bytes calldata extraData) internal override {
-        if (_giveETH(to, amount)) {
-            _ethFinalized(from, to, amount, extraData);
-            return;
-        }
-        messenger.sendMessage{value: amount}(
-            otherBridge, abi.encodeCall(this.finalizeBridgeETH, (to, from, amount, extraData)), REFUND_GAS_LIMIT
+    /// @dev Sends the ether of this call to `to` on L1.
+    function _bridgeETH(address to, uint32 minGasLimit, bytes memory extraData) internal {
+        if (L1Block(Predeploys.L1_BLOCK).isCustomGasToken()) revert EtherWithCustomGasToken();
+        messenger.sendMessage{value: msg.value}(
+            otherBridge, abi.encodeCall(this.finalizeBridgeETH, (msg.sender, to, msg.value, extraData)), minGasLimit
         );
-        emit DepositFailed(address(0), Predeploys.LEGACY_ERC20_ETH, from, to, amount, extraData);
+        emit WithdrawalInitiated(address(0), Predeploys.LEGACY_ERC20_ETH, msg.sender, to, msg.value, extraData);
+        emit ETHBridgeInitiated(msg.sender, to, msg.value, extraData);
     }
 
-    /// @dev As for ether. A token that needs more than about 6,000,000 gas to be given out
-    ///      can be sent back by who replays its deposit with just too little.
-    function _finalizeERC20(
+    /// @dev Burns tokens of the caller and sends as many of L1's to `to` there.
+    function _bridgeERC20(
+        address localToken,
+        address remoteToken,
+        address to,
+        uint256 amount,
+        uint32 minGasLimit,
+        bytes memory extraData
+    ) internal {
+        _checkPair(localToken, remoteToken);
+        IOptimismMintableERC20(localToken).burn(msg.sender, amount);
+        _sendERC20(localToken, remoteToken, msg.sender, to, amount, minGasLimit, extraData);
+        emit WithdrawalInitiated(remoteToken, localToken, msg.sender, to, amount, extraData);
+        emit ERC20BridgeInitiated(localToken, remoteToken, msg.sender, to, amount, extraData);
+    }
+
+    /// @dev Has the bridge on L1 give out tokens.
+    function _sendERC20(
         address localToken,
         address remoteToken,
         address from,
         address to,
         uint256 amount,
-        bytes calldata extraData
-    ) internal override {
-        try this.giveERC20(localToken, remoteToken, to, amount) {
-            _erc20Finalized(localToken, remoteToken, from, to, amount, extraData);
-        } catch {
-            _sendERC20(localToken, remoteToken, to, from, amount, REFUND_GAS_LIMIT, extraData);
-            emit DepositFailed(remoteToken, localToken, from, to, amount, extraData);
+        uint32 minGasLimit,
+        bytes memory extraData
+    ) internal {
+        messenger.sendMessage(
+            otherBridge,
+            abi.encodeCall(this.finalizeBridgeERC20, (remoteToken, localToken, from, to, amount, extraData)),
+            minGasLimit
+        );
+    }
+
+    /// @dev The token of L1 that a mintable one stands for; reverts for other tokens.
+    function _remoteTokenOf(address token) internal view returns (address) {
+        if (ERC165Checker.supportsInterface(token, type(IOptimismMintableERC20).interfaceId)) {
+            return IOptimismMintableERC20(token).remoteToken();
         }
+        if (ERC165Checker.supportsInterface(token, type(ILegacyMintableERC20).interfaceId)) {
+            return ILegacyMintableERC20(token).l1Token();
+        }
+        revert NotMintable(token);
     }
 
-    function _ethInitiated(address from, address to, uint256 amount, bytes memory extraData) internal override {
-        emit WithdrawalInitiated(address(0), Predeploys.LEGACY_ERC20_ETH, from, to, amount, extraData);
-        super._ethInitiated(from, to, amount, extraData);
-    }
-
-    function _ethFinalized(address from, address to, uint256 amount, bytes memory extraData) internal override {
-        emit DepositFinalized(address(0), Predeploys.LEGACY_ERC20_ETH, from, to, amount, extraData);
-        super._ethFinalized(from, to, amount, extraData);
-    }
-
-    function _erc20Initiated(
-        address localToken,
-        address remoteToken,
-        address from,
-        address to,
-        uint256 amount,
-        bytes memory extraData
-    ) internal override {
-        emit WithdrawalInitiated(remoteToken, localToken, from, to, amount, extraData);
-        super._erc20Initiated(localToken, remoteToken, from, to, amount, extraData);
-    }
-
-    function _erc20Finalized(
-        address localToken,
-        address remoteToken,
-        address from,
-        address to,
-        uint256 amount,
-        bytes memory extraData
-    ) internal override {
-        emit DepositFinalized(remoteToken, localToken, from, to, amount, extraData);
-        super._erc20Finalized(localToken, remoteToken, from, to, amount, extraData);
-    }
-
-    function _hasCustomGasToken() internal view override returns (bool) {
-        return L1Block(Predeploys.L1_BLOCK).isCustomGasToken();
+    /// @dev Reverts unless the token is mintable and stands for the remote one.
+    function _checkPair(address localToken, address remoteToken) internal view {
+        if (_remoteTokenOf(localToken) != remoteToken) revert WrongRemoteToken(localToken, remoteToken);
     }
 }

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 pragma solidity 0.8.37;
 
-/// @notice A token that its bridge mints and burns, because it stands for another layer's.
+/// @notice A token that its bridge mints and burns, because it stands for one of L1.
 /// @dev OP Stack specification; the interface id is 0xec4fc8e3.
 interface IOptimismMintableERC20 {
     function remoteToken() external view returns (address);

@@ -4,9 +4,9 @@ pragma solidity 0.8.37;
 import {OptimismMintableERC20} from "./OptimismMintableERC20.sol";
 
 /// @title OptimismMintableERC20Factory
-/// @notice Predeploy at 0x4200000000000000000000000000000000000012, and the same on L1:
-///         makes tokens that stand for one of the other layer. Anybody may; who bridges
-///         names both tokens, so that a token which nobody names is worth nothing.
+/// @notice Predeploy at 0x4200000000000000000000000000000000000012: makes tokens that stand
+///         for one of L1. Anybody may; who bridges names both tokens, so that a token
+///         which nobody names is worth nothing.
 /// @dev OP Stack specification, "OptimismMintableERC20Factory".
 contract OptimismMintableERC20Factory {
     /// @notice A token must stand for another.
@@ -17,8 +17,8 @@ contract OptimismMintableERC20Factory {
     /// @notice A token was made.
     event OptimismMintableERC20Created(address indexed localToken, address indexed remoteToken, address deployer);
 
-    /// @notice The bridge of this layer, which mints and burns.
-    /// @dev Slot 0.
+    /// @notice The bridge of L2, which mints and burns.
+    /// @dev Slot 0. Genesis writes it.
     address public bridge;
     /// @notice The remote token of a token made here; zero for others.
     /// @dev Slot 1.
@@ -32,7 +32,7 @@ contract OptimismMintableERC20Factory {
         return createOptimismMintableERC20(_remoteToken, _name, _symbol);
     }
 
-    /// @notice The bridge of this layer.
+    /// @notice The bridge of L2.
     function BRIDGE() external view returns (address) {
         return bridge;
     }
@@ -43,7 +43,7 @@ contract OptimismMintableERC20Factory {
     }
 
     /// @notice Makes a token with 18 decimals.
-    /// @param _remoteToken The token of the other layer.
+    /// @param _remoteToken The token of L1.
     /// @param _name        Name.
     /// @param _symbol      Symbol.
     /// @return The token's address, which follows from the parameters.
@@ -55,7 +55,7 @@ contract OptimismMintableERC20Factory {
     }
 
     /// @notice Makes a token; reverts if one with the same parameters exists.
-    /// @param _remoteToken The token of the other layer.
+    /// @param _remoteToken The token of L1.
     /// @param _name        Name.
     /// @param _symbol      Symbol.
     /// @param _decimals    Decimals; those of the remote token.
@@ -73,10 +73,5 @@ contract OptimismMintableERC20Factory {
         emit StandardL2TokenCreated(_remoteToken, token);
         emit OptimismMintableERC20Created(token, _remoteToken, msg.sender);
         return token;
-    }
-
-    /// @dev Sets the bridge; for initialisers.
-    function _setBridge(address bridge_) internal {
-        bridge = bridge_;
     }
 }

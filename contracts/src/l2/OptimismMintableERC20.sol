@@ -7,7 +7,7 @@ import {IERC165} from "@openzeppelin/contracts/utils/introspection/IERC165.sol";
 import {ILegacyMintableERC20, IOptimismMintableERC20} from "./IOptimismMintableERC20.sol";
 
 /// @title OptimismMintableERC20
-/// @notice A token that stands for one of the other layer: the bridge mints it when the
+/// @notice A token that stands for one of L1: the bridge mints it when the
 ///         other is deposited there and burns it when it is withdrawn.
 /// @dev OP Stack specification, "OptimismMintableERC20".
 contract OptimismMintableERC20 is ERC20Permit, IOptimismMintableERC20, ILegacyMintableERC20, IERC165 {
@@ -19,14 +19,14 @@ contract OptimismMintableERC20 is ERC20Permit, IOptimismMintableERC20, ILegacyMi
     /// @notice Tokens were burned for a withdrawal.
     event Burn(address indexed account, uint256 amount);
 
-    /// @notice The token of the other layer that this one stands for.
+    /// @notice The token of L1 that this one stands for.
     address public immutable REMOTE_TOKEN;
-    /// @notice The bridge of this layer.
+    /// @notice The bridge of L2.
     address public immutable BRIDGE;
     uint8 private immutable DECIMALS;
 
-    /// @param bridge_      The bridge of this layer.
-    /// @param remoteToken_ The token of the other layer.
+    /// @param bridge_      The bridge of L2.
+    /// @param remoteToken_ The token of L1.
     /// @param name_        Name.
     /// @param symbol_      Symbol.
     /// @param decimals_    Decimals; those of the remote token.
@@ -64,22 +64,22 @@ contract OptimismMintableERC20 is ERC20Permit, IOptimismMintableERC20, ILegacyMi
         emit Burn(_from, _amount);
     }
 
-    /// @notice The token of the other layer.
+    /// @notice The token of L1.
     function remoteToken() external view returns (address) {
         return REMOTE_TOKEN;
     }
 
-    /// @notice The bridge of this layer.
+    /// @notice The bridge of L2.
     function bridge() external view returns (address) {
         return BRIDGE;
     }
 
-    /// @notice The token of the other layer, by its former name.
+    /// @notice The token of L1, by its former name.
     function l1Token() external view returns (address) {
         return REMOTE_TOKEN;
     }
 
-    /// @notice The bridge of this layer, by its former name.
+    /// @notice The bridge of L2, by its former name.
     function l2Bridge() external view returns (address) {
         return BRIDGE;
     }
