@@ -25,7 +25,7 @@ func main() {
 }
 
 // bound are the contracts that Go code deploys and calls on L1.
-func bound() []string { return []string{"Portal"} }
+func bound() []string { return []string{"CertificateVerifier", "OperatorRegistry", "Portal"} }
 
 // predeployed are the contracts whose code is in the L2 genesis.
 func predeployed() []string {
