@@ -70,7 +70,7 @@ func root(stdout, stderr io.Writer) *cli.Command {
 		Writer: stdout, ErrWriter: stderr, OnUsageError: onUsage,
 		ExitErrHandler:  func(context.Context, *cli.Command, error) {},
 		HideHelpCommand: true,
-		Commands:        []*cli.Command{devnetCommand(), l1Command(), replicaCommand(), benchCommand(), versionCommand()},
+		Commands:        []*cli.Command{devnetCommand(), l1Command(), replicaCommand(), benchCommand(), daCommand(), daOperatorCommand(), daServerCommand(), versionCommand()},
 		Action: func(_ context.Context, c *cli.Command) error {
 			if c.Args().Present() {
 				return usagef("%q is not a command (talaria --help lists them)", c.Args().First())
@@ -79,17 +79,25 @@ func root(stdout, stderr io.Writer) *cli.Command {
 		},
 	}
 	for _, c := range app.Commands {
-		c.OnUsageError = onUsage
-		c.HideHelpCommand = true
-		action := c.Action
-		c.Action = func(ctx context.Context, cmd *cli.Command) error {
-			if cmd.Args().Present() {
-				return usagef("%s takes no argument %q (talaria %s --help lists its flags)", cmd.Name, cmd.Args().First(), cmd.Name)
-			}
-			return action(ctx, cmd)
-		}
+		dress(c, onUsage)
 	}
 	return app
+}
+
+// dress gives a command and those below it the same answers to mistakes.
+func dress(c *cli.Command, onUsage cli.OnUsageErrorFunc) {
+	c.OnUsageError = onUsage
+	c.HideHelpCommand = true
+	action := c.Action
+	c.Action = func(ctx context.Context, cmd *cli.Command) error {
+		if cmd.Args().Present() {
+			return usagef("%s takes no argument %q (%s --help lists what is allowed)", cmd.Name, cmd.Args().First(), cmd.FullName())
+		}
+		return action(ctx, cmd)
+	}
+	for _, sub := range c.Commands {
+		dress(sub, onUsage)
+	}
 }
 
 func versionCommand() *cli.Command {
