@@ -47,11 +47,17 @@ type Config struct {
 	Timeout  time.Duration // for one transaction to get its receipt [30s]
 
 	// Of presigned runs (Receipt is Blocks) and of reads:
-	Conns   int       // connections, 1..1,024 [8]
-	Ingest  string    // tcp:// or tls:// address of raw ingest [JSON-RPC at URL]
-	Mix     string    // weights of Mixed, "transfer=3,swap=1" [DefaultMix]
-	Seed    string    // of the accounts' keys [new in every run]
-	Legacy  bool      // legacy transactions, not EIP-1559
+	Conns int // connections, 1..1,024 [8]
+	// Pipeline is how many requests are on the way on a connection, each after the other
+	// without waiting, over plain HTTP in the closed loop, 1..1,000 [1].
+	Pipeline int
+	Ingest   string // tcp:// or tls:// address of raw ingest [JSON-RPC at URL]
+	Mix      string // weights of Mixed, "transfer=3,swap=1" [DefaultMix]
+	Seed     string // of the accounts' keys [new in every run]
+	Legacy   bool   // legacy transactions, not EIP-1559
+	// Sample is how many receipts of each block are read for the audit [all]. Where not
+	// all are, the senders' own balances are not audited: their fees are not known.
+	Sample  int
 	PID     int       // process of the node [who listens on URL's port of this machine]
 	Streams string    // ws:// address to subscribe at meanwhile [none]
 	Log     io.Writer // progress of long preparations [none]
@@ -77,6 +83,7 @@ func (c Config) withDefaults() (Config, error) {
 	}
 	if c.Receipt == Blocks {
 		set(&c.Conns, 8)
+		set(&c.Pipeline, 1)
 		set(&c.Seed, newSeed())
 		set(&c.Mix, DefaultMix)
 		set(&c.Clients, min(max(256, c.Conns*c.Batch), 10_000))
@@ -156,6 +163,12 @@ func (c *Config) checkPresigned() error {
 	switch {
 	case c.Conns < 1 || c.Conns > 1024:
 		return fmt.Errorf("conns %d: must be 1..1024", c.Conns)
+	case c.Pipeline < 1 || c.Pipeline > 1000:
+		return fmt.Errorf("pipeline %d: must be 1..1000", c.Pipeline)
+	case c.Pipeline > 1 && (scheme != "" || c.Mode == Open || !strings.HasPrefix(c.URL, "http://") || strings.HasPrefix(c.Workload, readPrefix)):
+		return fmt.Errorf("pipeline %d: is for transactions over http:// in the closed loop", c.Pipeline)
+	case c.Sample < 0:
+		return fmt.Errorf("sample %d: must not be negative", c.Sample)
 	case c.Ingest != "" && scheme != "tcp" && scheme != "tls":
 		return fmt.Errorf("ingest %q: must start with tcp:// or tls://", c.Ingest)
 	case c.Streams != "" && !strings.HasPrefix(c.Streams, "ws"):

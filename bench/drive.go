@@ -201,26 +201,14 @@ func (l *lane) json(ctx context.Context, w wire) {
 		body = d.compose(body[:0], picked)
 		accepted := l.count.accepted
 		text, err := w.exchange(ctx, body)
-		if err == nil {
-			err = l.read(text, time.Now())
-		}
-		if err != nil {
-			l.broken(picked, err)
-			var status *statusError
-			if !errors.As(err, &status) {
-				w.close()
-				again, err := dialWire(ctx, d.cfg.URL, d.timeout)
-				if err != nil {
-					d.tally.fail(err.Error(), 0)
-					return
-				}
-				w = again
+		if !l.answered(picked, text, err, time.Now()) {
+			w.close()
+			again, err := dialWire(ctx, d.cfg.URL, d.timeout)
+			if err != nil {
+				d.tally.fail(err.Error(), 0)
+				return
 			}
-		}
-		for _, i := range picked {
-			if l.owner[i] != nil {
-				l.refuse(i, "no answer to a transaction of a batch", unclear)
-			}
+			w = again
 		}
 		if quiet++; l.count.accepted > accepted {
 			quiet = 0
@@ -233,6 +221,25 @@ func (l *lane) json(ctx context.Context, w wire) {
 			return
 		}
 	}
+}
+
+// answered books what became of a request of the picked items; false: its connection is
+// of no use any more.
+func (l *lane) answered(picked []int, text []byte, err error, now time.Time) (usable bool) {
+	if err == nil {
+		err = l.read(picked, text, now)
+	}
+	var status *statusError
+	usable = err == nil || errors.As(err, &status)
+	if err != nil {
+		l.broken(picked, err)
+	}
+	for _, i := range picked {
+		if l.owner[i] != nil {
+			l.refuse(i, "no answer to a transaction of a batch", unclear)
+		}
+	}
+	return usable
 }
 
 // maxQuiet is how many requests in a row a node may refuse in full.
@@ -253,8 +260,20 @@ func (d *drive) compose(body []byte, picked []int) []byte {
 	return append(body, ']')
 }
 
+// length is the size of what compose writes.
+func (d *drive) length(picked []int) int {
+	n := 0
+	for _, i := range picked {
+		n += len(d.items[i].text)
+	}
+	if len(picked) > 1 {
+		n += len(picked) + 1
+	}
+	return n
+}
+
 // read books the answers to a request.
-func (l *lane) read(text []byte, now time.Time) error {
+func (l *lane) read(picked []int, text []byte, now time.Time) error {
 	var whole *rpcFault
 	err := scanReplies(text, func(r reply) {
 		if !r.hasID || l.owner[r.id] == nil {
@@ -277,7 +296,7 @@ func (l *lane) read(text []byte, now time.Time) error {
 		l.fault(r.id, r.fault())
 	})
 	if err == nil && whole != nil {
-		l.rest(*whole)
+		l.rest(picked, *whole)
 	}
 	return err
 }
@@ -296,8 +315,11 @@ func (l *lane) fault(i int, f rpcFault) {
 }
 
 // rest books an error that answers a whole request.
-func (l *lane) rest(f rpcFault) {
-	for i := range l.owner {
+func (l *lane) rest(picked []int, f rpcFault) {
+	for _, i := range picked {
+		if l.owner[i] == nil {
+			continue
+		}
 		if overloaded(f) {
 			l.again(i, strconv.Itoa(f.Code))
 		} else {
@@ -310,7 +332,7 @@ func (l *lane) rest(f rpcFault) {
 func (l *lane) broken(picked []int, err error) {
 	var status *statusError
 	if errors.As(err, &status) {
-		l.rest(rpcFault{Code: status.status, Message: err.Error()})
+		l.rest(picked, rpcFault{Code: status.status, Message: err.Error()})
 		return
 	}
 	for _, i := range picked {

@@ -170,13 +170,33 @@ func (f *follower) receiptsOf(ctx context.Context, b sealed, items []item) ([]*b
 	if err != nil && !errors.As(err, &coded) {
 		return nil, fmt.Errorf("receipts of block %d: %w", b.number, err)
 	}
-	var hashes []common.Hash
+	return f.receiptsEach(ctx, f.hashesOf(b, items))
+}
+
+// sampleOf reads the receipts of up to n of a block's transactions of the run, evenly
+// spread, one by one in batches.
+func (f *follower) sampleOf(ctx context.Context, b sealed, items []item, n int) ([]*blockReceipt, error) {
+	all := f.hashesOf(b, items)
+	n = min(n, len(all))
+	some := make([]common.Hash, n)
+	for i := range some {
+		some[i] = all[i*len(all)/n]
+	}
+	return f.receiptsEach(ctx, some)
+}
+
+func (f *follower) hashesOf(b sealed, items []item) []common.Hash {
+	hashes := make([]common.Hash, 0, b.count)
 	for i, p := range f.places {
 		if p.block == b.number {
 			hashes = append(hashes, items[i].hash)
 		}
 	}
-	list = list[:0]
+	return hashes
+}
+
+func (f *follower) receiptsEach(ctx context.Context, hashes []common.Hash) ([]*blockReceipt, error) {
+	var list []*blockReceipt
 	for len(hashes) > 0 {
 		n := min(len(hashes), verifyBatch)
 		part := make([]*blockReceipt, n)

@@ -73,7 +73,7 @@ func runPresigned(ctx context.Context, cfg *Config, n *node) (*Report, error) {
 	if err := run.measure(ctx, report); err != nil {
 		return nil, err
 	}
-	a := &audit{node: n, tally: t, g: g, senders: senders, items: items, follow: run.follow}
+	a := &audit{node: n, tally: t, g: g, senders: senders, items: items, follow: run.follow, sample: cfg.Sample}
 	if err := a.run(ctx); err != nil {
 		return nil, err
 	}
@@ -88,8 +88,8 @@ func runPresigned(ctx context.Context, cfg *Config, n *node) (*Report, error) {
 		t.mismatch(fmt.Sprintf("chain id was %s, is %s", p.chainID, id))
 	}
 	report.Verified = a.v
-	if report.Seconds > 0 {
-		report.MegaGas = float64(a.gas) / 1e6 / report.Seconds
+	if report.Seconds > 0 && a.read > 0 {
+		report.MegaGas = float64(a.gas) / float64(a.read) * float64(report.Included) / 1e6 / report.Seconds
 	}
 	report.Mismatches, report.MismatchCount = t.mismatches, t.wrong
 	return report, nil
@@ -243,12 +243,21 @@ func (r *presignedRun) lanes(ctx context.Context) (func(), error) {
 			})
 		}
 	} else {
-		for i := range r.cfg.Conns {
+		lanes := make([]*lane, r.cfg.Conns)
+		for i := range lanes {
+			lanes[i] = d.newLane(i)
+		}
+		if run, err := d.react(ctx, lanes); err != nil || run != nil {
+			return run, err
+		}
+		if r.cfg.Pipeline > 1 {
+			return nil, errors.New("requests are pipelined on Linux only")
+		}
+		for _, l := range lanes {
 			w, err := dialWire(ctx, r.cfg.URL, r.cfg.Timeout)
 			if err != nil {
 				return nil, err
 			}
-			l := d.newLane(i)
 			starts = append(starts, func() { l.json(ctx, w) })
 		}
 	}
@@ -264,7 +273,7 @@ func (r *presignedRun) lanes(ctx context.Context) (func(), error) {
 // sum fills the report in.
 func (r *presignedRun) sum(report *Report, end time.Time) {
 	d := r.drive
-	report.Receipt, report.Conns, report.Instant = Blocks, r.cfg.Conns, r.instant
+	report.Receipt, report.Conns, report.Pipeline, report.Instant = Blocks, r.cfg.Conns, r.cfg.Pipeline, r.instant
 	report.Attempts, report.Confirmed, report.Shed, report.ShedCodes = d.attempts, d.accepted, d.shed, d.sheds
 	report.Failed, report.Errors = d.tally.failed, d.tally.errors
 	for i := range d.items {

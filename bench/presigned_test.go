@@ -20,6 +20,8 @@ func TestAPresignedRunVerifiesEverything(t *testing.T) {
 		"single requests":        {Txs: 30, Clients: 7, Conns: 3},
 		"batches":                {Txs: 47, Clients: 5, Conns: 2, Batch: 4},
 		"batches of one account": {Txs: 20, Clients: 1, Conns: 1, Batch: 6},
+		"pipelined requests":     {Txs: 60, Clients: 4, Conns: 2, Pipeline: 7},
+		"pipelined batches":      {Txs: 60, Clients: 4, Conns: 2, Pipeline: 3, Batch: 4},
 		"open loop":              {Txs: 40, Clients: 8, Conns: 2, Batch: 5, Mode: Open, Rate: 4000},
 		"legacy transactions":    {Txs: 10, Clients: 2, Conns: 1, Legacy: true},
 		"a recipient in common":  {Txs: 20, Clients: 4, Conns: 2, Workload: Hot},
@@ -37,6 +39,25 @@ func TestAPresignedRunVerifiesEverything(t *testing.T) {
 			}
 			n := uint64(cfg.Txs)
 			if !r.OK() || r.Failed != 0 || r.Sent != n || r.Confirmed != n || r.Included != n || !r.Instant || r.Verified.Ordered != n || r.Verified.Receipts != n {
+				t.Fatalf("report %+v", r)
+			}
+		})
+	}
+}
+
+func TestASampleOfReceiptsLeavesTheRestToTheSums(t *testing.T) {
+	for name, lie := range map[string]bool{"honest": false, "token balances that do not sum": true} {
+		t.Run(name, func(t *testing.T) {
+			l, url, _ := newLedger(t)
+			if lie {
+				l.skip = func(n int) bool { return n == 3 }
+			}
+			r, err := Run(t.Context(), Config{URL: url, Receipt: Blocks, Workload: ERC20, Txs: 30, Clients: 3, Conns: 2, Batch: 5, Sample: 1})
+			if err != nil {
+				t.Fatal(err)
+			}
+			v := r.Verified
+			if r.OK() == lie || r.Included != 30 || v.Receipts == 0 || v.Balances != 0 || v.Ordered != 30 || v.Nonces != 3 {
 				t.Fatalf("report %+v", r)
 			}
 		})

@@ -33,6 +33,7 @@ type Report struct {
 
 	// Of presigned runs; Confirmed is then what the node acknowledged.
 	Conns     int               `json:"conns,omitempty"`
+	Pipeline  int               `json:"pipeline,omitempty"`  // requests on the way on a connection
 	Transport string            `json:"transport"`           // http, https, ws, wss, tcp or tls
 	Instant   bool              `json:"instant,omitempty"`   // the node executes before it answers
 	Attempts  uint64            `json:"attempts,omitempty"`  // sendings; a shed transaction is sent again

@@ -1,17 +1,14 @@
 package bench
 
 import (
-	"bufio"
 	"bytes"
 	"context"
-	"errors"
 	"fmt"
 	"io"
 	"net"
 	"net/http"
 	"net/url"
 	"strconv"
-	"strings"
 	"time"
 
 	"github.com/coder/websocket"
@@ -60,15 +57,28 @@ func dialWire(ctx context.Context, rawURL string, timeout time.Duration) (wire, 
 
 // plainWire is HTTP/1.1 over one kept-alive connection.
 type plainWire struct {
-	conn    net.Conn
-	in      *bufio.Reader
-	timeout time.Duration
-	prefix  []byte // of the request, up to the length
-	head    []byte
-	answer  []byte
+	conn     net.Conn
+	timeout  time.Duration
+	deadline time.Time // set on the connection
+	prefix   []byte    // of every request, up to the length
+	head     []byte
+	in       []byte // what came
+	chunks   []byte
 }
 
-func dialPlain(ctx context.Context, u *url.URL, timeout time.Duration) (*plainWire, error) {
+// requestHead is the head of every request to an address, up to the length.
+func requestHead(u *url.URL) []byte {
+	prefix := "POST " + u.RequestURI() + " HTTP/1.1\r\nHost: " + u.Host + "\r\n"
+	if u.User != nil {
+		r := http.Request{Header: http.Header{}}
+		password, _ := u.User.Password()
+		r.SetBasicAuth(u.User.Username(), password)
+		prefix += "Authorization: " + r.Header.Get("Authorization") + "\r\n"
+	}
+	return []byte(prefix + "Content-Type: application/json\r\nContent-Length: ")
+}
+
+func dialTCP(ctx context.Context, u *url.URL) (net.Conn, error) {
 	addr := u.Host
 	if u.Port() == "" {
 		addr = net.JoinHostPort(u.Hostname(), "80")
@@ -78,121 +88,69 @@ func dialPlain(ctx context.Context, u *url.URL, timeout time.Duration) (*plainWi
 	if err != nil {
 		return nil, fmt.Errorf("connect to %s: %w", u, err)
 	}
-	prefix := "POST " + u.RequestURI() + " HTTP/1.1\r\nHost: " + u.Host + "\r\n"
-	if u.User != nil {
-		r := http.Request{Header: http.Header{}}
-		password, _ := u.User.Password()
-		r.SetBasicAuth(u.User.Username(), password)
-		prefix += "Authorization: " + r.Header.Get("Authorization") + "\r\n"
+	return conn, nil
+}
+
+func dialPlain(ctx context.Context, u *url.URL, timeout time.Duration) (*plainWire, error) {
+	conn, err := dialTCP(ctx, u)
+	if err != nil {
+		return nil, err
 	}
-	prefix += "Content-Type: application/json\r\nContent-Length: "
-	return &plainWire{conn: conn, in: bufio.NewReaderSize(conn, 64<<10), timeout: timeout, prefix: []byte(prefix)}, nil
+	return &plainWire{conn: conn, in: make([]byte, 0, 64<<10), timeout: timeout, prefix: requestHead(u)}, nil
 }
 
 func (w *plainWire) close() { _ = w.conn.Close() }
 
 func (w *plainWire) exchange(_ context.Context, body []byte) ([]byte, error) {
-	if err := w.conn.SetDeadline(time.Now().Add(w.timeout)); err != nil {
-		return nil, fmt.Errorf("send: %w", err)
+	// A deadline is set once for many requests: each then has at least the timeout.
+	if now := time.Now(); w.deadline.Sub(now) < w.timeout {
+		w.deadline = now.Add(w.timeout + w.timeout/4)
+		if err := w.conn.SetDeadline(w.deadline); err != nil {
+			return nil, fmt.Errorf("send: %w", err)
+		}
 	}
-	w.head = strconv.AppendInt(append(w.head[:0], w.prefix...), int64(len(body)), 10)
-	w.head = append(w.head, "\r\n\r\n"...)
+	w.head = append(strconv.AppendInt(append(w.head[:0], w.prefix...), int64(len(body)), 10), "\r\n\r\n"...)
 	out := net.Buffers{w.head, body}
 	if _, err := out.WriteTo(w.conn); err != nil {
 		return nil, fmt.Errorf("send: %w", err)
 	}
-	status, err := w.receive()
+	a, err := w.receive()
 	if err != nil {
 		return nil, fmt.Errorf("receive: %w", err)
 	}
-	if status != http.StatusOK {
-		return nil, &statusError{status, string(w.answer[:min(len(w.answer), 200)])}
+	if a.status != http.StatusOK {
+		return nil, &statusError{a.status, string(a.body[:min(len(a.body), 200)])}
 	}
-	return w.answer, nil
+	return a.body, nil
 }
 
-var errHTTP = errors.New("not an HTTP/1.1 answer")
-
-// receive reads one answer into w.answer.
-func (w *plainWire) receive() (status int, err error) {
-	line, err := w.in.ReadSlice('\n')
-	if err != nil {
-		return 0, err
-	}
-	if len(line) < 12 || !bytes.HasPrefix(line, []byte("HTTP/1.")) {
-		return 0, errHTTP
-	}
-	if status, err = strconv.Atoi(string(line[9:12])); err != nil {
-		return 0, errHTTP
-	}
-	length, chunked := int64(-1), false
+// receive reads one answer, which must be all that comes.
+func (w *plainWire) receive() (httpAnswer, error) {
+	w.in = w.in[:0]
 	for {
-		line, err := w.in.ReadSlice('\n')
-		if err != nil {
-			return 0, err
+		if len(w.in) == cap(w.in) {
+			w.in = append(make([]byte, 0, 2*cap(w.in)), w.in...)
 		}
-		line = bytes.TrimRight(line, "\r\n")
-		if len(line) == 0 {
-			break
+		n, err := w.conn.Read(w.in[len(w.in):cap(w.in)])
+		if w.in = w.in[:len(w.in)+n]; n == 0 && err != nil {
+			return httpAnswer{}, err
 		}
-		name, value, _ := bytes.Cut(line, []byte(":"))
-		value = bytes.TrimSpace(value)
+		a, err := parseAnswer(w.in, w.chunks)
 		switch {
-		case bytes.EqualFold(name, []byte("content-length")):
-			if length, err = strconv.ParseInt(string(value), 10, 64); err != nil || length > maxAnswer {
-				return 0, fmt.Errorf("%w: content length %q", errHTTP, value)
+		case err != nil:
+			return a, err
+		case a.size == 0:
+			if a.need > cap(w.in) {
+				w.in = append(make([]byte, 0, a.need), w.in...)
 			}
-		case bytes.EqualFold(name, []byte("transfer-encoding")):
-			chunked = bytes.EqualFold(value, []byte("chunked"))
+			continue
+		case a.size < len(w.in):
+			return a, fmt.Errorf("%w: more than one answer to a request", errHTTP)
 		}
-	}
-	w.answer = w.answer[:0]
-	if chunked {
-		return status, w.chunks()
-	}
-	if length < 0 {
-		return 0, fmt.Errorf("%w: neither a length nor chunks", errHTTP)
-	}
-	return status, w.more(int(length))
-}
-
-// more appends n bytes of the body.
-func (w *plainWire) more(n int) error {
-	at := len(w.answer)
-	if at+n > maxAnswer {
-		return fmt.Errorf("%w: answer above %d bytes", errHTTP, maxAnswer)
-	}
-	if cap(w.answer) < at+n {
-		w.answer = append(make([]byte, 0, 2*(at+n)), w.answer...)
-	}
-	w.answer = w.answer[:at+n]
-	_, err := io.ReadFull(w.in, w.answer[at:])
-	return err
-}
-
-func (w *plainWire) chunks() error {
-	for {
-		line, err := w.in.ReadSlice('\n')
-		if err != nil {
-			return err
+		if a.chunked {
+			w.chunks = a.body // it may have grown
 		}
-		size, _, _ := strings.Cut(strings.TrimRight(string(line), "\r\n"), ";")
-		n, err := strconv.ParseUint(strings.TrimSpace(size), 16, 31)
-		if err != nil {
-			return fmt.Errorf("%w: chunk size %q", errHTTP, size)
-		}
-		if err := w.more(int(n)); err != nil {
-			return err
-		}
-		if line, err = w.in.ReadSlice('\n'); err != nil {
-			return err
-		}
-		if len(bytes.TrimRight(line, "\r\n")) != 0 {
-			return fmt.Errorf("%w: a chunk or its trailer does not end", errHTTP)
-		}
-		if n == 0 {
-			return nil
-		}
+		return a, nil
 	}
 }
 

@@ -16,6 +16,9 @@ import (
 // serveGeth is the argument with which this program runs go-ethereum.
 const serveGeth = "serve-geth"
 
+// talaria is the name of the node that the others are compared with.
+const talaria = "talaria"
+
 // gasLimit of the peers' blocks: no run reaches half of it, so that their base fee
 // does not rise.
 const gasLimit = 4_000_000_000
@@ -65,7 +68,7 @@ func start(ctx context.Context, o *options, name string) (*process, error) {
 			return nil, fmt.Errorf("find this program: %w", err)
 		}
 		p.cmd = exec.Command(self, serveGeth, at(0))
-	case "talaria":
+	case talaria:
 		p.cmd = exec.Command(o.talaria, "devnet", "--port", at(0), "--l1-port", at(1), "--web-port", at(2), "--metrics-port", at(3),
 			"--ingest-port", at(4), "--batch-ms", strconv.Itoa(o.batchMs), "--datadir", filepath.Join(dir, "data"), "--log", "error")
 	default:

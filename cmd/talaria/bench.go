@@ -35,6 +35,8 @@ func benchCommand() *cli.Command {
 			&cli.StringFlag{Name: "seed", Usage: "of the accounts' keys (default: new in every run)"},
 			&cli.BoolFlag{Name: "legacy", Usage: "legacy transactions, not EIP-1559 (presigned)"},
 			&cli.IntFlag{Name: "pid", Usage: "process of the node, for its processor time (default: who listens on the URL's port of this machine)"},
+			&cli.IntFlag{Name: "pipeline", Usage: "requests on the way on a connection, presigned, over http://, closed loop (default: 1)"},
+			&cli.IntFlag{Name: "sample", Usage: "receipts of each block that the audit reads (presigned); fewer than all leave the senders' balances out (default: all)"},
 			&cli.StringFlag{Name: "streams", Usage: "ws:// address to subscribe at during a presigned run"},
 			&cli.BoolFlag{Name: "json", Usage: "print the report as JSON"},
 		},
@@ -48,7 +50,7 @@ func runBench(ctx context.Context, c *cli.Command) error {
 		Rate: c.Float64("rate"), Duration: c.Duration("duration"), Txs: int(c.Int("txs")), Batch: int(c.Int("batch")),
 		Receipt: c.String("receipt"), Key: strings.TrimPrefix(c.String("key"), "0x"), Timeout: c.Duration("timeout"),
 		Conns: int(c.Int("conns")), Ingest: c.String("ingest"), Mix: c.String("mix"), Seed: c.String("seed"), Legacy: c.Bool("legacy"),
-		PID: int(c.Int("pid")), Streams: c.String("streams"), Log: c.Root().ErrWriter,
+		PID: int(c.Int("pid")), Streams: c.String("streams"), Pipeline: int(c.Int("pipeline")), Sample: int(c.Int("sample")), Log: c.Root().ErrWriter,
 	}
 	if c.Bool("presign") {
 		if c.IsSet("receipt") && cfg.Receipt != bench.Blocks {
