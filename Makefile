@@ -134,7 +134,7 @@ bench-core: e2e/node_modules/.stamp ## the execution core beside go-ethereum and
 	@bin/bench-core $(ARGS)
 
 .PHONY: bench-rpc
-bench-rpc: $(BIN) e2e/node_modules/.stamp ## a devnet beside anvil and go-ethereum under the same load; flags in ARGS="-runs 10 -txs 60000"
+bench-rpc: $(BIN) e2e/node_modules/.stamp ## a devnet beside anvil and go-ethereum under the same load; flags in ARGS="-runs 10 -into results.jsonl"
 	$(GO) run ./bench/peers $(ARGS)
 
 .PHONY: bench-batch
