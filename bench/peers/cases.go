@@ -13,7 +13,7 @@ type probe struct {
 	title  string
 	config bench.Config
 	// sweep lists numbers of connections: each node is measured on the one that was its
-	// best in a shorter run before. Empty: on those of config.
+	// best in shorter runs of transfers before. Empty: on those of config.
 	sweep []int
 	short time.Duration // of the runs of the sweep
 }
@@ -25,6 +25,9 @@ const accounts = 1000
 // its block for each. Places, order, nonces and what the recipients hold are checked of
 // all transactions.
 const sampled = 20
+
+// sweepCase is the name under which the runs of the sweep are kept.
+const sweepCase = "transfer, single: sweep"
 
 // probes are what is measured, in this order.
 func probes(o *options) ([]probe, error) {

@@ -83,7 +83,7 @@ func run(ctx context.Context) (err error) {
 	if o.asJSON {
 		return json.NewEncoder(os.Stdout).Encode(figures)
 	}
-	return errors.Join(kept.sweeps(os.Stdout, list, nodes), table(os.Stdout, figures))
+	return errors.Join(kept.sweeps(os.Stdout, nodes), table(os.Stdout, figures))
 }
 
 // measureNode makes a round's runs on a fresh chain: none has an old one's weight.
@@ -94,7 +94,7 @@ func measureNode(ctx context.Context, o *options, name string, round int, list [
 			err = errors.Join(err, n.stop())
 		}
 	}()
-	measure := func(p *probe, conns int, length time.Duration, sweep bool) error {
+	measure := func(p *probe, title string, conns int, length time.Duration) error {
 		if n == nil {
 			var err error
 			if n, err = start(ctx, o, name); err != nil {
@@ -111,14 +111,14 @@ func measureNode(ctx context.Context, o *options, name string, round int, list [
 			err = fmt.Errorf("not everything holds: %v %v", r.Mismatches, r.Errors)
 		}
 		if err != nil {
-			return fmt.Errorf("%s on %d connections: %w", p.title, conns, err)
+			return fmt.Errorf("%s on %d connections: %w", title, conns, err)
 		}
-		fmt.Fprintf(os.Stderr, "%s: %s, round %d, %d connections: %.0f/s\n", name, p.title, round+1, conns, r.Throughput)
-		return kept.add(measured{Case: p.title, Node: name, Conns: conns, Sweep: sweep, Report: r})
+		fmt.Fprintf(os.Stderr, "%s: %s, round %d, %d connections: %.0f/s\n", name, title, round+1, conns, r.Throughput)
+		return kept.add(measured{Case: title, Node: name, Conns: conns, Report: r})
 	}
 	for i := range list {
 		p := &list[i]
-		if len(kept.of(p.title, name, false)) > round {
+		if len(kept.of(p.title, name)) > round {
 			continue
 		}
 		conns := p.config.Conns
@@ -127,11 +127,11 @@ func measureNode(ctx context.Context, o *options, name string, round int, list [
 			if conns = best; untried == 0 {
 				break
 			}
-			if err := measure(p, untried, p.short, true); err != nil {
+			if err := measure(p, sweepCase, untried, p.short); err != nil {
 				return err
 			}
 		}
-		if err := measure(p, conns, p.config.Duration, false); err != nil {
+		if err := measure(p, p.title, conns, p.config.Duration); err != nil {
 			return err
 		}
 	}

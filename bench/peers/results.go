@@ -19,7 +19,6 @@ type measured struct {
 	Case   string        `json:"case"`
 	Node   string        `json:"node"`
 	Conns  int           `json:"conns"`
-	Sweep  bool          `json:"sweep,omitempty"` // it only looked for the best number of connections
 	Report *bench.Report `json:"report"`
 }
 
@@ -84,9 +83,9 @@ func (r *results) add(m measured) error {
 }
 
 // of returns the runs of a case on a node.
-func (r *results) of(title, node string, sweep bool) (list []measured) {
+func (r *results) of(title, node string) (list []measured) {
 	for _, m := range r.list {
-		if m.Case == title && m.Node == node && m.Sweep == sweep {
+		if m.Case == title && m.Node == node {
 			list = append(list, m)
 		}
 	}
@@ -97,7 +96,7 @@ func (r *results) of(title, node string, sweep bool) (list []measured) {
 // the numbers were not tried; untried is the first of those.
 func (r *results) best(p *probe, node string) (best, untried int) {
 	top := 0.0
-	runs := r.of(p.title, node, true)
+	runs := r.of(sweepCase, node)
 	for _, n := range p.sweep {
 		k := slices.IndexFunc(runs, func(m measured) bool { return m.Conns == n })
 		if k < 0 {
@@ -131,7 +130,7 @@ func (r *results) figures(list []probe, nodes []string) (out []*figure) {
 		ours := 0.0
 		at := len(out)
 		for _, node := range nodes {
-			runs := r.of(p.title, node, false)
+			runs := r.of(p.title, node)
 			if len(runs) == 0 {
 				continue
 			}
@@ -177,13 +176,11 @@ func table(w io.Writer, figures []*figure) error {
 }
 
 // sweeps prints what the numbers of connections gave.
-func (r *results) sweeps(w io.Writer, list []probe, nodes []string) error {
+func (r *results) sweeps(w io.Writer, nodes []string) error {
 	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
-	for _, p := range list {
-		for _, node := range nodes {
-			for _, m := range r.of(p.title, node, true) {
-				fmt.Fprintf(t, "sweep: %s\t%s\t%d\t%.0f\n", m.Case, m.Node, m.Conns, m.Report.Throughput)
-			}
+	for _, node := range nodes {
+		for _, m := range r.of(sweepCase, node) {
+			fmt.Fprintf(t, "%s\t%s\t%d\t%.0f\n", m.Case, m.Node, m.Conns, m.Report.Throughput)
 		}
 	}
 	return t.Flush()
