@@ -58,7 +58,7 @@ type openBlock struct {
 	roots     bodyRoots
 	gasUsed   chain.Gas
 	logs      int
-	changes   *state.AccessList // of the whole block, by mini-block
+	changes   *state.AccessList // of the whole block as one step, whose last values hold
 	list      *state.AccessList
 	listIndex uint32
 	firstTx   int
@@ -249,7 +249,7 @@ func (c *Chain) Cut(at chain.Micros) (*chain.MiniBlock, uint64) {
 		},
 		Txs: txs, Receipts: receipts,
 	}
-	b.changes.Add(uint32(m.Header.Index), diff)
+	b.changes.Add(0, diff)
 	version := c.db.Apply(diff)
 	wait()
 	m.Diff, m.Header.DiffHash = encoded, diffHash

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"log/slog"
 	"sync"
+	"sync/atomic"
 )
 
 // WALOptions configure a log. The zero value means the defaults in brackets.
@@ -69,6 +70,7 @@ type WAL struct {
 
 	segmentWant  chan uint64       // index of the next segment to prepare
 	segmentReady chan segmentOrErr // the answer
+	hurry        atomic.Bool       // the writer waits for it
 	stop         chan struct{}     // closed: give up preparing
 	writerDone   chan struct{}
 	prepareDone  chan struct{}

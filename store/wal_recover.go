@@ -104,7 +104,7 @@ func (w *WAL) create() error {
 	var id [8]byte
 	rand.Read(id[:]) // never fails
 	w.id = logID(binary.LittleEndian.Uint64(id[:]))
-	seg, err := w.createSegment(1, min(w.opts.SegmentBytes, firstSegmentBytes))
+	seg, err := w.createSegment(1, min(w.opts.SegmentBytes, firstSegmentBytes), false)
 	if err != nil {
 		return fmt.Errorf("write-ahead log: %w", err)
 	}
@@ -322,7 +322,7 @@ func (s *scan) repair() (spare *segment, err error) {
 			return nil, err
 		}
 	}
-	if err := w.zero(at.file, at.end, at.size); err != nil {
+	if err := w.zero(at.file, at.end, at.size, false); err != nil {
 		return nil, err
 	}
 	return spare, at.file.Sync()

@@ -6,12 +6,19 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
+	"time"
 )
 
 const (
 	segmentSuffix = ".wal"
 	tmpSuffix     = ".tmp"
-	fillBytes     = 4 << 20 // zero-filled between two syncs, so that they stay short
+	// fillBytes are zero-filled between two syncs, which those of the log wait for: few,
+	// so that they stay short.
+	fillBytes = 256 << 10
+	// fillRests is how many times as long as it works the preparation rests, unless the
+	// writer waits for it.
+	fillRests   = 2
+	maxFillRest = 20 * time.Millisecond
 )
 
 // segment is one file of the log. Only the active and the prepared one are open.
@@ -46,15 +53,15 @@ func parseSegmentName(name string) (uint64, bool) {
 func (w *WAL) prepareSegments() {
 	defer close(w.prepareDone)
 	for index := range w.segmentWant {
-		seg, err := w.createSegment(index, w.opts.SegmentBytes)
+		seg, err := w.createSegment(index, w.opts.SegmentBytes, true)
 		w.segmentReady <- segmentOrErr{seg, err}
 	}
 }
 
 // createSegment makes a segment that holds only its header: space reserved, zeros
 // written and synced, so that a later fdatasync has no metadata to write. It gets
-// its name last.
-func (w *WAL) createSegment(index uint64, size int64) (*segment, error) {
+// its name last. With rests it lets the log have the disk in between.
+func (w *WAL) createSegment(index uint64, size int64, rests bool) (*segment, error) {
 	path := filepath.Join(w.dir, segmentName(index))
 	f, err := w.fs.Create(path + tmpSuffix)
 	if err != nil {
@@ -68,7 +75,7 @@ func (w *WAL) createSegment(index uint64, size int64) (*segment, error) {
 	if err := f.Allocate(size); err != nil {
 		return fail(err)
 	}
-	if err := w.zero(f, 0, size); err != nil {
+	if err := w.zero(f, 0, size, rests); err != nil {
 		return fail(err)
 	}
 	if _, err := f.WriteAt(segmentHeader{w.id, index, size}.encode(), 0); err != nil {
@@ -88,7 +95,7 @@ func (w *WAL) createSegment(index uint64, size int64) (*segment, error) {
 }
 
 // zero writes zeros over [from, to), syncing on the way, until Close stops it.
-func (w *WAL) zero(f vfile, from, to int64) error {
+func (w *WAL) zero(f vfile, from, to int64, rests bool) error {
 	zeros := make([]byte, min(fillBytes, to-from))
 	for from < to {
 		select {
@@ -96,6 +103,7 @@ func (w *WAL) zero(f vfile, from, to int64) error {
 			return errStopped
 		default:
 		}
+		began := time.Now()
 		n := min(int64(len(zeros)), to-from)
 		if _, err := f.WriteAt(zeros[:n], from); err != nil {
 			return err
@@ -104,6 +112,9 @@ func (w *WAL) zero(f vfile, from, to int64) error {
 			return err
 		}
 		from += n
+		if rests && !w.hurry.Load() {
+			time.Sleep(min(fillRests*time.Since(began), maxFillRest))
+		}
 	}
 	return nil
 }
@@ -112,14 +123,16 @@ func (w *WAL) zero(f vfile, from, to int64) error {
 // bytes, will be its first. A preparation that failed is tried once more, since
 // Truncate may have freed space.
 func (w *WAL) roll(n int, seq uint64) error {
+	w.hurry.Store(true)
 	next := <-w.segmentReady
+	w.hurry.Store(false)
 	size, need := w.opts.SegmentBytes, int64(segmentHeaderLen+n)
 	if next.err == nil && need > next.seg.size {
 		next.seg.file.Close() // holds nothing
 		next.err = errors.New("too small for the record")
 	}
 	if next.err != nil {
-		next.seg, next.err = w.createSegment(w.active.index+1, max(size, need))
+		next.seg, next.err = w.createSegment(w.active.index+1, max(size, need), false)
 	}
 	if next.err != nil {
 		return next.err

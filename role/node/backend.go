@@ -152,7 +152,7 @@ func absent[T any](v *T, err error) (*T, error) {
 // TxByHash implements rpc.Backend.
 func (n *Node) TxByHash(ctx context.Context, hash common.Hash) (*rpc.TxInfo, error) {
 	n.mu.RLock()
-	place, ok := n.pub.txs[hash]
+	place, ok := n.pub.tx(hash)
 	if ok && n.pub.open != nil && n.pub.open.header.Number.Uint64() == place.block {
 		info := n.pub.open.txInfo(place.index)
 		n.mu.RUnlock()
@@ -228,7 +228,7 @@ func (n *Node) MiniBlockByNumber(ctx context.Context, number uint64) (*rpc.MiniB
 // MiniBlockByHash implements rpc.Backend.
 func (n *Node) MiniBlockByHash(ctx context.Context, hash common.Hash) (*rpc.MiniBlock, error) {
 	n.mu.RLock()
-	number, ok := n.pub.minis[hash]
+	number, ok := n.pub.mini(hash)
 	n.mu.RUnlock()
 	if ok {
 		return n.MiniBlockByNumber(ctx, number)

@@ -107,14 +107,6 @@ func (n *Node) PublishState(version uint64) {
 	n.state.Trim(version)
 }
 
-// forgetOpen drops what is published of blocks that Rewind undid.
-func (n *Node) forgetOpen() {
-	n.mu.Lock()
-	defer n.mu.Unlock()
-	clear(n.pub.txs)
-	clear(n.pub.minis)
-}
-
 // Dev implements rpc.DevChain.
 func (b *Backend) Dev() rpc.DevControls { return b.DevControls }
 

@@ -3,7 +3,6 @@ package node
 import (
 	"errors"
 	"fmt"
-	"slices"
 	"time"
 
 	"github.com/ethereum/go-ethereum/common"
@@ -21,12 +20,8 @@ type head struct {
 	version uint64        // of the state after the newest mini-block
 	open    *openView     // nil between a block and the first mini-block of the next
 	// recent are the sealed blocks that the store does not hold yet, ascending.
-	recent []*recentBlock
-	// txs finds the transactions of open and recent.
-	txs map[common.Hash]txPlace
-	// minis gives the numbers of the mini-blocks of open and recent by hash.
-	minis map[common.Hash]uint64
-
+	recent          []*recentBlock
+	spare           []index // of blocks that the store holds now, empty, for those to come
 	safe, finalized uint64
 }
 
@@ -39,6 +34,60 @@ type openView struct {
 	minis    []*chain.MiniBlock
 	firstLog []uint64 // per mini-block
 	logs     uint64
+	found    index
+}
+
+// index finds what a block has by hash, until the store does. A block has its own, so
+// that forgetting one is no work for anybody who waits for the head.
+type index struct {
+	txs   map[common.Hash]uint64 // index in the block
+	minis map[common.Hash]uint64 // number
+}
+
+// maxSpare is how many empty indexes are kept: of the open block and of one that is
+// being written.
+const maxSpare = 2
+
+// newIndex takes an empty index. Node.mu is held.
+func (h *head) newIndex() index {
+	if n := len(h.spare); n > 0 {
+		i := h.spare[n-1]
+		h.spare = h.spare[:n-1]
+		return i
+	}
+	return index{make(map[common.Hash]uint64), make(map[common.Hash]uint64)}
+}
+
+// find searches the blocks that the store may not hold yet, each with its number.
+// Node.mu is held.
+func (h *head) find(in func(block uint64, i *index) bool) {
+	if o := h.open; o != nil && in(o.header.Number.Uint64(), &o.found) {
+		return
+	}
+	for n := len(h.recent) - 1; n >= 0; n-- {
+		if r := h.recent[n]; in(r.block.Number(), &r.found) {
+			return
+		}
+	}
+}
+
+// tx is where a transaction is. Node.mu is held.
+func (h *head) tx(hash common.Hash) (place txPlace, ok bool) {
+	h.find(func(block uint64, i *index) bool {
+		place.block = block
+		place.index, ok = i.txs[hash]
+		return ok
+	})
+	return place, ok
+}
+
+// mini is the number of a mini-block. Node.mu is held.
+func (h *head) mini(hash common.Hash) (number uint64, ok bool) {
+	h.find(func(_ uint64, i *index) bool {
+		number, ok = i.minis[hash]
+		return ok
+	})
+	return number, ok
 }
 
 // write is a job of the writer: a block to put into the store, or a function to call
@@ -53,6 +102,7 @@ type write struct {
 type recentBlock struct {
 	block *chain.Block
 	minis []*chain.MiniBlock
+	found index
 	state *state.Snapshot
 	diff  state.Diff
 	done  func() // called when the block is in the store
@@ -66,16 +116,16 @@ func (n *Node) PublishMiniBlock(m *chain.MiniBlock, header *types.Header, versio
 	hash := m.Header.Hash()
 	n.mu.Lock()
 	if n.pub.open == nil {
-		n.pub.open = &openView{header: openHeader(header)}
+		n.pub.open = &openView{header: openHeader(header), found: n.pub.newIndex()}
 	}
 	o := n.pub.open
 	h := *o.header
 	h.GasUsed += m.Header.GasUsed
 	o.header = &h
 	firstLog := o.logs
-	n.pub.minis[hash] = m.Header.Number
+	o.found.minis[hash] = m.Header.Number
 	for i, tx := range m.Txs {
-		n.pub.txs[tx.Hash()] = txPlace{m.Header.BlockNumber, m.Header.FirstTxIndex + uint64(i)}
+		o.found.txs[tx.Hash()] = m.Header.FirstTxIndex + uint64(i)
 		o.logs += uint64(len(m.Receipts[i].Logs))
 	}
 	o.txs, o.receipts = append(o.txs, m.Txs...), append(o.receipts, m.Receipts...)
@@ -111,7 +161,7 @@ func (n *Node) PublishBlock(b *chain.Block, diff state.Diff, done func()) error 
 		return fmt.Errorf("publish block %d: %w", b.Number(), err)
 	}
 	invariant.Assert(n.pub.open != nil && len(n.pub.open.txs) == len(b.Txs), "published mini-blocks make up the block")
-	r := &recentBlock{block: b, minis: n.pub.open.minis, state: snapshot, diff: diff, done: done}
+	r := &recentBlock{block: b, minis: n.pub.open.minis, found: n.pub.open.found, state: snapshot, diff: diff, done: done}
 	n.pub.sealed, n.pub.open = b.Header, nil
 	n.pub.recent = append(n.pub.recent, r)
 	n.mu.Unlock()
@@ -173,9 +223,6 @@ func (n *Node) writer() {
 	}
 }
 
-// forgetTxs is how many transactions are forgotten while readers and the publisher wait.
-const forgetTxs = 512
-
 // do carries out one job; false if the node has failed.
 func (n *Node) do(w write) bool {
 	if w.then != nil {
@@ -220,19 +267,15 @@ func (n *Node) write(r *recentBlock) error {
 	n.state.Written(r.state.Version())
 	n.blocks.add(r.block)
 	n.mu.Lock()
-	n.pub.recent = n.pub.recent[1:]
-	for _, m := range r.minis {
-		delete(n.pub.minis, m.Header.Hash())
+	n.pub.recent = n.pub.recent[1:] // the store answers now
+	n.mu.Unlock()
+	clear(r.found.txs)
+	clear(r.found.minis)
+	n.mu.Lock()
+	if len(n.pub.spare) < maxSpare {
+		n.pub.spare = append(n.pub.spare, r.found)
 	}
 	n.mu.Unlock()
-	// The store answers for these now. A large block has many: nobody waits for all.
-	for txs := range slices.Chunk(r.block.Txs, forgetTxs) {
-		n.mu.Lock()
-		for _, tx := range txs {
-			delete(n.pub.txs, tx.Hash())
-		}
-		n.mu.Unlock()
-	}
 	r.state.Close()
 	if r.done != nil {
 		r.done()

@@ -99,7 +99,6 @@ func Open(dir *store.Dir, opts Options) (*Node, error) {
 		opts: opts, log: opts.Log, dir: dir,
 		writes: make(chan write, maxUnwritten), failed: make(chan struct{}), stopWrites: make(chan struct{}),
 	}
-	n.pub.txs, n.pub.minis = make(map[common.Hash]txPlace), make(map[common.Hash]uint64)
 	if err := n.load(); err != nil {
 		return nil, errors.Join(err, n.closeStores())
 	}
@@ -284,7 +283,6 @@ func (n *Node) Rewind(number uint64) error {
 		}
 		n.exec.Close()
 		n.blocks.forget(number)
-		n.forgetOpen()
 		if err := n.loadHead(); err != nil {
 			return err
 		}
