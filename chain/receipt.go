@@ -34,14 +34,14 @@ const depositReceiptVersion = 1
 type receiptRLP struct {
 	Status            uint64
 	CumulativeGasUsed uint64
-	Bloom             types.Bloom
+	Bloom             []byte
 	Logs              []*types.Log
 }
 
 type depositReceiptRLP struct {
 	Status            uint64
 	CumulativeGasUsed uint64
-	Bloom             types.Bloom
+	Bloom             []byte
 	Logs              []*types.Log
 	DepositNonce      uint64
 	Version           uint64
@@ -51,8 +51,11 @@ type depositReceiptRLP struct {
 func (r *Receipt) MarshalBinary() []byte { return r.AppendBinary(nil) }
 
 // BinarySize is the length of the consensus encoding in bytes.
-func (r *Receipt) BinarySize() int {
-	content, _ := r.contentSize()
+func (r *Receipt) BinarySize() int { return r.size(r.Bloom[:]) }
+
+// size is the length of the encoding with that bloom.
+func (r *Receipt) size(bloom []byte) int {
+	content, _ := r.contentSize(bloom)
 	n := int(rlp.ListSize(content))
 	if r.Type != types.LegacyTxType {
 		n++
@@ -62,11 +65,11 @@ func (r *Receipt) BinarySize() int {
 
 // contentSize is the length of the encoding without type and list head, and of the
 // content of its list of logs.
-func (r *Receipt) contentSize() (content, logs uint64) {
+func (r *Receipt) contentSize(bloom []byte) (content, logs uint64) {
 	for _, l := range r.Logs {
 		logs += rlp.ListSize(logSize(l))
 	}
-	content = uint64(rlp.IntSize(r.Status)+rlp.IntSize(r.CumulativeGasUsed)) + rlp.BytesSize(r.Bloom[:]) + rlp.ListSize(logs)
+	content = uint64(rlp.IntSize(r.Status)+rlp.IntSize(r.CumulativeGasUsed)) + rlp.BytesSize(bloom) + rlp.ListSize(logs)
 	if r.Type == DepositTxType {
 		content += uint64(rlp.IntSize(r.DepositNonce) + rlp.IntSize(depositReceiptVersion))
 	}
@@ -74,8 +77,11 @@ func (r *Receipt) contentSize() (content, logs uint64) {
 }
 
 // AppendBinary appends the consensus encoding (EIP-2718).
-func (r *Receipt) AppendBinary(out []byte) []byte {
-	size, logs := r.contentSize()
+func (r *Receipt) AppendBinary(out []byte) []byte { return r.append(out, r.Bloom[:]) }
+
+// append appends the encoding with that bloom.
+func (r *Receipt) append(out, bloom []byte) []byte {
+	size, logs := r.contentSize(bloom)
 	out = slices.Grow(out, int(rlp.ListSize(size))+1)
 	if r.Type != types.LegacyTxType {
 		out = append(out, r.Type)
@@ -83,7 +89,7 @@ func (r *Receipt) AppendBinary(out []byte) []byte {
 	out = AppendListHead(out, size)
 	out = rlp.AppendUint64(out, r.Status)
 	out = rlp.AppendUint64(out, r.CumulativeGasUsed)
-	out = AppendString(out, r.Bloom[:])
+	out = AppendString(out, bloom)
 	out = AppendListHead(out, logs)
 	for _, l := range r.Logs {
 		out = AppendListHead(out, logSize(l))
@@ -110,40 +116,72 @@ func topicsSize(l *types.Log) uint64 { return uint64(len(l.Topics)) * (common.Ha
 
 // UnmarshalReceipt decodes the consensus encoding; context fields stay zero.
 func UnmarshalReceipt(raw []byte) (*Receipt, error) {
+	r, bloom, err := unmarshalReceipt(raw)
+	if err != nil {
+		return nil, err
+	}
+	if len(bloom) != types.BloomByteLength {
+		return nil, fmt.Errorf("receipt: bloom of %d bytes", len(bloom))
+	}
+	return r, nil
+}
+
+// UnmarshalStoredReceipt decodes what AppendStoredReceipts makes of a receipt, and the
+// consensus encoding, too.
+func UnmarshalStoredReceipt(raw []byte) (*Receipt, error) {
+	r, bloom, err := unmarshalReceipt(raw)
+	if err != nil {
+		return nil, err
+	}
+	switch len(bloom) {
+	case 0:
+		if len(r.Logs) > 0 {
+			r.Bloom = LogsBloom(r.Logs)
+		}
+	case types.BloomByteLength:
+	default:
+		return nil, fmt.Errorf("stored receipt: bloom of %d bytes", len(bloom))
+	}
+	return r, nil
+}
+
+// unmarshalReceipt also returns the bloom as it is there, of any length.
+func unmarshalReceipt(raw []byte) (r *Receipt, bloom []byte, err error) {
 	if len(raw) == 0 {
-		return nil, errors.New("receipt: empty")
+		return nil, nil, errors.New("receipt: empty")
 	}
 	typ := byte(types.LegacyTxType)
 	if raw[0] < 0x80 {
 		if typ, raw = raw[0], raw[1:]; typ == types.LegacyTxType {
-			return nil, errors.New("receipt: a legacy receipt has no type byte")
+			return nil, nil, errors.New("receipt: a legacy receipt has no type byte")
 		}
 	}
-	r := &Receipt{Type: typ}
+	r = &Receipt{Type: typ}
 	switch typ {
 	case types.LegacyTxType, types.AccessListTxType, types.DynamicFeeTxType, types.SetCodeTxType:
 		var body receiptRLP
 		if err := rlp.DecodeBytes(raw, &body); err != nil {
-			return nil, fmt.Errorf("receipt: %w", err)
+			return nil, nil, fmt.Errorf("receipt: %w", err)
 		}
-		r.Status, r.CumulativeGasUsed, r.Bloom, r.Logs = body.Status, body.CumulativeGasUsed, body.Bloom, body.Logs
+		r.Status, r.CumulativeGasUsed, bloom, r.Logs = body.Status, body.CumulativeGasUsed, body.Bloom, body.Logs
 	case DepositTxType:
 		var body depositReceiptRLP
 		if err := rlp.DecodeBytes(raw, &body); err != nil {
-			return nil, fmt.Errorf("deposit receipt: %w", err)
+			return nil, nil, fmt.Errorf("deposit receipt: %w", err)
 		}
 		if body.Version != depositReceiptVersion {
-			return nil, fmt.Errorf("deposit receipt: version %d is not known", body.Version)
+			return nil, nil, fmt.Errorf("deposit receipt: version %d is not known", body.Version)
 		}
-		r.Status, r.CumulativeGasUsed, r.Bloom, r.Logs = body.Status, body.CumulativeGasUsed, body.Bloom, body.Logs
+		r.Status, r.CumulativeGasUsed, bloom, r.Logs = body.Status, body.CumulativeGasUsed, body.Bloom, body.Logs
 		r.DepositNonce = body.DepositNonce
 	default:
-		return nil, fmt.Errorf("receipt: type %#x is not known", typ)
+		return nil, nil, fmt.Errorf("receipt: type %#x is not known", typ)
 	}
 	if r.Status > 1 {
-		return nil, fmt.Errorf("receipt: status %d", r.Status)
+		return nil, nil, fmt.Errorf("receipt: status %d", r.Status)
 	}
-	return r, nil
+	copy(r.Bloom[:], bloom)
+	return r, bloom, nil
 }
 
 // LogsBloom is the bloom filter of logs (yellow paper, M3:2048).
@@ -169,6 +207,28 @@ func AppendReceipts(out []byte, receipts []*Receipt) []byte {
 		out = r.AppendBinary(AppendStringHead(out, uint64(r.BinarySize())))
 	}
 	return out
+}
+
+// AppendStoredReceipts appends the RLP list of the receipts' encodings for the disk: the
+// consensus encodings with an empty bloom, which is that of the logs and nine tenths of a
+// receipt without any.
+func AppendStoredReceipts(out []byte, receipts []*Receipt) []byte {
+	out = AppendListHead(out, storedContent(receipts))
+	for _, r := range receipts {
+		out = r.append(AppendStringHead(out, uint64(r.size(nil))), nil)
+	}
+	return out
+}
+
+// StoredReceiptsSize is the number of bytes that AppendStoredReceipts appends.
+func StoredReceiptsSize(receipts []*Receipt) int { return int(rlp.ListSize(storedContent(receipts))) }
+
+func storedContent(receipts []*Receipt) (size uint64) {
+	for _, r := range receipts {
+		n := uint64(r.size(nil))
+		size += uint64(headSize(n)) + n
+	}
+	return size
 }
 
 // Receipts is a list for Merkle roots: it satisfies types.DerivableList.

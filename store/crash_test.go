@@ -74,7 +74,7 @@ func crashChild(path string) error {
 		}
 		if seq%100 == 0 {
 			b := chainOf.next()
-			if err := db.WriteBlock(b.block, b.sigs, b.diff); err != nil {
+			if err := db.WriteBlock(b.block, b.sigs, b.diff, nil); err != nil {
 				return err
 			}
 			if seq%300 == 0 {

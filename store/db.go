@@ -20,12 +20,18 @@ var ErrNotFound = errors.New("not found")
 var ErrFormat = errors.New("format is newer than this program")
 
 // dbFormat is the version of the keys and values.
-const dbFormat = 1
+//
+//	1: bodies and receipts in one value a block, receipts with their bloom
+//	2: in pieces, receipts without
+//
+// What was written as 1 is read as it is.
+const dbFormat = 2
 
 const (
 	dbCacheBytes    = 64 << 20
 	dbMemTableBytes = 16 << 20
 	dbMaxOpenFiles  = 512
+	dbBytesPerSync  = 512 << 10 // given to the disk as they come, not at once when a file ends
 	bloomBitsPerKey = 10
 	// separateBytes is the size from which values stand in files of their own.
 	separateBytes = 4096
@@ -69,6 +75,7 @@ func Open(path string, opts Options) (*DB, error) {
 		Cache:                      cache,
 		FormatMajorVersion:         pebble.FormatValueSeparation,
 		MemTableSize:               dbMemTableBytes,
+		WALBytesPerSync:            dbBytesPerSync,
 		MaxOpenFiles:               dbMaxOpenFiles,
 		CompactionConcurrencyRange: func() (int, int) { return 1, 2 },
 		LoggerAndTracer:            log,
@@ -98,7 +105,7 @@ func Open(path string, opts Options) (*DB, error) {
 func (db *DB) start() error {
 	format, err := db.number(keyFormat)
 	switch {
-	case errors.Is(err, ErrNotFound):
+	case errors.Is(err, ErrNotFound), err == nil && format < dbFormat:
 		if err := db.db.Set(keyFormat, be64(dbFormat), pebble.NoSync); err != nil {
 			return err
 		}
@@ -109,10 +116,13 @@ func (db *DB) start() error {
 	}
 	head, err := db.number(keyHead)
 	if errors.Is(err, ErrNotFound) {
-		return nil
+		return db.removeUnfinished()
 	}
-	db.head, db.hasHead = head, err == nil
-	return err
+	if err != nil {
+		return err
+	}
+	db.head, db.hasHead = head, true
+	return db.removeUnfinished()
 }
 
 // Close closes the database. Nothing may use it meanwhile or afterwards.

@@ -16,8 +16,8 @@ import (
 const (
 	tableHeader    = 'h' // number → RLP header
 	tableNumber    = 'n' // block hash → number
-	tableBody      = 'b' // number → RLP bodyRecord
-	tableReceipts  = 'r' // number → RLP list of consensus receipts
+	tableBody      = 'b' // number ‖ first index (u32) → RLP bodyRecord
+	tableReceipts  = 'r' // number ‖ first index (u32) → RLP list of receipts without bloom
 	tableMinis     = 'm' // number → RLP list of miniRecord
 	tableMiniLast  = 'l' // number of a block's last mini-block → block number
 	tableMiniHash  = 'i' // mini-block hash → mini-block number

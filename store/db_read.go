@@ -89,41 +89,6 @@ func (db *DB) Block(number uint64) (*chain.Block, error) {
 	return b, nil
 }
 
-func (db *DB) txs(number uint64) ([]*chain.Tx, error) {
-	var body bodyRecord
-	if err := db.getRLP(numberKey(tableBody, number), &body); err != nil {
-		return nil, err
-	}
-	if len(body.Senders) != len(body.Txs) {
-		return nil, fmt.Errorf("database: %d senders for %d transactions", len(body.Senders), len(body.Txs))
-	}
-	var txs []*chain.Tx
-	for i, raw := range body.Txs {
-		tx, err := chain.RestoreTx(raw, body.Senders[i])
-		if err != nil {
-			return nil, fmt.Errorf("database: transaction %d: %w", i, err)
-		}
-		txs = append(txs, tx)
-	}
-	return txs, nil
-}
-
-func (db *DB) receipts(number uint64) ([]*chain.Receipt, error) {
-	var raws [][]byte
-	if err := db.getRLP(numberKey(tableReceipts, number), &raws); err != nil {
-		return nil, err
-	}
-	var receipts []*chain.Receipt
-	for i, raw := range raws {
-		r, err := chain.UnmarshalReceipt(raw)
-		if err != nil {
-			return nil, fmt.Errorf("database: receipt %d: %w", i, err)
-		}
-		receipts = append(receipts, r)
-	}
-	return receipts, nil
-}
-
 func (db *DB) minis(number uint64) ([]miniRecord, error) {
 	var recs []miniRecord
 	return recs, db.getRLP(numberKey(tableMinis, number), &recs)
@@ -163,7 +128,11 @@ func (db *DB) TxLookup(hash common.Hash) (number, index uint64, err error) {
 	if len(v) != txPlaceLen {
 		return 0, 0, fmt.Errorf("database: place of transaction %s holds %d bytes, want %d", hash, len(v), txPlaceLen)
 	}
-	return binary.BigEndian.Uint64(v), uint64(binary.BigEndian.Uint32(v[8:])), nil
+	number, index = binary.BigEndian.Uint64(v), uint64(binary.BigEndian.Uint32(v[8:]))
+	if head, ok, _ := db.Head(); !ok || number > head { // of a block that is being written
+		return 0, 0, fmt.Errorf("transaction %s: %w", hash, ErrNotFound)
+	}
+	return number, index, nil
 }
 
 // MiniBlockHeader returns the header and signature of the mini-block with the

@@ -3,7 +3,6 @@ package store
 import (
 	"fmt"
 
-	"github.com/cockroachdb/pebble/v2"
 	"github.com/ethereum/go-ethereum/common"
 )
 
@@ -45,33 +44,27 @@ func (db *DB) undo(n uint64) error {
 	if err := db.getRLP(numberKey(tableChanges, n), &changes); err != nil {
 		return err
 	}
-	batch := db.db.NewBatch()
-	defer batch.Close()
-	w := writer{batch: batch}
-	for _, table := range []byte{tableHeader, tableBody, tableReceipts, tableMinis, tableChanges} {
-		w.delete(numberKey(table, n))
-	}
-	w.delete(hashKey(tableNumber, h.Hash()))
-	for _, tx := range txs {
-		w.delete(hashKey(tableTx, tx.Hash()))
-	}
-	for i := range minis {
-		w.delete(hashKey(tableMiniHash, minis[i].Header.Hash()))
-	}
-	if len(minis) > 0 {
-		w.delete(numberKey(tableMiniLast, minis[len(minis)-1].Header.Number))
-	}
-	for i := range changes {
-		w.undoChange(db, n, &changes[i])
-	}
-	w.set(keyHead, be64(n-1))
-	if w.err == nil {
-		w.err = batch.Commit(pebble.NoSync)
-	}
-	if w.err == nil {
+	err = db.commit(func(w *writer) {
+		for _, table := range []byte{tableHeader, tableMinis, tableChanges} {
+			w.delete(numberKey(table, n))
+		}
+		w.delete(hashKey(tableNumber, h.Hash()))
+		w.deletePieces(db, n, txs)
+		for i := range minis {
+			w.delete(hashKey(tableMiniHash, minis[i].Header.Hash()))
+		}
+		if len(minis) > 0 {
+			w.delete(numberKey(tableMiniLast, minis[len(minis)-1].Header.Number))
+		}
+		for i := range changes {
+			w.undoChange(db, n, &changes[i])
+		}
+		w.set(keyHead, be64(n-1))
+	})
+	if err == nil {
 		db.setHead(n - 1)
 	}
-	return w.err
+	return err
 }
 
 func (w *writer) undoChange(db *DB, n uint64, c *changeRecord) {

@@ -182,7 +182,7 @@ func closeDB(t testing.TB, db *DB) {
 
 func write(t testing.TB, db *DB, b testBlock) {
 	t.Helper()
-	if err := db.WriteBlock(b.block, b.sigs, b.diff); err != nil {
+	if err := db.WriteBlock(b.block, b.sigs, b.diff, nil); err != nil {
 		t.Fatal(err)
 	}
 }
@@ -245,14 +245,14 @@ func TestDBReturnsWhatWasWritten(t *testing.T) {
 	closeDB(t, db)
 	db = openDB(t, path)
 	check()
-	if err := db.WriteBlock(blocks[19].block, blocks[19].sigs, nil); err == nil {
+	if err := db.WriteBlock(blocks[19].block, blocks[19].sigs, nil, nil); err == nil {
 		t.Fatal("a block was written twice")
 	}
 	fork := newTestChain(2)
 	for range 20 {
 		fork.next()
 	}
-	if b := fork.next(); db.WriteBlock(b.block, b.sigs, b.diff) == nil {
+	if b := fork.next(); db.WriteBlock(b.block, b.sigs, b.diff, nil) == nil {
 		t.Fatal("a block with another parent was written")
 	}
 	for _, err := range []error{

@@ -3,22 +3,17 @@ package store
 import (
 	"errors"
 	"fmt"
-	"runtime"
 
 	"github.com/cockroachdb/pebble/v2"
 	"github.com/ethereum/go-ethereum/common"
 	"github.com/ethereum/go-ethereum/rlp"
 
 	"github.com/talaria-l2/talaria/chain"
-	"github.com/talaria-l2/talaria/invariant"
 	"github.com/talaria-l2/talaria/state"
 )
 
-// yieldTxs is the number of transactions after which writing lets others go first: a
-// block is written in the background, and what makes the next one has no time to lose.
-const yieldTxs = 64
-
-// bodyRecord keeps senders, so that no read has to recover them.
+// bodyRecord is a piece of a block's transactions. It keeps senders, so that no read has
+// to recover them.
 type bodyRecord struct {
 	Senders []common.Address
 	Txs     [][]byte
@@ -37,27 +32,52 @@ type changeRecord struct {
 }
 
 // WriteBlock adds the block behind the newest one (number 0 first), with the
-// signatures of its mini-blocks and what it changed in the state, as one atomic
-// batch. It does not wait for the disk: see Sync.
-func (db *DB) WriteBlock(b *chain.Block, sigs []chain.Signature, diff state.Diff) error {
+// signatures of its mini-blocks and what it changed in the state. Readers see all of it
+// or nothing, also after a crash: pieces of transactions and receipts go first, and the
+// batch that makes it the newest last. It does not wait for the disk: see Sync.
+//
+// between, if not nil, is called between parts of the work, each of a fraction of a
+// millisecond: a large block is much work, and what makes the next one has no time to
+// lose.
+func (db *DB) WriteBlock(b *chain.Block, sigs []chain.Signature, diff state.Diff, between func()) error {
 	number := b.Number()
+	fail := func(err error) error { return fmt.Errorf("write block %d: %w", number, err) }
 	if err := db.checkNext(b, sigs); err != nil {
-		return fmt.Errorf("write block %d: %w", number, err)
+		return fail(err)
 	}
-	batch := db.db.NewBatch()
-	defer batch.Close()
-	w := writer{batch: batch}
-	w.block(b, sigs)
-	w.state(db, number, diff)
-	w.set(keyHead, be64(number))
-	if w.err == nil {
-		w.err = batch.Commit(pebble.NoSync)
+	if between == nil {
+		between = func() {}
 	}
-	if w.err != nil {
-		return fmt.Errorf("write block %d: %w", number, w.err)
+	for first := 0; first < len(b.Txs); first += pieceTxs {
+		end := min(first+pieceTxs, len(b.Txs))
+		err := db.commit(func(w *writer) { w.piece(number, first, b.Txs[first:end], b.Receipts[first:end]) })
+		if err != nil {
+			return fail(err)
+		}
+		between()
+	}
+	err := db.commit(func(w *writer) {
+		w.block(b, sigs)
+		w.state(db, number, diff, between)
+		w.set(keyHead, be64(number))
+	})
+	if err != nil {
+		return fail(err)
 	}
 	db.setHead(number)
 	return nil
+}
+
+// commit writes one batch.
+func (db *DB) commit(fill func(*writer)) error {
+	batch := db.db.NewBatch()
+	defer batch.Close()
+	w := writer{batch: batch}
+	fill(&w)
+	if w.err == nil {
+		w.err = batch.Commit(pebble.NoSync)
+	}
+	return w.err
 }
 
 func (db *DB) checkNext(b *chain.Block, sigs []chain.Signature) error {
@@ -111,21 +131,11 @@ func (w *writer) setRLP(key []byte, v any) {
 	w.set(key, enc)
 }
 
+// block writes what is not in pieces.
 func (w *writer) block(b *chain.Block, sigs []chain.Signature) {
 	number := b.Number()
 	w.setRLP(numberKey(tableHeader, number), b.Header)
 	w.set(hashKey(tableNumber, b.Hash()), be64(number))
-
-	for i, tx := range b.Txs {
-		w.set(hashKey(tableTx, tx.Hash()), txPlace(number, i))
-		if i%yieldTxs == 0 {
-			runtime.Gosched()
-		}
-	}
-	w.body(number, b.Txs)
-	w.fill(numberKey(tableReceipts, number), chain.ReceiptsSize(b.Receipts), func(out []byte) []byte {
-		return chain.AppendReceipts(out, b.Receipts)
-	})
 
 	minis := make([]miniRecord, len(b.MiniBlocks))
 	for i, h := range b.MiniBlocks {
@@ -138,53 +148,25 @@ func (w *writer) block(b *chain.Block, sigs []chain.Signature) {
 	}
 }
 
-// body writes a bodyRecord.
-func (w *writer) body(number uint64, txs []*chain.Tx) {
-	const sender = 1 + common.AddressLength
-	senders, raws := uint64(len(txs)*sender), uint64(0)
-	for _, tx := range txs {
-		raws += rlp.BytesSize(tx.Raw())
-	}
-	content := rlp.ListSize(senders) + rlp.ListSize(raws)
-	w.fill(numberKey(tableBody, number), int(rlp.ListSize(content)), func(out []byte) []byte {
-		out = chain.AppendListHead(chain.AppendListHead(out, content), senders)
-		for _, tx := range txs {
-			from := tx.From()
-			out = chain.AppendString(out, from[:])
-		}
-		out = chain.AppendListHead(out, raws)
-		for i, tx := range txs {
-			out = chain.AppendString(out, tx.Raw())
-			if i%yieldTxs == 0 {
-				runtime.Gosched()
-			}
-		}
-		return out
-	})
-}
-
-// fill sets a value of that many bytes, which write appends, in the memory of the batch.
-func (w *writer) fill(key []byte, size int, write func(out []byte) []byte) {
-	if w.err != nil {
-		return
-	}
-	op := w.batch.SetDeferred(len(key), size)
-	copy(op.Key, key)
-	n := len(write(op.Value[:0:size]))
-	invariant.Assert(n == size, "an encoding has the size that was counted")
-	w.err = op.Finish()
-}
+// betweenAccounts is how many accounts or slots are written before between is called.
+const betweenAccounts = 128
 
 // state writes the new values flat and into the history, and which they are.
-func (w *writer) state(db *DB, number uint64, diff state.Diff) {
+func (w *writer) state(db *DB, number uint64, diff state.Diff, between func()) {
 	changes := make([]changeRecord, 0, len(diff))
 	for i := range diff {
+		if i%betweenAccounts == betweenAccounts-1 {
+			between()
+		}
 		d := &diff[i]
 		c := changeRecord{Address: d.Address, Account: d.Nonce != nil || d.Balance != nil || d.CodeChanged}
 		if c.Account {
 			w.account(db, number, d)
 		}
-		for _, s := range d.Storage {
+		for i, s := range d.Storage {
+			if i%betweenAccounts == betweenAccounts-1 {
+				between()
+			}
 			w.value(slotKey(d.Address, s.Slot), number, encodeSlot(s.Value))
 			c.Slots = append(c.Slots, s.Slot)
 		}

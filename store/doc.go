@@ -9,9 +9,9 @@
 // record and says how much it cut. It refuses, with a CorruptError, a log in which
 // a later record proves that a damaged or missing one had been durable.
 //
-// DB is the archive of sealed blocks over Pebble. Every block is one atomic batch
-// and no write waits for the disk: after a crash DB holds a prefix of the blocks
-// that were written, and the owner replays the rest from the WAL. Before it
+// DB is the archive of sealed blocks over Pebble. A block is there as a
+// whole or not at all, and no write waits for the disk: after a crash DB holds a prefix of
+// the blocks that were written, and the owner replays the rest from the WAL. Before it
 // truncates the WAL the owner calls DB.Sync.
 //
 // Dir is a locked data directory with both in it.

@@ -253,6 +253,16 @@ func (n *Node) checkDisk() error {
 	return nil
 }
 
+// hurry reports whether something waits for the writer.
+func (n *Node) hurry() bool {
+	select {
+	case <-n.stopWrites:
+		return true
+	default:
+		return len(n.writes) > 0
+	}
+}
+
 func (n *Node) write(r *recentBlock) error {
 	if err := n.checkDisk(); err != nil {
 		return err
@@ -261,7 +271,7 @@ func (n *Node) write(r *recentBlock) error {
 	for i, m := range r.minis {
 		sigs[i] = m.Signature
 	}
-	if err := n.store.WriteBlock(r.block, sigs, r.diff); err != nil {
+	if err := n.store.WriteBlock(r.block, sigs, r.diff, newPace(n.hurry).rest); err != nil {
 		return fmt.Errorf("write block %d: %w", r.block.Number(), err)
 	}
 	n.state.Written(r.state.Version())

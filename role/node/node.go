@@ -217,7 +217,7 @@ func (n *Node) writeGenesis() error {
 	scratch := state.NewTrie()
 	scratch.Apply(diff)
 	block := exec.GenesisBlock(n.Genesis, scratch.Root(), scratch.StorageRoot(chain.MessagePasserAddr))
-	if err := n.store.WriteBlock(block, nil, diff); err != nil {
+	if err := n.store.WriteBlock(block, nil, diff, nil); err != nil {
 		return fmt.Errorf("write genesis: %w", err)
 	}
 	return n.store.Sync()
