@@ -252,6 +252,23 @@ func FuzzUnmarshalReceipt(f *testing.F) {
 		if err == nil && !bytes.Equal(r.MarshalBinary(), raw) {
 			t.Fatalf("%x decodes, but encodes as %x", raw, r.MarshalBinary())
 		}
+		if err != nil {
+			return
+		}
+		r.Bloom = LogsBloom(r.Logs)
+		list := AppendStoredReceipts(nil, []*Receipt{r, r})
+		var stored [][]byte
+		if err := rlp.DecodeBytes(list, &stored); err != nil || len(stored) != 2 || len(list) != StoredReceiptsSize([]*Receipt{r, r}) {
+			t.Fatalf("%x: stored as %x (%v)", raw, list, err)
+		}
+		for _, again := range [][]byte{stored[1], r.MarshalBinary()} {
+			if back, err := UnmarshalStoredReceipt(again); err != nil || !bytes.Equal(back.MarshalBinary(), r.MarshalBinary()) {
+				t.Fatalf("%x: stored as %x, which is %v (%v)", raw, again, back, err)
+			}
+		}
+		if _, err := UnmarshalReceipt(stored[0]); err == nil {
+			t.Fatalf("%x: without bloom it passes for the consensus encoding", stored[0])
+		}
 	})
 }
 

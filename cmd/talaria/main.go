@@ -8,7 +8,6 @@ import (
 	"log/slog"
 	"os"
 	"os/signal"
-	"runtime/debug"
 	"strings"
 	"syscall"
 
@@ -31,18 +30,16 @@ func (e usageError) Error() string { return e.err.Error() }
 
 func usagef(format string, args ...any) error { return usageError{fmt.Errorf(format, args...)} }
 
-// gcPercent lets the heap grow to three and a half times of what is alive before it is
-// collected: at full load a collection takes a tenth of the processors, and shows in the
-// slowest answers. GOGC in the environment decides otherwise.
-const gcPercent = 250
-
 func main() {
+	stopCollecting := func() {}
 	if os.Getenv("GOGC") == "" {
-		debug.SetGCPercent(gcPercent)
+		stopCollecting = collectEarly()
 	}
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	defer stop()
-	os.Exit(run(ctx, os.Args, os.Stdout, os.Stderr))
+	code := run(ctx, os.Args, os.Stdout, os.Stderr)
+	stop()
+	stopCollecting()
+	os.Exit(code)
 }
 
 // run is main with its surroundings passed in; it returns the exit code.
