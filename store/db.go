@@ -11,6 +11,7 @@ import (
 
 	"github.com/cockroachdb/pebble/v2"
 	"github.com/cockroachdb/pebble/v2/bloom"
+	pebblefs "github.com/cockroachdb/pebble/v2/vfs"
 )
 
 // ErrNotFound is wrapped by every read of something that the store does not hold.
@@ -70,8 +71,11 @@ func Open(path string, opts Options) (*DB, error) {
 	cache := pebble.NewCache(opts.CacheBytes)
 	defer cache.Unref() // Pebble holds its own reference
 	log := pebbleLog{log: opts.Log, fatal: opts.Fatal}
+	fs, events := &restingFS{FS: pebblefs.Default}, log.events()
+	fs.watch(events)
 	o := &pebble.Options{
-		EventListener:              log.events(),
+		FS:                         fs,
+		EventListener:              events,
 		Cache:                      cache,
 		FormatMajorVersion:         pebble.FormatValueSeparation,
 		MemTableSize:               dbMemTableBytes,
