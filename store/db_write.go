@@ -33,8 +33,8 @@ type changeRecord struct {
 
 // WriteBlock adds the block behind the newest one (number 0 first), with the
 // signatures of its mini-blocks and what it changed in the state. Readers see all of it
-// or nothing, also after a crash: pieces of transactions and receipts go first, and the
-// batch that makes it the newest last. It does not wait for the disk: see Sync.
+// or nothing, also after a crash: pieces of transactions and receipts go first, and last
+// the batch with the rest that makes it the newest. It does not wait for the disk: see Sync.
 //
 // between, if not nil, is called between parts of the work, each of a fraction of a
 // millisecond: a large block is much work, and what makes the next one has no time to
@@ -48,8 +48,9 @@ func (db *DB) WriteBlock(b *chain.Block, sigs []chain.Signature, diff state.Diff
 	if between == nil {
 		between = func() {}
 	}
-	for first := 0; first < len(b.Txs); first += pieceTxs {
-		end := min(first+pieceTxs, len(b.Txs))
+	first := 0
+	for ; len(b.Txs)-first > pieceTxs; first += pieceTxs {
+		end := first + pieceTxs
 		err := db.commit(func(w *writer) { w.piece(number, first, b.Txs[first:end], b.Receipts[first:end]) })
 		if err != nil {
 			return fail(err)
@@ -57,6 +58,9 @@ func (db *DB) WriteBlock(b *chain.Block, sigs []chain.Signature, diff state.Diff
 		between()
 	}
 	err := db.commit(func(w *writer) {
+		if first < len(b.Txs) {
+			w.piece(number, first, b.Txs[first:], b.Receipts[first:])
+		}
 		w.block(b, sigs)
 		w.state(db, number, diff, between)
 		w.set(keyHead, be64(number))

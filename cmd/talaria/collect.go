@@ -30,7 +30,7 @@ func collectEarly() (stop func()) {
 	done.Go(func() {
 		ticker := time.NewTicker(heapInterval)
 		defer ticker.Stop()
-		heap := []metrics.Sample{{Name: "/memory/classes/heap/objects:bytes"}, {Name: "/gc/heap/goal:bytes"}}
+		heap := []metrics.Sample{{Name: "/memory/classes/heap/objects:bytes"}, {Name: "/gc/heap/goal:bytes"}, {Name: "/gc/heap/live:bytes"}}
 		for {
 			select {
 			case <-end:
@@ -38,7 +38,7 @@ func collectEarly() (stop func()) {
 			case <-ticker.C:
 			}
 			metrics.Read(heap)
-			if isEarly(heap[0].Value.Uint64(), heap[1].Value.Uint64()) {
+			if isEarly(heap[0].Value.Uint64(), heap[1].Value.Uint64(), heap[2].Value.Uint64()) {
 				runtime.GC() // beside everybody else, and returns at its end
 			}
 		}
@@ -49,7 +49,8 @@ func collectEarly() (stop func()) {
 	}
 }
 
-// isEarly reports whether a collection is to begin.
-func isEarly(heap, goal uint64) bool {
-	return goal >= earlyFrom && float64(heap) >= earlyShare*float64(goal)
+// isEarly reports whether a collection is to begin: not if it would find little, because
+// GOMEMLIMIT holds the goal close to what was alive.
+func isEarly(heap, goal, live uint64) bool {
+	return goal >= earlyFrom && float64(heap) >= earlyShare*float64(goal) && heap >= 2*live
 }

@@ -10,16 +10,17 @@ import (
 
 func TestACollectionBeginsBeforeItsGoal(t *testing.T) {
 	for _, c := range []struct {
-		heap, goal uint64
-		want       bool
+		heap, goal, live uint64
+		want             bool
 	}{
-		{heap: 30 << 20, goal: 32 << 20, want: false}, // small: the runtime's own business
-		{heap: 69 << 20, goal: 100 << 20, want: false},
-		{heap: 71 << 20, goal: 100 << 20, want: true},
-		{heap: 120 << 20, goal: 100 << 20, want: true},
+		{heap: 30 << 20, goal: 32 << 20, live: 6 << 20, want: false}, // small: the runtime's own business
+		{heap: 69 << 20, goal: 100 << 20, live: 20 << 20, want: false},
+		{heap: 71 << 20, goal: 100 << 20, live: 20 << 20, want: true},
+		{heap: 120 << 20, goal: 100 << 20, live: 20 << 20, want: true},
+		{heap: 90 << 20, goal: 100 << 20, live: 80 << 20, want: false}, // a memory limit
 	} {
-		if got := isEarly(c.heap, c.goal); got != c.want {
-			t.Errorf("heap of %d with goal %d: %t", c.heap, c.goal, got)
+		if got := isEarly(c.heap, c.goal, c.live); got != c.want {
+			t.Errorf("heap of %d with goal %d and %d alive: %t", c.heap, c.goal, c.live, got)
 		}
 	}
 }
