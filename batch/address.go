@@ -110,75 +110,93 @@ func (m *definitions) code(c *column, d definition, txs int) definition {
 // define chooses the definitions of addresses: as few literal ones as it finds.
 // senders[i] is who signed transaction i, zero if it cannot be a source.
 func (a *addresses) define(senders []common.Address) []definition {
-	defs := make([]definition, a.count)
-	done := make([]bool, a.count)
+	s := newSearch(a, senders)
+	for n := range s.defs {
+		if !s.signs[n] {
+			s.settle(uint32(n), 0)
+		}
+	}
+	s.follow()
+	for n := range s.defs { // who is left waits for each other, or for itself
+		if !s.done[n] {
+			s.settle(uint32(n), 0)
+			s.follow()
+		}
+	}
+	return s.defs
+}
 
-	// left[tx] is how many gaps of it are open; uses are the transactions by number.
-	left := make([]uint32, len(senders))
-	first := make([]uint32, a.count+1)
+// search finds an order in which senders can be recovered: a transaction whose
+// addresses are all settled settles its sender.
+type search struct {
+	senders []int64 // number of each transaction's sender, -1 without one
+	defs    []definition
+	done    []bool
+	signs   []bool // whether a transaction could be the source
+
+	uses  []uint32 // transactions in which a number stands: those from first[n] to first[n+1]
+	first []uint32
+	left  []uint32 // addresses of a transaction that are not settled
+	level []uint8  // the highest of a transaction's addresses
+	ready []uint32 // transactions with nothing left
+	count int      // addresses with a source
+}
+
+func newSearch(a *addresses, senders []common.Address) *search {
+	s := &search{
+		senders: make([]int64, len(senders)),
+		defs:    make([]definition, a.count), done: make([]bool, a.count), signs: make([]bool, a.count),
+		uses: make([]uint32, len(a.gaps)), first: make([]uint32, a.count+1),
+		left: make([]uint32, len(senders)), level: make([]uint8, len(senders)),
+	}
+	for tx, from := range senders {
+		s.senders[tx] = -1
+		if n, ok := a.index[from]; ok && from != (common.Address{}) {
+			s.senders[tx], s.signs[n] = int64(n), true
+		}
+	}
 	for _, g := range a.gaps {
-		left[g.at]++
-		first[g.number+1]++
+		s.left[g.at]++
+		s.first[g.number+1]++
 	}
 	for i := range a.count {
-		first[i+1] += first[i]
+		s.first[i+1] += s.first[i]
 	}
-	uses, next := make([]uint32, len(a.gaps)), slices.Clone(first)
+	next := slices.Clone(s.first)
 	for _, g := range a.gaps {
-		uses[next[g.number]] = g.at
+		s.uses[next[g.number]] = g.at
 		next[g.number]++
 	}
-	// Who signed nothing is literal; so is one whose transactions wait for itself.
-	wanted := make([]bool, a.count)
-	for _, s := range senders {
-		if s != (common.Address{}) {
-			if n, ok := a.index[s]; ok {
-				wanted[n] = true
-			}
-		}
-	}
-	var ready []uint32 // transactions without gaps
-	level := make([]uint8, len(senders))
-	settle := func(number uint32, at uint8) {
-		done[number], defs[number].level = true, at
-		for _, tx := range uses[first[number]:first[number+1]] {
-			level[tx] = max(level[tx], at)
-			if left[tx]--; left[tx] == 0 {
-				ready = append(ready, tx)
-			}
-		}
-	}
-	for tx, n := range left {
+	for tx, n := range s.left {
 		if n == 0 {
-			ready = append(ready, uint32(tx))
+			s.ready = append(s.ready, uint32(tx))
 		}
 	}
-	signed := 0
-	follow := func() {
-		for ; len(ready) > 0; ready = ready[1:] {
-			tx := ready[0]
-			n, ok := a.index[senders[tx]]
-			if !ok || done[n] || !wanted[n] || level[tx] == maxLevel || signed == MaxSignedAddresses {
-				continue
-			}
-			signed++
-			defs[n].source = tx
-			settle(n, level[tx]+1)
+	return s
+}
+
+func (s *search) settle(number uint32, level uint8) {
+	s.done[number], s.defs[number].level = true, level
+	for _, tx := range s.uses[s.first[number]:s.first[number+1]] {
+		s.level[tx] = max(s.level[tx], level)
+		if s.left[tx]--; s.left[tx] == 0 {
+			s.ready = append(s.ready, tx)
 		}
 	}
-	for n := range a.count {
-		if !wanted[n] {
-			settle(uint32(n), 0)
+}
+
+// follow settles the senders of transactions that are ready.
+func (s *search) follow() {
+	for ; len(s.ready) > 0; s.ready = s.ready[1:] {
+		tx := s.ready[0]
+		n := s.senders[tx]
+		if n < 0 || s.done[n] || s.level[tx] == maxLevel || s.count == MaxSignedAddresses {
+			continue
 		}
+		s.count++
+		s.defs[n].source = tx
+		s.settle(uint32(n), s.level[tx]+1)
 	}
-	follow()
-	for n := range a.count {
-		if !done[n] {
-			settle(uint32(n), 0)
-			follow()
-		}
-	}
-	return defs
 }
 
 // resolve finds the addresses: literal ones are given, in order. txs are the

@@ -41,8 +41,8 @@ func main() {
 
 func run(blocks, txs, accounts int, spread bool, path string) error {
 	var sets []set
-	fmt.Printf("%-42s %10s %10s %12s %12s\n", "", "channel", "blob space", "encoding", "decoding")
-	fmt.Printf("%-42s %10s %10s %12s %12s\n", "", "B/tx", "B/tx", "tx/s", "tx/s")
+	fmt.Printf("%-42s %10s %10s %10s %12s %12s\n", "", "raw", "channel", "blob space", "encoding", "decoding")
+	fmt.Printf("%-42s %10s %10s %10s %12s %12s\n", "", "B/tx", "B/tx", "B/tx", "tx/s", "tx/s")
 	for _, l := range workloads {
 		w, err := newWorld(accounts, spread)
 		if err != nil {
@@ -112,7 +112,8 @@ func measure(name string, blocks []batch.Block) error {
 	}
 	n := float64(txs)
 	space := float64(payload) / float64(batch.MaxBlobPayload) * batch.BlobBytes
-	fmt.Printf("%-42s %10.2f %10.2f %12.0f %12.0f\n", name, float64(len(ch.Data))/n, space/n, n/encoding.Seconds(), n/decoding.Seconds())
+	raw := float64(ch.Header.RawBytes) / n
+	fmt.Printf("%-42s %10.2f %10.2f %10.2f %12.0f %12.0f\n", name, raw, float64(len(ch.Data))/n, space/n, n/encoding.Seconds(), n/decoding.Seconds())
 	return nil
 }
 
