@@ -55,8 +55,8 @@ type encoded struct {
 	proofs      [][]kzg4844.Proof // by blob, 128 each
 }
 
-// encode commits to blobs and proves every cell. It costs a quarter of a second of one
-// processor a blob.
+// encode commits to blobs and proves every cell, which is most of a disperser's work
+// (BenchmarkBlob).
 func encode(blobs []kzg4844.Blob) (*encoded, error) {
 	out := new(encoded)
 	for i := range blobs {

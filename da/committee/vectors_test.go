@@ -50,8 +50,11 @@ func TestContractVectors(t *testing.T) {
 			members.Operators = append(members.Operators, Operator{Key: key.Public(), Weight: 1})
 		}
 	}
+	elsewhere := PossessionMessage(vectorChain, vectorRegistry(), vectorAccount(1), keys[0].Public())
+	second := keys[0].Prove(elsewhere[:]).Bytes()
 	constant("KEYS", allKeys)
 	constant("PROOFS", allProofs)
+	constant("KEY_0_FOR_ACCOUNT_1", second[:])
 
 	s := da.Statement{Epoch: 1, Expiry: 2_000_000_000, Length: da.BlobDataBytes + 1, Commitments: make([]kzg4844.Commitment, 2)}
 	s.Commitments[0][0], s.Commitments[1][0] = 0xc0, 0xc0

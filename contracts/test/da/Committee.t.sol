@@ -72,6 +72,13 @@ abstract contract CommitteeBase is Base {
     }
 }
 
+/// @notice A registry that takes keys without proofs, to be filled.
+contract WideRegistry is OperatorRegistry {
+    function put(address operator, bytes memory publicKey) external {
+        operators[operator].publicKey = publicKey;
+    }
+}
+
 contract OperatorRegistryTest is CommitteeBase {
     function test_operatorsRegisterAndEpochsFreezeThem() public {
         sealSeven();
@@ -135,7 +142,23 @@ contract OperatorRegistryTest is CommitteeBase {
     function test_aKeyHasOneOwner() public {
         register(0);
         register(0); // again: the same owner may
-        vm.assertEq(registry.operatorOf(account(0)).publicKey, key(0), "key");
+        vm.prank(account(1));
+        vm.expectRevert(abi.encodeWithSelector(OperatorRegistry.KeyTaken.selector, account(0)));
+        registry.register(account(1), key(0), Vectors.KEY_0_FOR_ACCOUNT_1, "http://a");
+    }
+
+    function test_gasOfSealingTheLargestCommittee() public {
+        vm.etch(address(registry), address(new WideRegistry()).code);
+        WideRegistry wide = WideRegistry(address(registry));
+        for (uint256 i = 0; i <= 120; ++i) {
+            wide.put(account(i), key(i % 7));
+            if (i == 120) vm.expectRevert(abi.encodePacked(OperatorRegistry.CommitteeFull.selector));
+            wide.setWeight(account(i), 1);
+        }
+        uint256 before = gasleft();
+        wide.sealEpoch();
+        vm.assertTrue(before - gasleft() < 2 ** 24 - 21_000, "sealing fits a transaction (EIP-7825)");
+        vm.assertEq(wide.snapshot(1).length, 1 + 120 * 200, "length of the snapshot");
     }
 
     function test_urlsHaveALength() public {
