@@ -114,6 +114,9 @@ func (c *Client) ChainID() *big.Int { return new(big.Int).Set(c.chainID) }
 // neither retried nor checked.
 func (c *Client) Eth() *ethclient.Client { return c.eth }
 
+// BlobBaseFee is what a unit of blob gas costs in the block with the header, in wei.
+func (c *Client) BlobBaseFee(h *types.Header) *big.Int { return c.fees.of(h) }
+
 // HeaderByNumber is the canonical header at a height.
 func (c *Client) HeaderByNumber(ctx context.Context, number uint64) (*types.Header, error) {
 	what := fmt.Sprintf("get L1 header %d", number)

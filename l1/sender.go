@@ -48,6 +48,9 @@ type Request struct {
 	Data  []byte
 	Gas   uint64 // 0: estimated, with a fifth to spare
 	Blobs []Blob // at most MaxBlobsPerTx
+	// Nonce is the only one that the transaction may have; nil: the account's next. If it
+	// is used, the error wraps ErrNonceTaken.
+	Nonce *uint64
 }
 
 // NewSender sends through c, which stays the caller's to close.
@@ -169,7 +172,7 @@ func (p *Pending) settle() {
 func (p *Pending) first(ctx context.Context, req *Request) error {
 	s := p.sender
 	for reloads := 0; ; {
-		nonce, err := s.nextNonce(ctx)
+		nonce, err := s.nonceFor(ctx, req)
 		if err != nil {
 			return err
 		}
@@ -193,6 +196,10 @@ func (p *Pending) first(ctx context.Context, req *Request) error {
 				s.setNonce(nonce+1, rerr == nil)
 				return rerr
 			}
+			if req.Nonce != nil {
+				s.setNonce(0, false)
+				return fmt.Errorf("nonce %d: %w", nonce, ErrNonceTaken)
+			}
 			reloads++
 			s.setNonce(0, false)
 			continue
@@ -210,6 +217,13 @@ func (p *Pending) first(ctx context.Context, req *Request) error {
 			return errors.Join(serr, err)
 		}
 	}
+}
+
+func (s *Sender) nonceFor(ctx context.Context, req *Request) (uint64, error) {
+	if req.Nonce != nil {
+		return *req.Nonce, nil
+	}
+	return s.nextNonce(ctx)
 }
 
 func (s *Sender) nextNonce(ctx context.Context) (uint64, error) {

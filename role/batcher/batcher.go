@@ -2,15 +2,17 @@ package batcher
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"log/slog"
+	"math/big"
+	"sync"
 	"time"
 
 	"github.com/ethereum/go-ethereum/common"
 
 	"github.com/talaria-l2/talaria/batch"
 	"github.com/talaria-l2/talaria/chain"
+	"github.com/talaria-l2/talaria/da"
 )
 
 // Chain is what a batcher reads of the chain.
@@ -21,50 +23,126 @@ type Chain interface {
 
 // Tracker says how far L1 holds the chain.
 type Tracker interface {
+	// Safe is the newest block that derivation has found on L1, and the newest L1 block
+	// that it has read; zero before the first.
 	Safe() (block, l1Tip uint64)
 }
 
-// Sender sends blobs to L1 in one transaction and returns the number of the L1 block
-// that includes it.
-type Sender interface {
-	SendBlobs(ctx context.Context, to common.Address, blobs []*batch.Blob) (l1Block uint64, err error)
+// L1 is where batches go. Errors that wrap l1.ErrUnavailable and others are all tried
+// again.
+type L1 interface {
+	// Head is the number of the newest L1 block.
+	Head(ctx context.Context) (uint64, error)
+	// Nonces are the batcher's next nonce after the newest L1 block, and after the
+	// transactions that L1's pool holds of it.
+	Nonces(ctx context.Context) (latest, pending uint64, err error)
+	// Prices are the fees of the newest L1 block, in wei.
+	Prices(ctx context.Context) (Prices, error)
+	// Send posts a transaction with that nonce and returns the number of the L1 block
+	// that includes it. It raises the price of one that is stuck.
+	Send(ctx context.Context, tx Tx) (l1Block uint64, err error)
 }
+
+// Tx is a transaction that carries a batch, or says where one is.
+type Tx struct {
+	To    common.Address
+	Nonce uint64
+	Data  []byte
+	Blobs []*batch.Blob // at most da.MaxBlobsPerTx
+}
+
+// Prices are what L1 asks for, in wei per unit of gas.
+type Prices struct{ BaseFee, BlobBaseFee *big.Int }
 
 // Options of a batcher. The zero value of a field means its default.
 type Options struct {
-	Chain    Chain
-	Tracker  Tracker
-	Sender   Sender
-	Inbox    common.Address
-	Interval time.Duration // between batches of a quiet chain [4 s]
+	Chain   Chain
+	Tracker Tracker
+	L1      L1
+	Inbox   common.Address
+	// Layer keeps the data where L1 holds commitments only; nil: L1 holds the data.
+	// While it fails, the data go to L1.
+	Layer da.Store
+	// Certifier is the contract that certificates of a committee are sent to.
+	Certifier common.Address
+
+	MaxAge   time.Duration // that a block waits for others to share its transaction [4 s]
 	MaxBlobs int           // per transaction, 1..6 [6]
-	// LostAfter is how many L1 blocks a batch may stay unseen by derivation before it
-	// is sent again [12].
+	Place    Place         // [Cheapest]
+	// LostAfter is how many L1 blocks a batch may stay unseen by derivation before its
+	// blocks are sent again [12].
 	LostAfter uint64
-	Log       *slog.Logger
+	// Patience is how long transactions of an earlier run are waited for before others
+	// replace them [1 min].
+	Patience time.Duration
+	// FallBack is how long Layer may fail before a batch goes to L1 instead [30 s].
+	FallBack time.Duration
+	Log      *slog.Logger // [slog.Default()]
 }
+
+// Place says what carries data on L1.
+type Place int
+
+// Places.
+const (
+	Cheapest Place = iota // whatever costs less at the moment
+	InBlobs
+	InCalldata
+)
 
 // Batcher posts one chain.
 type Batcher struct {
-	opts   Options
-	posted uint64 // newest block sent
-	in     uint64 // L1 block that includes it
-	sent   bool
+	opts Options
+
+	// Of the loop.
+	resumed bool
+	goal    uint64    // L1 block to be read before the first batch
+	waiting time.Time // since when transactions of an earlier run are waited for
+	nonce   uint64    // of the next transaction
+	open    *filling  // nil: nothing gathered
+	sent    *sent     // nil: nothing is on its way to derivation
+	failing time.Time // since when nothing can be posted; zero: it can
+	warned  time.Time
+	layer   time.Time // since when Layer fails
+
+	mu     sync.Mutex
+	status Status
 
 	cancel context.CancelFunc
 	done   chan struct{}
 }
 
+// sent is what L1 includes and derivation has not found yet.
+type sent struct {
+	last uint64 // newest block
+	in   uint64 // L1 block
+}
+
+// Status is how far a batcher is.
+type Status struct {
+	Posted  uint64 // newest block in an included transaction of this run
+	Batches uint64 // sent by this run
+	Bytes   uint64 // of channels
+	Blobs   uint64
+	Failing error // why nothing can be posted at the moment
+}
+
 // Start begins to post what L1 does not hold.
 func Start(opts Options) *Batcher {
-	if opts.Interval == 0 {
-		opts.Interval = 4 * time.Second
+	if opts.MaxAge == 0 {
+		opts.MaxAge = 4 * time.Second
 	}
 	if opts.MaxBlobs == 0 {
-		opts.MaxBlobs = 6
+		opts.MaxBlobs = da.MaxBlobsPerTx
 	}
 	if opts.LostAfter == 0 {
 		opts.LostAfter = 12
+	}
+	if opts.Patience == 0 {
+		opts.Patience = time.Minute
+	}
+	if opts.FallBack == 0 {
+		opts.FallBack = 30 * time.Second
 	}
 	if opts.Log == nil {
 		opts.Log = slog.Default()
@@ -82,9 +160,19 @@ func (b *Batcher) Close() {
 	<-b.done
 }
 
+// Status tells how far the batcher is.
+func (b *Batcher) Status() Status {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.status
+}
+
+// minTick bounds how often the chain is looked at.
+const minTick = 10 * time.Millisecond
+
 func (b *Batcher) run(ctx context.Context) {
 	defer close(b.done)
-	ticker := time.NewTicker(b.opts.Interval)
+	ticker := time.NewTicker(max(b.opts.MaxAge/8, minTick))
 	defer ticker.Stop()
 	for {
 		select {
@@ -92,78 +180,60 @@ func (b *Batcher) run(ctx context.Context) {
 			return
 		case <-ticker.C:
 		}
-		for {
-			more, err := b.post(ctx)
-			if err != nil && ctx.Err() == nil {
-				b.opts.Log.Warn("batch not posted; trying again", "from", b.next(), "err", err)
-			}
-			if err != nil || !more {
-				break
+		for more := true; more && ctx.Err() == nil; {
+			var err error
+			if more, err = b.step(ctx); ctx.Err() == nil {
+				b.note(err)
 			}
 		}
 	}
 }
 
-// next is the first block that needs posting.
-func (b *Batcher) next() uint64 {
-	safe, tip := b.opts.Tracker.Safe()
-	if b.sent && b.posted > safe && tip <= b.in+b.opts.LostAfter {
-		return b.posted + 1
+// step goes on as far as it can without waiting for blocks or time; more asks for
+// another.
+func (b *Batcher) step(ctx context.Context) (more bool, err error) {
+	if b.lost() {
+		b.resumed, b.nonce = false, 0
 	}
-	return safe + 1
-}
-
-// post sends one channel; more says that it was full.
-func (b *Batcher) post(ctx context.Context) (more bool, err error) {
-	if _, tip := b.opts.Tracker.Safe(); tip == 0 {
-		return false, nil // derivation has not started: what L1 holds is not known
+	if !b.resumed {
+		if err := b.resume(ctx); err != nil || !b.resumed {
+			return false, err
+		}
 	}
-	builder, err := batch.NewChannelBuilder(batch.BuilderSettings{TargetBytes: b.opts.MaxBlobs * batch.MaxFrameData})
+	full, err := b.gather(ctx)
 	if err != nil {
+		b.open = nil
 		return false, err
 	}
-	number := b.next()
-	for ; ; number++ {
-		block, err := b.opts.Chain.BlockByNumber(ctx, number)
-		if err != nil {
-			return false, err
-		}
-		if block == nil {
-			break
-		}
-		in, err := batch.FromBlock(block)
-		if err != nil {
-			return false, err
-		}
-		err = builder.Add(&in, block.Header.ParentHash, block.Hash())
-		if errors.Is(err, batch.ErrFull) {
-			more = true
-			break
-		}
-		if err != nil {
-			return false, err
-		}
-	}
-	if builder.Blocks() == 0 {
+	if b.open == nil || !full && time.Since(b.open.since) < b.opts.MaxAge {
 		return false, nil
 	}
-	blocks, raw := builder.Blocks(), builder.RawBytes()
-	channel, err := builder.Close()
-	if err != nil {
-		return false, err
+	batch := b.open
+	if err := b.post(ctx, batch); err != nil {
+		return false, fmt.Errorf("post blocks %d to %d: %w", batch.first, batch.last(), err)
 	}
-	txs, err := channel.Txs(b.opts.MaxBlobs)
-	if err != nil {
-		return false, err
-	}
-	for _, blobs := range txs {
-		in, err := b.opts.Sender.SendBlobs(ctx, b.opts.Inbox, blobs)
-		if err != nil {
-			return false, fmt.Errorf("post blocks up to %d: %w", number-1, err)
+	return full, nil
+}
+
+// note logs what stands in the way: once when it begins, once a minute, and when it is
+// over.
+func (b *Batcher) note(err error) {
+	b.mu.Lock()
+	b.status.Failing = err
+	b.mu.Unlock()
+	now := time.Now()
+	switch {
+	case err == nil && !b.failing.IsZero():
+		b.opts.Log.Info("batches are posted again", "after", now.Sub(b.failing).Round(time.Second))
+		b.failing, b.warned = time.Time{}, time.Time{}
+	case err == nil:
+	default:
+		if b.failing.IsZero() {
+			b.failing = now
 		}
-		b.in = in
+		if now.Sub(b.warned) >= time.Minute {
+			b.warned = now
+			b.opts.Log.Warn("batch not posted; trying again", "err", err)
+		}
 	}
-	b.posted, b.sent = number-1, true
-	b.opts.Log.Debug("batch posted", "blocks", blocks, "last", b.posted, "l1Block", b.in, "raw", raw, "compressed", len(channel.Data))
-	return more, nil
 }

@@ -1,0 +1,166 @@
+package batcher
+
+import (
+	"context"
+	"math/big"
+	"time"
+
+	"github.com/talaria-l2/talaria/batch"
+	"github.com/talaria-l2/talaria/da"
+)
+
+// post closes the batch and sends it. Whatever the outcome, the batch is over: what L1
+// does not hold is gathered again.
+func (b *Batcher) post(ctx context.Context, f *filling) error {
+	b.open = nil
+	last := f.last()
+	channel, err := f.builder.Close()
+	if err != nil {
+		return err
+	}
+	txs, err := b.load(ctx, channel)
+	if err != nil {
+		return err
+	}
+	for i := range txs {
+		tx := &txs[i]
+		tx.Nonce = b.nonce
+		in, err := b.opts.L1.Send(ctx, *tx)
+		if err != nil {
+			// Whether it is included or not will be found by reading L1.
+			b.resumed = false
+			return err
+		}
+		b.nonce++
+		b.sent = &sent{last: last, in: in}
+		b.mu.Lock()
+		b.status.Blobs += uint64(len(tx.Blobs))
+		b.mu.Unlock()
+	}
+	b.mu.Lock()
+	b.status.Posted = last
+	b.status.Batches++
+	b.status.Bytes += uint64(len(channel.Data))
+	b.mu.Unlock()
+	b.opts.Log.Debug("batch posted", "first", f.first, "last", last, "l1Block", b.sent.in, "bytes", len(channel.Data), "transactions", len(txs))
+	return nil
+}
+
+// load makes the transactions of a channel: one, unless a single block is larger than
+// that.
+func (b *Batcher) load(ctx context.Context, channel *batch.Channel) ([]Tx, error) {
+	if b.opts.Layer != nil {
+		txs, err := b.delegate(ctx, channel)
+		if err == nil {
+			b.layer = time.Time{}
+			return txs, nil
+		}
+		if ctx.Err() != nil {
+			return nil, err
+		}
+		if b.layer.IsZero() {
+			b.layer = time.Now()
+		}
+		if da.Transient(err) && time.Since(b.layer) < b.opts.FallBack {
+			return nil, err
+		}
+		b.opts.Log.Warn("data layer fails: this batch goes to L1 itself", "since", b.layer.Format(time.RFC3339), "err", err)
+	}
+	inBlobs := b.opts.Place != InCalldata
+	if b.opts.Place == Cheapest {
+		p, err := b.opts.L1.Prices(ctx)
+		if err != nil {
+			return nil, err
+		}
+		inBlobs = p.preferBlobs(len(channel.Data))
+	}
+	if inBlobs {
+		return b.blobs(channel)
+	}
+	return b.calldata(channel)
+}
+
+// delegate gives the data to the layer and makes transactions of its commitments.
+func (b *Batcher) delegate(ctx context.Context, channel *batch.Channel) ([]Tx, error) {
+	frames, err := channel.Frames(min(b.opts.Layer.Limit()-batch.FrameOverhead, batch.MaxFrameData))
+	if err != nil {
+		return nil, err
+	}
+	var txs []Tx
+	var data []byte
+	flush := func() error {
+		c, err := b.opts.Layer.Put(ctx, data)
+		if err != nil {
+			return err
+		}
+		data = nil
+		tx := Tx{To: b.opts.Inbox, Data: c.Bytes()}
+		if certificate, ok := c.(*da.Certificate); ok {
+			tx = Tx{To: b.opts.Certifier, Data: da.CertifyCall(certificate)}
+		}
+		txs = append(txs, tx)
+		return nil
+	}
+	for i := range frames {
+		more, err := batch.EncodeCalldata(frames[i : i+1])
+		if err != nil {
+			return nil, err
+		}
+		more = more[1:] // without the byte that says calldata
+		if len(data)+len(more) > min(b.opts.Layer.Limit(), maxDelegated) {
+			if err := flush(); err != nil {
+				return nil, err
+			}
+		}
+		data = append(data, more...)
+	}
+	return txs, flush()
+}
+
+// maxDelegated bounds the data behind one commitment in bytes.
+const maxDelegated = 4 << 20
+
+func (b *Batcher) blobs(channel *batch.Channel) ([]Tx, error) {
+	groups, err := channel.Txs(b.opts.MaxBlobs)
+	if err != nil {
+		return nil, err
+	}
+	txs := make([]Tx, len(groups))
+	for i, blobs := range groups {
+		txs[i] = Tx{To: b.opts.Inbox, Blobs: blobs}
+	}
+	return txs, nil
+}
+
+func (b *Batcher) calldata(channel *batch.Channel) ([]Tx, error) {
+	frames, err := channel.Frames(batch.MaxCalldataFrameData)
+	if err != nil {
+		return nil, err
+	}
+	txs := make([]Tx, len(frames))
+	for i := range frames {
+		data, err := batch.EncodeCalldata(frames[i : i+1])
+		if err != nil {
+			return nil, err
+		}
+		txs[i] = Tx{To: b.opts.Inbox, Data: data}
+	}
+	return txs, nil
+}
+
+// Gas of L1 transactions.
+const (
+	txGas        = 21_000
+	calldataGas  = 40 // a byte: EIP-7623's floor; compressed bytes are hardly ever zero
+	blobGas      = 1 << 17
+	blobDataSize = batch.MaxFrameData
+)
+
+// preferBlobs reports whether size bytes cost no more in blobs than in calldata.
+func (p Prices) preferBlobs(size int) bool {
+	parts := func(of int) int64 { return int64((size + of - 1) / of) }
+	calldata := new(big.Int).Mul(p.BaseFee, big.NewInt(calldataGas*int64(size)+txGas*parts(batch.MaxCalldataFrameData)))
+	blobs := new(big.Int).Mul(p.BlobBaseFee, big.NewInt(blobGas*parts(blobDataSize)))
+	blobs.Add(blobs, new(big.Int).Mul(p.BaseFee, big.NewInt(txGas*parts(blobDataSize*da.MaxBlobsPerTx))))
+	return blobs.Cmp(calldata) <= 0
+}
