@@ -33,7 +33,7 @@ func devnetCommand() *cli.Command {
 			&cli.Uint64Flag{Name: "miniblock-ms", Value: 10, Usage: "a mini-block is cut at the latest after so long, 1..1000", Sources: env("MINIBLOCK_MS")},
 			&cli.Uint64Flag{Name: "miniblock-min-ms", Value: 1, Usage: "and not before so long, 1..miniblock-ms", Sources: env("MINIBLOCK_MIN_MS")},
 			&cli.Uint64Flag{Name: "queue", Value: 16_384, Usage: "transactions that wait for execution, 1..1000000; more are refused with -32005", Sources: env("QUEUE")},
-			&cli.Uint64Flag{Name: "batch-ms", Value: 4000, Usage: "how often a quiet chain posts to L1, 100..3600000; 0: never, so that safe and finalized stay where they are", Sources: env("BATCH_MS")},
+			&cli.Uint64Flag{Name: "batch-ms", Value: 4000, Usage: "how long a block waits for others to share its L1 transaction, 100..3600000; 0: nothing is posted, so that safe and finalized stay where they are", Sources: env("BATCH_MS")},
 			&cli.StringFlag{Name: "durability", Value: "disk", Usage: "disk: acknowledge after fdatasync; none: after write (survives a crash of the process only)", Sources: env("DURABILITY")},
 			stateCacheFlag(),
 			&cli.BoolFlag{Name: "dev", Usage: "a development chain: the methods of anvil and Hardhat (evm_*, anvil_*, hardhat_*, eth_sendTransaction), a block per transaction; nothing is posted to L1, so safe and finalized stay at genesis", Sources: env("DEV")},

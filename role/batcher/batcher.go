@@ -182,8 +182,8 @@ func (b *Batcher) run(ctx context.Context) {
 		}
 		for more := true; more && ctx.Err() == nil; {
 			var err error
-			if more, err = b.step(ctx); ctx.Err() == nil {
-				b.note(err)
+			if more, err = b.step(ctx); err != nil && ctx.Err() == nil {
+				b.failed(err)
 			}
 		}
 	}
@@ -205,35 +205,52 @@ func (b *Batcher) step(ctx context.Context) (more bool, err error) {
 		b.open = nil
 		return false, err
 	}
+	if b.open == nil {
+		b.recovered() // L1 holds everything
+	}
 	if b.open == nil || !full && time.Since(b.open.since) < b.opts.MaxAge {
+		return false, nil
+	}
+	latest, _, err := b.opts.L1.Nonces(ctx)
+	if err != nil {
+		return false, err
+	}
+	if latest != b.nonce {
+		// L1 reorganised, or somebody else uses the key.
+		b.resumed, b.nonce = false, 0
 		return false, nil
 	}
 	batch := b.open
 	if err := b.post(ctx, batch); err != nil {
 		return false, fmt.Errorf("post blocks %d to %d: %w", batch.first, batch.last(), err)
 	}
+	b.recovered()
 	return full, nil
 }
 
-// note logs what stands in the way: once when it begins, once a minute, and when it is
-// over.
-func (b *Batcher) note(err error) {
+// failed notes what stands in the way, and logs it once a minute.
+func (b *Batcher) failed(err error) {
 	b.mu.Lock()
 	b.status.Failing = err
 	b.mu.Unlock()
 	now := time.Now()
-	switch {
-	case err == nil && !b.failing.IsZero():
-		b.opts.Log.Info("batches are posted again", "after", now.Sub(b.failing).Round(time.Second))
-		b.failing, b.warned = time.Time{}, time.Time{}
-	case err == nil:
-	default:
-		if b.failing.IsZero() {
-			b.failing = now
-		}
-		if now.Sub(b.warned) >= time.Minute {
-			b.warned = now
-			b.opts.Log.Warn("batch not posted; trying again", "err", err)
-		}
+	if b.failing.IsZero() {
+		b.failing = now
 	}
+	if now.Sub(b.warned) >= time.Minute {
+		b.warned = now
+		b.opts.Log.Warn("batch not posted; trying again", "err", err)
+	}
+}
+
+// recovered notes that nothing stands in the way any more.
+func (b *Batcher) recovered() {
+	if b.failing.IsZero() {
+		return
+	}
+	b.opts.Log.Info("batches are posted again", "after", time.Since(b.failing).Round(time.Second))
+	b.failing, b.warned = time.Time{}, time.Time{}
+	b.mu.Lock()
+	b.status.Failing = nil
+	b.mu.Unlock()
 }

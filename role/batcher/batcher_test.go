@@ -35,7 +35,7 @@ func run(t *testing.T, blocks int, f func(t *testing.T, w *world)) {
 
 // settle waits until derivation has found every block, and checks that none is there
 // twice.
-func (w *world) settle(t *testing.T, limit time.Duration) {
+func (w *world) settle(t *testing.T, b *Batcher, limit time.Duration) {
 	t.Helper()
 	for end := time.Now().Add(limit); ; time.Sleep(time.Second) {
 		safe, _ := w.Safe()
@@ -51,20 +51,20 @@ func (w *world) settle(t *testing.T, limit time.Duration) {
 			return
 		}
 		if time.Now().After(end) {
-			t.Fatalf("L1 holds %d blocks of %d after %v", safe, want, limit)
+			t.Fatalf("L1 holds %d blocks of %d after %v: %+v", safe, want, limit, b.Status())
 		}
 	}
 }
 
 func TestBlocksArePostedOnceAndTogether(t *testing.T) {
 	run(t, 4, func(t *testing.T, w *world) {
-		b := w.start(nil)
+		b := w.start(func(o *Options) { o.Place = InBlobs })
 		defer b.Close()
 		for range 30 {
 			time.Sleep(time.Second)
 			w.grow(t, 1)
 		}
-		w.settle(t, time.Minute)
+		w.settle(t, b, time.Minute)
 		if s := b.Status(); s.Posted != 33 || s.Batches < 5 || s.Batches > 9 || s.Blobs != s.Batches || s.Failing != nil {
 			t.Errorf("%+v: want about one batch in 4 s", s)
 		}
@@ -94,14 +94,17 @@ func TestABatcherThatIsKilledPostsNothingTwice(t *testing.T) {
 								time.Sleep(700 * time.Millisecond)
 							}
 						}()
-						<-dead
+						select {
+						case <-dead:
+						case <-time.After(3 * time.Minute): // it makes fewer calls
+						}
 						first.Close()
 						w.mu.Lock()
 						w.fault = nil
 						w.mu.Unlock()
-						second := w.start(func(o *Options) { o.Place = place })
-						defer second.Close()
-						w.settle(t, 3*time.Minute)
+						b := w.start(func(o *Options) { o.Place = place })
+						defer b.Close()
+						w.settle(t, b, 3*time.Minute)
 					})
 				})
 			}
@@ -127,8 +130,8 @@ func TestWhatIsStuckInThePoolIsReplaced(t *testing.T) {
 			t.Errorf("%d transactions are in the pool, want 1", len(w.pool))
 		}
 		w.mu.Unlock()
-		second := w.start(nil)
-		defer second.Close()
+		b := w.start(nil)
+		defer b.Close()
 		time.Sleep(25 * time.Second) // longer than its patience
 		w.mu.Lock()
 		if len(w.pool) != 1 {
@@ -137,7 +140,7 @@ func TestWhatIsStuckInThePoolIsReplaced(t *testing.T) {
 		w.stuck = false
 		w.mu.Unlock()
 		w.grow(t, 3)
-		w.settle(t, time.Minute)
+		w.settle(t, b, time.Minute)
 	})
 }
 
@@ -159,7 +162,7 @@ func TestAnL1ThatIsDownLosesNothing(t *testing.T) {
 		w.mu.Lock()
 		w.fault = nil
 		w.mu.Unlock()
-		w.settle(t, time.Minute)
+		w.settle(t, b, time.Minute)
 		if s := b.Status(); s.Failing != nil {
 			t.Errorf("after L1 is back: %v", s.Failing)
 		}
@@ -183,7 +186,7 @@ func TestWhatL1ForgetsIsPostedAgain(t *testing.T) {
 			}
 			w.mu.Unlock()
 			w.grow(t, 2)
-			w.settle(t, 2*time.Minute)
+			w.settle(t, b, 3*time.Minute)
 		})
 	}
 }
@@ -222,7 +225,7 @@ func TestDearBlobsAreAvoided(t *testing.T) {
 		w.prices.BlobBaseFee = big.NewInt(100e9)
 		w.mu.Unlock()
 		w.grow(t, 3)
-		w.settle(t, time.Minute)
+		w.settle(t, b, time.Minute)
 		if s := b.Status(); s.Batches != 2 || s.Blobs != 1 {
 			t.Errorf("%+v when they are dear", s)
 		}
@@ -231,7 +234,7 @@ func TestDearBlobsAreAvoided(t *testing.T) {
 
 func TestALayerIsUsedWhileItAnswers(t *testing.T) {
 	run(t, 3, func(t *testing.T, w *world) {
-		b := w.start(func(o *Options) { o.Layer = w })
+		b := w.start(func(o *Options) { o.Layer, o.Place = w, InBlobs })
 		defer b.Close()
 		time.Sleep(10 * time.Second)
 		if s := b.Status(); s.Posted != 2 || s.Blobs != 0 || len(w.layer) != 1 {
@@ -253,7 +256,7 @@ func TestALayerIsUsedWhileItAnswers(t *testing.T) {
 		w.fault = nil
 		w.mu.Unlock()
 		w.grow(t, 3)
-		w.settle(t, time.Minute)
+		w.settle(t, b, time.Minute)
 		if s := b.Status(); s.Blobs != 1 || len(w.layer) != 2 {
 			t.Errorf("%+v, %d pieces: not in the layer again", s, len(w.layer))
 		}
@@ -272,6 +275,6 @@ func TestARolledBackChainIsGatheredAgain(t *testing.T) {
 		w.mu.Unlock()
 		time.Sleep(time.Second)
 		w.grow(t, 3)
-		w.settle(t, time.Minute)
+		w.settle(t, b, time.Minute)
 	})
 }

@@ -28,7 +28,7 @@ func (b *Batcher) post(ctx context.Context, f *filling) error {
 		in, err := b.opts.L1.Send(ctx, *tx)
 		if err != nil {
 			// Whether it is included or not will be found by reading L1.
-			b.resumed = false
+			b.resumed, b.nonce = false, 0
 			return err
 		}
 		b.nonce++
@@ -133,7 +133,7 @@ func (b *Batcher) blobs(channel *batch.Channel) ([]Tx, error) {
 }
 
 func (b *Batcher) calldata(channel *batch.Channel) ([]Tx, error) {
-	frames, err := channel.Frames(batch.MaxCalldataFrameData)
+	frames, err := channel.Frames(min(batch.MaxCalldataFrameData, batch.MaxFrameData))
 	if err != nil {
 		return nil, err
 	}

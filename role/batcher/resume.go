@@ -36,11 +36,8 @@ func (b *Batcher) resume(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if again != latest || b.nonce != 0 && latest < b.nonce {
+	if again != latest {
 		b.goal = 0
-		if latest < b.nonce {
-			b.nonce = 0 // L1 reorganised: the transactions may come again
-		}
 		return nil
 	}
 	b.nonce, b.resumed, b.goal, b.waiting = latest, true, 0, time.Time{}

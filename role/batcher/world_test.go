@@ -79,8 +79,12 @@ func (w *world) BlockByNumber(_ context.Context, number uint64) (*chain.Block, e
 
 // mine includes the pool in order of nonces, for as long as the test lasts.
 func (w *world) mine(ctx context.Context) {
-	for ctx.Err() == nil {
-		time.Sleep(time.Second)
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-time.After(time.Second):
+		}
 		w.mu.Lock()
 		var b l1Block
 		for !w.stuck {

@@ -15,10 +15,8 @@ import (
 	"syscall"
 	"time"
 
-	"github.com/ethereum/go-ethereum/common"
 	"github.com/ethereum/go-ethereum/core/types"
 
-	"github.com/talaria-l2/talaria/batch"
 	"github.com/talaria-l2/talaria/chain"
 	"github.com/talaria-l2/talaria/l1"
 	"github.com/talaria-l2/talaria/l1/devl1"
@@ -162,8 +160,8 @@ func (d *Devnet) startBatcher(client *l1.Client, src *l1.Source, sender *l1.Send
 		return nil
 	}
 	b := batcher.Start(batcher.Options{
-		Chain: d.node, Tracker: tracker, Sender: blobSender{sender}, Inbox: d.node.Config().BatchInbox,
-		Interval: time.Duration(d.opts.Batch) * time.Millisecond, Log: d.log,
+		Chain: d.node, Tracker: tracker, L1: &batcher.Account{Client: client, Sender: sender}, Inbox: d.node.Config().BatchInbox,
+		MaxAge: time.Duration(d.opts.Batch) * time.Millisecond, Log: d.log,
 	})
 	d.onClose(func(context.Context) error { b.Close(); return nil })
 	return nil
@@ -302,21 +300,6 @@ func development(on bool) *sequencer.Development {
 		return nil
 	}
 	return &sequencer.Development{Keys: devl1.Keys(devl1.DevAccounts)}
-}
-
-// blobSender is what the batcher needs of an L1 sender.
-type blobSender struct{ sender *l1.Sender }
-
-func (s blobSender) SendBlobs(ctx context.Context, to common.Address, blobs []*batch.Blob) (uint64, error) {
-	list := make([]l1.Blob, len(blobs))
-	for i, b := range blobs {
-		list[i] = l1.Blob(*b)
-	}
-	receipt, err := s.sender.SendBlobs(ctx, to, nil, list)
-	if err != nil {
-		return 0, err
-	}
-	return receipt.BlockNumber.Uint64(), nil
 }
 
 func (d *Devnet) serve(what string, f func() error) {
