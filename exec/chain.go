@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"math/big"
+	"slices"
 
 	"github.com/ethereum/go-ethereum/common"
 	"github.com/ethereum/go-ethereum/core/types"
@@ -44,8 +45,11 @@ type Chain struct {
 	nextMini     uint64
 	lastMiniHash common.Hash
 
-	open  *openBlock
-	edits []state.Diff // applied since the last cut: see Edit
+	open        *openBlock
+	roots       bodyRoots         // of the open block
+	list        *state.AccessList // of the open mini-block
+	receiptsRLP []byte            // memory for encoding those of a mini-block
+	edits       []state.Diff      // applied since the last cut: see Edit
 }
 
 // openBlock is the block under construction.
@@ -55,7 +59,6 @@ type openBlock struct {
 	txs       []*chain.Tx
 	receipts  []*chain.Receipt
 	minis     []chain.MiniBlockHeader
-	roots     bodyRoots
 	gasUsed   chain.Gas
 	logs      int
 	changes   *state.AccessList // of the whole block as one step, whose last values hold
@@ -83,6 +86,7 @@ func NewChain(cfg *chain.Config, db *state.DB, t *state.Trie, pos Position) *Cha
 		cfg: cfg, db: db, trie: t, parent: pos.Parent, parentHash: pos.Parent.Hash(),
 		ancestors: make(map[uint64]common.Hash, 257), epoch: pos.Epoch,
 		nextMini: pos.NextMini, lastMiniHash: pos.LastMiniHash,
+		list: state.NewAccessList(),
 	}
 	for n, h := range pos.Ancestors {
 		c.ancestors[n] = h
@@ -157,9 +161,11 @@ func (c *Chain) Open(a Attributes) error {
 			DeferCredits: true, Config: c.cfg,
 		},
 		changes: state.NewAccessList(),
-		list:    state.NewAccessList(),
+		list:    c.list,
 		baseFee: a.BaseFee,
 	}
+	c.roots.reset()
+	c.list.Reset()
 	for _, edit := range c.edits {
 		b.list.Add(0, edit)
 	}
@@ -245,7 +251,7 @@ func (c *Chain) Cut(at chain.Micros) (*chain.MiniBlock, uint64) {
 			ChainID: c.cfg.ChainID, Epoch: c.epoch, Number: c.nextMini, ParentHash: c.lastMiniHash,
 			BlockNumber: b.env.Number, Index: uint64(len(b.minis)), TimestampMicros: at,
 			FirstTxIndex: uint64(b.firstTx), TxCount: uint64(len(txs)), GasUsed: b.gasUsed - b.firstGas,
-			TxsHash: chain.TxsHash(txs), ReceiptsHash: chain.ReceiptsHash(receipts),
+			TxsHash: chain.TxsHash(txs), ReceiptsHash: c.receiptsHash(receipts),
 		},
 		Txs: txs, Receipts: receipts,
 	}
@@ -254,7 +260,7 @@ func (c *Chain) Cut(at chain.Micros) (*chain.MiniBlock, uint64) {
 	wait()
 	m.Diff, m.Header.DiffHash = encoded, diffHash
 	if len(txs) > 0 {
-		b.roots.add(txs, receipts)
+		c.roots.add(txs, receipts)
 	}
 	b.minis = append(b.minis, m.Header)
 	c.nextMini++
@@ -266,6 +272,19 @@ func (c *Chain) Cut(at chain.Micros) (*chain.MiniBlock, uint64) {
 	b.listIndex = 0
 	b.firstTx, b.firstGas = len(b.txs), b.gasUsed
 	return m, version
+}
+
+// keptReceiptBytes bounds the memory for encoding receipts that is kept.
+const keptReceiptBytes = 4 << 20
+
+// receiptsHash is chain.ReceiptsHash in memory that is used again.
+func (c *Chain) receiptsHash(receipts []*chain.Receipt) common.Hash {
+	enc := slices.Grow(c.receiptsRLP[:0], chain.ReceiptsSize(receipts))
+	enc = chain.AppendReceipts(enc, receipts)
+	if cap(enc) <= keptReceiptBytes {
+		c.receiptsRLP = enc
+	}
+	return keccak.Sum256(enc)
 }
 
 // Seal ends the open block, which must have a mini-block and nothing after its last
@@ -282,7 +301,7 @@ func (c *Chain) Seal() (*chain.Block, state.Diff, error) {
 	passer := c.trie.StorageRoot(chain.MessagePasserAddr)
 	h.WithdrawalsHash = &passer
 	h.GasUsed = b.gasUsed
-	h.TxHash, h.ReceiptHash, h.Bloom = b.roots.sum()
+	h.TxHash, h.ReceiptHash, h.Bloom = c.roots.sum()
 	h.Extra = extra(c.cfg, c.lastMiniHash)
 	block := chain.NewBlock(h, b.txs, b.receipts, b.minis)
 	c.parent, c.parentHash, c.open = h, block.Hash(), nil

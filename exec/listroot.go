@@ -42,6 +42,18 @@ const groupSize = 16
 // key is 0x80.
 func begins(index int) bool { return index == 1 || index > 0 && index%groupSize == 0 }
 
+// keptElements bounds the list whose memory is used for the next one.
+const keptElements = 1 << 18
+
+// reset empties the list.
+func (l *listRoot) reset() {
+	l.first, l.newest = nil, nil
+	if cap(l.leaves) > keptElements {
+		*l = listRoot{}
+	}
+	l.leaves, l.groups = l.leaves[:0], l.groups[:0]
+}
+
 // add takes in n elements; element appends the one with the index to out.
 func (l *listRoot) add(n int, element func(i int, out []byte) []byte) {
 	from := len(l.leaves)

@@ -18,6 +18,16 @@ type bodyRoots struct {
 	last          chan struct{} // closed when everything added so far is in; nil before
 }
 
+// reset makes the roots those of an empty block.
+func (r *bodyRoots) reset() {
+	if r.last != nil {
+		<-r.last
+	}
+	r.last, r.bloom = nil, types.Bloom{}
+	r.txs.reset()
+	r.receipts.reset()
+}
+
 // add takes in a mini-block, of which nothing may change any more.
 func (r *bodyRoots) add(txs []*chain.Tx, receipts []*chain.Receipt) {
 	before, done := r.last, make(chan struct{})

@@ -107,30 +107,6 @@ func hexDigits(raw []byte) ([]byte, error) {
 	return in[2:], nil
 }
 
-func nibble(c byte) byte {
-	switch {
-	case c >= '0' && c <= '9':
-		return c - '0'
-	case c >= 'a' && c <= 'f':
-		return c - 'a' + 10
-	case c >= 'A' && c <= 'F':
-		return c - 'A' + 10
-	}
-	return 0xff
-}
-
-// unhex decodes digits into dst, of half their length.
-func unhex(dst, digits []byte) error {
-	for i := range dst {
-		hi, lo := nibble(digits[2*i]), nibble(digits[2*i+1])
-		if hi|lo > 0xf {
-			return errHexDigit
-		}
-		dst[i] = hi<<4 | lo
-	}
-	return nil
-}
-
 func decodeFixed(dst, raw []byte, what string) error {
 	digits, err := hexDigits(raw)
 	if err != nil {
@@ -157,6 +133,11 @@ func decodeHash(raw []byte) (h common.Hash, err error) {
 
 // decodeBytes reads hex data; "0x" is empty.
 func decodeBytes(raw []byte) ([]byte, error) {
+	return decodeBytesIn(raw, func(n int) []byte { return make([]byte, n) })
+}
+
+// decodeBytesIn is decodeBytes into memory that room gives.
+func decodeBytesIn(raw []byte, room func(n int) []byte) ([]byte, error) {
 	digits, err := hexDigits(raw)
 	if err != nil {
 		return nil, err
@@ -164,7 +145,7 @@ func decodeBytes(raw []byte) ([]byte, error) {
 	if len(digits)%2 != 0 {
 		return nil, errHexOdd
 	}
-	out := make([]byte, len(digits)/2)
+	out := room(len(digits) / 2)
 	return out, unhex(out, digits)
 }
 

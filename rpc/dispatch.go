@@ -26,6 +26,9 @@ type call struct {
 	why    string // it did, but is not valid
 
 	limit *limitedContext // of its reads; nil: to be made
+	args  args            // of one send at a time
+	slab  slab            // what its sends are made of
+	began time.Time       // when the first of the sends that follow each other was read; zero: none was
 }
 
 // future is the answer to a send: settled when its submission is, or when the time
@@ -88,6 +91,7 @@ func (s *Server) lead(c *call, m *message, g *sendGroup) int {
 // collect starts the consecutive sends from request i on.
 func (s *Server) collect(c *call, m *message, first int, g *sendGroup) int {
 	i := first
+	c.began, c.slab.more = time.Time{}, min(len(m.reqs)-first, maxSlab)
 	for ; i < len(m.reqs); i++ {
 		r := &m.reqs[i]
 		if r.bad != nil || r.entry == nil || r.entry.send == nil {
@@ -102,6 +106,7 @@ func (s *Server) collect(c *call, m *message, first int, g *sendGroup) int {
 			g.futures = append(g.futures, f)
 		}
 	}
+	c.args = args{} // which were parts of the body
 	return i - first
 }
 
@@ -142,17 +147,47 @@ func (m *message) ready() bool {
 		if f.sub == nil {
 			return false
 		}
-		select {
-		case <-f.sub.Done():
-		default:
+		if !f.sub.Settled() {
 			return false
 		}
 	}
 	return true
 }
 
+// started reports whether the message consists of sends that are all under way: of its
+// body only the ids are still needed.
+func (m *message) started() bool {
+	for _, f := range m.futures {
+		if f == nil {
+			return false
+		}
+	}
+	return len(m.futures) > 0
+}
+
+// ownIDs copies the ids, of which alone the answers are made.
+func (m *message) ownIDs() {
+	size := 0
+	for i := range m.reqs {
+		size += len(m.reqs[i].id)
+	}
+	held := make([]byte, 0, size)
+	for i := range m.reqs {
+		r := &m.reqs[i]
+		r.method, r.params = nil, nil
+		if r.id != nil {
+			held = append(held, r.id...)
+			r.id = held[len(held)-len(r.id) : len(held) : len(held)]
+		}
+	}
+}
+
 // own copies what the message needs of the body, which is then free.
 func (m *message) own(body []byte) {
+	if m.started() {
+		m.ownIDs()
+		return
+	}
 	body = body[:len(body):len(body)]
 	held := bytes.Clone(body)
 	move := func(part []byte) []byte {
@@ -186,6 +221,7 @@ func (s *Server) appendAnswer(out []byte, c *call, m *message) []byte {
 		out = append(out, '[')
 	}
 	full := false
+	var hash []byte
 	for i := range m.reqs {
 		r := &m.reqs[i]
 		if r.entry != nil && r.entry.send != nil && (m.futures == nil || m.futures[i] == nil) {
@@ -198,7 +234,10 @@ func (s *Server) appendAnswer(out []byte, c *call, m *message) []byte {
 		made := len(c.subs)
 		switch {
 		case m.futures != nil && m.futures[i] != nil:
-			result, fail = s.await(waitCtx, m.futures[i])
+			if hash == nil {
+				hash = make([]byte, 0, hashAnswer)
+			}
+			result, fail = s.await(waitCtx, m.futures[i], hash)
 		case full:
 			fail = s.tooLarge()
 		default:
@@ -319,15 +358,21 @@ func (s *Server) tooLarge() *Error {
 // argsOf checks the parameters' shape and number.
 func argsOf(r *request, mt *method) (*args, error) {
 	a := new(args)
+	return a, a.take(r, mt)
+}
+
+// take makes a the parameters of a request, after a check of their shape and number.
+func (a *args) take(r *request, mt *method) error {
+	*a = args{}
 	raw, err := splitParams(a.buf[:0], r.params)
 	if err != nil {
-		return nil, err
+		return err
 	}
 	if len(raw) > mt.maxArgs {
-		return nil, Errorf(CodeInvalidParams, "too many arguments, want at most %d", mt.maxArgs)
+		return Errorf(CodeInvalidParams, "too many arguments, want at most %d", mt.maxArgs)
 	}
 	a.raw = raw
-	return a, nil
+	return nil
 }
 
 // guard turns a crash of a handler into an error and tells the log.
@@ -338,7 +383,7 @@ func (s *Server) guard(r *request, fail *error) {
 	}
 }
 
-// startSend reads the arguments of a send.
+// startSend reads the arguments of a send, in memory that the next one uses too.
 func (s *Server) startSend(c *call, r *request, mt *method) (f *future) {
 	var crash error
 	defer func() {
@@ -347,8 +392,8 @@ func (s *Server) startSend(c *call, r *request, mt *method) (f *future) {
 		}
 	}()
 	defer s.guard(r, &crash)
-	a, err := argsOf(r, mt)
-	if err != nil {
+	a := &c.args
+	if err := a.take(r, mt); err != nil {
 		return &future{err: err}
 	}
 	f = mt.send(c, a)
@@ -399,14 +444,12 @@ func (s *Server) read(c *call, r *request, mt *method) (result rawJSON, err erro
 	return result, err
 }
 
-// await waits for a send's answer.
-func (s *Server) await(ctx context.Context, f *future) (rawJSON, *Error) {
+// await waits for a send's answer, which may be in room.
+func (s *Server) await(ctx context.Context, f *future, room []byte) (rawJSON, *Error) {
 	if f.err != nil {
 		return nil, asError(f.err)
 	}
-	select {
-	case <-f.sub.Done():
-	default:
+	if !f.sub.Settled() {
 		timer := time.NewTimer(time.Until(f.deadline))
 		defer timer.Stop()
 		select {
@@ -427,7 +470,7 @@ func (s *Server) await(ctx context.Context, f *future) (rawJSON, *Error) {
 	}
 	if !f.sync {
 		hash := f.sub.Hash()
-		return hexData(hash[:]), nil
+		return appendHexData(room, hash[:]), nil
 	}
 	return receiptJSON(info, s.tiers().of(info.BlockNumber, info.BlockHash != zeroHash)), nil
 }

@@ -5,6 +5,7 @@ import (
 	"encoding/binary"
 	"encoding/json"
 	"errors"
+	"slices"
 	"strconv"
 	"unicode/utf8"
 )
@@ -363,6 +364,9 @@ func parseMessage(reqs []request, body []byte, o *Options) (_ []request, batch b
 		if len(reqs) == o.MaxBatchItems {
 			fail = Errorf(CodeLimit, "batch has more than %d items: split it", o.MaxBatchItems)
 			return false
+		}
+		if len(reqs) == 1 && len(elem) > 0 { // the others may be alike
+			reqs = slices.Grow(reqs, min(o.MaxBatchItems, len(body)/len(elem)))
 		}
 		reqs = append(reqs, parseRequest(elem))
 		return true

@@ -76,14 +76,17 @@ func (s *Server) pendingTransactions(*call, *args) (rawJSON, error) {
 
 // submission is the future of the first argument, which has yet to be handed over.
 func (s *Server) submission(c *call, a *args, sync bool, wait time.Duration) *future {
-	raw := a.bytes(0)
+	raw := read(a, 0, func(text []byte) ([]byte, error) { return decodeBytesIn(text, c.slab.bytes) })
 	if a.err != nil {
 		return nil
 	}
-	return &future{
-		raw: raw, sync: sync,
-		deadline: time.Now().Add(wait), millis: wait.Milliseconds(),
+	if c.began.IsZero() {
+		c.began = time.Now()
 	}
+	f := c.slab.future()
+	f.raw, f.sync = raw, sync
+	f.deadline, f.millis = c.began.Add(wait), wait.Milliseconds()
+	return f
 }
 
 func (s *Server) sendRaw(c *call, a *args) *future {

@@ -157,10 +157,14 @@ func bigQuantity(v *big.Int) rawJSON {
 	return w.b
 }
 
-func hexData(v []byte) rawJSON {
-	w := newWriter(2*len(v) + 4)
-	w.hex(v)
-	return w.b
+func hexData(v []byte) rawJSON { return appendHexData(make([]byte, 0, 2*len(v)+4), v) }
+
+// hashAnswer is the length of a hash as hex data.
+const hashAnswer = 2*common.HashLength + 4
+
+// appendHexData appends the bytes as hex data.
+func appendHexData(out, v []byte) rawJSON {
+	return append(hex.AppendEncode(append(out, `"0x`...), v), '"')
 }
 
 // int writes a decimal number.

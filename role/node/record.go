@@ -3,6 +3,7 @@ package node
 import (
 	"fmt"
 	"math/big"
+	"slices"
 
 	"github.com/ethereum/go-ethereum/common"
 	"github.com/ethereum/go-ethereum/rlp"
@@ -41,15 +42,37 @@ type sealRecord struct {
 
 // EncodeMiniBlock is the payload of a RecordMiniBlock.
 func EncodeMiniBlock(m *chain.MiniBlock, a exec.Attributes) []byte {
-	rec := miniRecord{
-		Header: m.Header, Signature: m.Signature,
-		Timestamp: a.Timestamp, PrevRandao: a.PrevRandao, ParentBeacon: a.ParentBeacon, BaseFee: a.BaseFee,
-		Txs: make([][]byte, len(m.Txs)), Senders: make([]common.Address, len(m.Txs)),
+	return AppendMiniBlock(nil, m, a)
+}
+
+// AppendMiniBlock appends the payload of a RecordMiniBlock: the RLP of a miniRecord,
+// without the lists that its encoder would want.
+func AppendMiniBlock(out []byte, m *chain.MiniBlock, a exec.Attributes) []byte {
+	header, fee := mustEncode(&m.Header), []byte(nil)
+	if a.BaseFee != nil {
+		fee = mustEncode(a.BaseFee)
 	}
-	for i, tx := range m.Txs {
-		rec.Txs[i], rec.Senders[i] = tx.Raw(), tx.From()
+	raws, senders := uint64(0), uint64(len(m.Txs)*(1+common.AddressLength))
+	for _, tx := range m.Txs {
+		raws += rlp.BytesSize(tx.Raw())
 	}
-	return mustEncode(&rec)
+	size := uint64(len(header)) + rlp.BytesSize(m.Signature[:]) + uint64(rlp.IntSize(a.Timestamp)) + 2*(1+common.HashLength) +
+		rlp.ListSize(raws) + rlp.ListSize(senders) + uint64(len(fee))
+	out = slices.Grow(out, int(rlp.ListSize(size)))
+	out = append(chain.AppendListHead(out, size), header...)
+	out = chain.AppendString(out, m.Signature[:])
+	out = rlp.AppendUint64(out, a.Timestamp)
+	out = chain.AppendString(chain.AppendString(out, a.PrevRandao[:]), a.ParentBeacon[:])
+	out = chain.AppendListHead(out, raws)
+	for _, tx := range m.Txs {
+		out = chain.AppendString(out, tx.Raw())
+	}
+	out = chain.AppendListHead(out, senders)
+	for _, tx := range m.Txs {
+		from := tx.From()
+		out = chain.AppendString(out, from[:])
+	}
+	return append(out, fee...)
 }
 
 // EncodeSeal is the payload of a RecordSeal.

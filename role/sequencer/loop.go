@@ -42,6 +42,8 @@ type loop struct {
 	backlog []admitted
 	txs     []*chain.Tx
 
+	record []byte // memory for encoding one for the log
+
 	dev *devChain // nil but on a development chain
 }
 
@@ -123,6 +125,9 @@ func (l *loop) run() {
 		}
 	}
 }
+
+// keptRecordBytes bounds the memory for records that is kept.
+const keptRecordBytes = 4 << 20
 
 // maxWait bounds how long the loop sleeps with nothing due.
 const maxWait = time.Second
@@ -412,7 +417,11 @@ func (l *loop) cut(t chain.Micros) error {
 	}
 	m.Signature = sig
 	l.lastCut, l.lastStamp = t, stamp
-	seq, err := l.s.wal.Append(node.RecordMiniBlock, node.EncodeMiniBlock(m, l.attrs))
+	l.record = node.AppendMiniBlock(l.record[:0], m, l.attrs)
+	seq, err := l.s.wal.Append(node.RecordMiniBlock, l.record)
+	if cap(l.record) > keptRecordBytes {
+		l.record = nil
+	}
 	if err != nil {
 		return l.lose(err)
 	}
