@@ -35,8 +35,9 @@ contract GasPriceOracle {
     /// @param _unsignedTxSize Length of the unsigned transaction, in bytes.
     function getL1FeeUpperBound(uint256 _unsignedTxSize) external view returns (uint256) {
         uint256 size = _unsignedTxSize + SIGNATURE_BYTES;
-        // What FastLZ cannot compress grows by one byte in 255 at most, and 16.
-        return _fee(size + size / 255 + 16);
+        // What FastLZ cannot compress grows by one byte for every 32. The specification's
+        // own bound, one in 255 and 16, is below the fee of random data.
+        return _fee(size + size / 32 + 1);
     }
 
     /// @notice L1 gas that the transaction's estimated share of a batch would cost as call data.

@@ -3,6 +3,7 @@ pragma solidity 0.8.37;
 
 import {L1Block} from "../../src/l2/L1Block.sol";
 import {Base} from "../Base.sol";
+import {L2Base} from "./L2Base.sol";
 
 contract L1BlockTest is Base {
     address internal constant DEPOSITOR = 0xDeaDDEaDDeAdDeAdDEAdDEaddeAddEAdDEAd0001;
@@ -108,5 +109,31 @@ contract L1BlockTest is Base {
         vm.assertEq(vm.load(address(l1Block), bytes32(uint256(3))), bytes32(slot3), "slot 3");
         vm.assertEq(vm.load(address(l1Block), bytes32(uint256(4))), v.batcherHash, "slot 4");
         vm.assertEq(vm.load(address(l1Block), bytes32(uint256(7))), bytes32(v.blobBaseFee), "slot 7");
+    }
+
+    function test_nativeCurrencyIsEther() public view {
+        (address token, uint8 decimals) = l1Block.gasPayingToken();
+        vm.assertEq(token, 0xEeeeeEeeeEeEeeEeEeEeeEEEeeeeEeeeeeeeEEeE, "token");
+        vm.assertEq(decimals, 18, "decimals");
+        vm.assertEq(bytes(l1Block.gasPayingTokenName()), "Ether", "name");
+        vm.assertEq(bytes(l1Block.gasPayingTokenSymbol()), "ETH", "symbol");
+        vm.assertTrue(!l1Block.isCustomGasToken(), "not custom");
+        vm.assertEq(l1Block.operatorFeeScalar() + l1Block.operatorFeeConstant(), 0, "operator fee");
+        vm.assertEq(bytes(l1Block.version()), "1.0.0", "version");
+    }
+}
+
+contract L1BlockWithAGasTokenTest is L2Base {
+    function test_nativeCurrencyIsWhatGenesisSays() public {
+        useGasToken();
+        (address token, uint8 decimals) = l1Block.gasPayingToken();
+        vm.assertEq(token, address(0x7013), "token");
+        vm.assertEq(decimals, 6, "decimals");
+        vm.assertEq(bytes(l1Block.gasPayingTokenName()), "Talaria", "name");
+        vm.assertEq(bytes(l1Block.gasPayingTokenSymbol()), "TLR", "symbol");
+        vm.assertTrue(l1Block.isCustomGasToken(), "custom");
+        // forge-lint: disable-next-line(unsafe-typecast)
+        genesis.store(address(l1Block), GAS_TOKEN_NAME_SLOT, bytes32("a name as long as a word may be."));
+        vm.assertEq(bytes(l1Block.gasPayingTokenName()), "a name as long as a word may be.", "no zero at the end");
     }
 }
