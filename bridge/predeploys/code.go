@@ -13,15 +13,6 @@ import (
 	"github.com/talaria-l2/talaria/invariant"
 )
 
-// Addresses of contracts that are the same on most chains.
-var (
-	// Create2DeployerAddr deploys by CREATE2 what it is called with: a salt of 32
-	// bytes, then init code. Source: github.com/Arachnid/deterministic-deployment-proxy.
-	Create2DeployerAddr = common.HexToAddress("0x4e59b44847b379578588920cA78FbF26c0B4956C")
-	// Multicall3Addr runs many calls in one. Source: github.com/mds1/multicall3.
-	Multicall3Addr = common.HexToAddress("0xcA11bde05977b3631167028862bE2a173976CA11")
-)
-
 //go:embed *.hex
 var code embed.FS
 

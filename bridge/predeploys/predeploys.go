@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"maps"
 	"math/big"
 	"strings"
 
@@ -70,20 +71,22 @@ type Settings struct {
 	GasToken *GasToken // nil is ether; one that Check accepts
 }
 
-// Alloc returns the genesis accounts with code, in the order of docs/predeploys.md: the
-// predeploys of the OP Stack, the contracts of EIP-4788 and EIP-2935, and what tools
-// expect at fixed addresses. Each has nonce 1, as a contract has, and no balance. The
-// result is the caller's own.
+// Alloc returns the genesis accounts with code: the predeploys of the OP Stack, the
+// contracts of EIP-4788 and EIP-2935, and what tools expect at fixed addresses. Each has
+// the nonce of a contract, 1, or one more for each contract that it made, and no
+// balance. The result is the caller's own.
 func Alloc(s Settings) types.GenesisAlloc {
-	alloc := types.GenesisAlloc{
+	alloc := preinstalls()
+	maps.Copy(alloc, types.GenesisAlloc{
 		WETHAddr:                     account("WETH9"),
 		chain.MessagePasserAddr:      account("L2ToL1MessagePasser"),
 		ProxyAdminAddr:               account("PredeployAdmin"),
 		params.BeaconRootsAddress:    {Code: common.CopyBytes(params.BeaconRootsCode), Nonce: 1, Balance: new(big.Int)},
 		params.HistoryStorageAddress: {Code: common.CopyBytes(params.HistoryStorageCode), Nonce: 1, Balance: new(big.Int)},
 		Create2DeployerAddr:          account("Create2Deployer"),
+		SafeDeployerAddr:             account("Create2Deployer"),
 		Multicall3Addr:               account("Multicall3"),
-	}
+	})
 	if s.L1.Timelock != (common.Address{}) {
 		alloc[ProxyAdminAddr].Storage[slot(0)] = addressWord(chain.AliasOfL1(s.L1.Timelock))
 	}

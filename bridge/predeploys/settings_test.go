@@ -212,3 +212,22 @@ func TestOnlyTheTimelockOfL1Upgrades(t *testing.T) {
 		t.Errorf("after the upgrade: %x, %v", got, err)
 	}
 }
+
+func TestATokenIsWhereItsDescriptionSays(t *testing.T) {
+	w := newL2(t, fullSettings())
+	token := predeploys.MintableERC20{Remote: treasury, Name: "A token", Symbol: "TKN", Decimals: 6}
+	if r := w.deposit(user, predeploys.MintableERC20FactoryAddr, 0, token.CreateCall()); r.Status != 1 {
+		t.Fatal("not made")
+	}
+	if got, err := w.ask(token.Addr(), selector("remoteToken()")); err != nil || common.BytesToAddress(got) != treasury {
+		t.Errorf("remoteToken() = %x, %v", got, err)
+	}
+	if got, err := w.ask(token.Addr(), selector("decimals()")); err != nil || common.BytesToHash(got).Big().Int64() != 6 {
+		t.Errorf("decimals() = %x, %v", got, err)
+	}
+	other := token
+	other.Symbol = "TKM"
+	if other.Addr() == token.Addr() {
+		t.Error("two descriptions, one address")
+	}
+}

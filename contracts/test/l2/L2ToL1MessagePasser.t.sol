@@ -70,4 +70,8 @@ contract L2ToL1MessagePasserTest is Base {
         vm.assertEq(vm.load(address(passer), keccak256(abi.encode(hash, 0))), bytes32(uint256(1)), "slot of the proof");
         vm.assertEq(address(passer).balance, value, "ether kept");
     }
+
+    function test_version() public view {
+        vm.assertEq(bytes(passer.version()), "0.1.0", "version");
+    }
 }

@@ -36,6 +36,10 @@ func predeployed() []string {
 	}
 }
 
+// created is the contract whose creation code the factory on L2 contains, so that
+// addresses of its tokens are known beforehand.
+const created = "OptimismMintableERC20"
+
 func run(root string, check bool) error {
 	files, err := generate(filepath.Join(root, "contracts", "out"))
 	if err != nil {
@@ -96,7 +100,17 @@ func generate(out string) ([]file, error) {
 		}
 		files = append(files, file{filepath.Join("l1", "bindings", strings.ToLower(name)+".go"), []byte(code)})
 	}
-	return append(files, file{filepath.Join("contracts", "snapshots", "storage.txt"), layouts.Bytes()}), nil
+	token, err := readArtifact(out, created)
+	if err != nil {
+		return nil, err
+	}
+	return append(files,
+		file{
+			filepath.Join("bridge", "predeploys", created+".init.hex"),
+			[]byte(strings.TrimPrefix(token.Creation.Object, "0x") + "\n"),
+		},
+		file{filepath.Join("contracts", "snapshots", "storage.txt"), layouts.Bytes()},
+	), nil
 }
 
 // artifact is what forge writes for a contract, as far as it is used here.
