@@ -31,9 +31,8 @@ library Hashing {
 
     /// @notice Output root of version 0.
     function hashOutputRootProof(Types.OutputRootProof memory proof) internal pure returns (bytes32) {
-        return keccak256(
-            abi.encode(proof.version, proof.stateRoot, proof.messagePasserStorageRoot, proof.latestBlockhash)
-        );
+        return
+            keccak256(abi.encode(proof.version, proof.stateRoot, proof.messagePasserStorageRoot, proof.latestBlockhash));
     }
 
     /// @notice Key of a message of version 1 in both messengers; parameters as in
