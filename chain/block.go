@@ -73,12 +73,24 @@ func DecodeExtra(b []byte) (Extra, error) {
 	return e, nil
 }
 
+// ParamsOf are the parameters of a block. A header without extraData, as a simulated
+// one, has those that the chain began with.
+func ParamsOf(cfg *Config, h *types.Header) BlockParams {
+	p := cfg.BlockParams()
+	p.GasLimit = h.GasLimit
+	if e, err := DecodeExtra(h.Extra); err == nil {
+		p.Denominator, p.Elasticity, p.MinBaseFee = e.Denominator, e.Elasticity, e.MinBaseFee
+	}
+	return p
+}
+
 // NextBaseFee is the base fee of parent's child in wei per gas (EIP-1559 with the
-// parameters of cfg and its floor).
+// parameters and the floor of parent's extraData).
 func NextBaseFee(cfg *Config, parent *types.Header) *big.Int {
-	target := parent.GasLimit / uint64(cfg.BaseFeeElasticity)
+	p := ParamsOf(cfg, parent)
+	target := parent.GasLimit / uint64(p.Elasticity)
 	fee := new(big.Int).Set(parent.BaseFee)
-	floor := new(big.Int).SetUint64(cfg.MinBaseFee)
+	floor := new(big.Int).SetUint64(p.MinBaseFee)
 	if target == 0 || parent.GasUsed == target {
 		return maxInt(fee, floor)
 	}
@@ -89,7 +101,7 @@ func NextBaseFee(cfg *Config, parent *types.Header) *big.Int {
 	}
 	delta := new(big.Int).Mul(parent.BaseFee, new(big.Int).SetUint64(gap))
 	delta.Div(delta, new(big.Int).SetUint64(target))
-	delta.Div(delta, new(big.Int).SetUint64(uint64(cfg.BaseFeeDenominator)))
+	delta.Div(delta, new(big.Int).SetUint64(uint64(p.Denominator)))
 	if !over {
 		return maxInt(fee.Sub(fee, delta), floor)
 	}

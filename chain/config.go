@@ -31,6 +31,10 @@ const (
 	DefaultBaseFee         = 1_000_000
 	DefaultDenominator     = 250
 	DefaultElasticity      = 6
+	// DefaultInclusionWindow is 12 hours of Ethereum's blocks.
+	DefaultInclusionWindow = 3_600
+	// MaxInclusionWindow bounds how many L1 blocks a node keeps.
+	MaxInclusionWindow = 50_000
 
 	// DepositGas is what a block keeps free for L1: the attributes deposit, and the
 	// 20,000,000 gas of deposits that the portal lets into one L1 block.
@@ -41,7 +45,8 @@ const (
 )
 
 // Config is everything that two nodes must share to compute the same blocks from
-// the same inputs. It never changes during the life of a chain.
+// the same inputs. It never changes during the life of a chain; what SystemConfig
+// names is where the chain begins, and L1 may change it later.
 type Config struct {
 	ChainID   uint64 `json:"chainId"`   // 1..2^53
 	L1ChainID uint64 `json:"l1ChainId"` // 1..2^53
@@ -62,6 +67,20 @@ type Config struct {
 	Batcher    common.Address `json:"batcher"`
 	BatchInbox common.Address `json:"batchInbox"`
 	Portal     common.Address `json:"portal"`
+
+	// SystemConfig is the L1 contract whose events change the chain's parameters; zero:
+	// there is none, and they stay.
+	SystemConfig      common.Address `json:"systemConfig"`
+	BaseFeeScalar     uint32         `json:"baseFeeScalar"`     // of the L1 data fee
+	BlobBaseFeeScalar uint32         `json:"blobBaseFeeScalar"` // of the L1 data fee
+	DAMode            DAMode         `json:"daMode"`            // 0..2
+	// CertificateVerifier is the L1 contract whose events name the data that the committee
+	// keeps; zero: there is no committee.
+	CertificateVerifier common.Address `json:"certificateVerifier"`
+
+	// InclusionWindow is after how many L1 blocks a deposit enters the chain without the
+	// sequencer, 10..50,000 [3,600].
+	InclusionWindow uint64 `json:"inclusionWindow"`
 }
 
 // DefaultConfig is the configuration of a devnet before contracts are deployed.
@@ -71,7 +90,7 @@ func DefaultConfig() Config {
 		GasLimit: DefaultGasLimit, TxGasCap: DefaultTxGasCap,
 		MaxCodeSize: DefaultMaxCode, MaxInitCode: DefaultMaxInitCode, MaxTxBytes: DefaultMaxTxBytes,
 		BaseFeeDenominator: DefaultDenominator, BaseFeeElasticity: DefaultElasticity,
-		MinBaseFee: DefaultBaseFee,
+		MinBaseFee: DefaultBaseFee, InclusionWindow: DefaultInclusionWindow,
 	}
 }
 
@@ -92,6 +111,10 @@ func (c *Config) Check() error {
 		return fmt.Errorf("maxCodeSize %d, maxInitCode %d: must be positive and in order", c.MaxCodeSize, c.MaxInitCode)
 	case c.MaxTxBytes < 1024 || c.MaxTxBytes > MaxBlockTxBytes:
 		return fmt.Errorf("maxTxBytes %d: must be 1024..%d", c.MaxTxBytes, MaxBlockTxBytes)
+	case c.InclusionWindow < 10 || c.InclusionWindow > MaxInclusionWindow:
+		return fmt.Errorf("inclusionWindow %d: must be 10..%d L1 blocks", c.InclusionWindow, MaxInclusionWindow)
+	case c.DAMode > DACommittee:
+		return fmt.Errorf("daMode %d: must be 0..%d", c.DAMode, DACommittee)
 	case c.BaseFeeDenominator == 0 || c.BaseFeeElasticity == 0:
 		return errors.New("baseFeeDenominator, baseFeeElasticity: must be positive")
 	}

@@ -10,7 +10,6 @@ import (
 	"github.com/ethereum/go-ethereum/core/types"
 	"github.com/ethereum/go-ethereum/crypto"
 	"github.com/ethereum/go-ethereum/rlp"
-	"github.com/holiman/uint256"
 )
 
 // DepositTxType marks a transaction that L1 ordered: it has no signature and pays
@@ -40,6 +39,8 @@ type L1Attributes struct {
 	ParentBeacon   common.Hash // the L1 block's parentBeaconBlockRoot
 	SequenceNumber uint64      // L2 blocks since the origin last changed
 	Batcher        common.Address
+	// Scalars of the L1 data fee.
+	BaseFeeScalar, BlobBaseFeeScalar uint32
 }
 
 // setL1BlockValuesEcotone() of the L1Block predeploy.
@@ -56,7 +57,8 @@ const l1AttributesLen = 4 + 4 + 4 + 8 + 8 + 8 + 32 + 32 + 32 + 32
 func (a *L1Attributes) Tx() *Tx {
 	data := make([]byte, 0, l1AttributesLen)
 	data = append(data, l1AttributesSelector[:]...)
-	data = append(data, make([]byte, 8)...) // base fee scalar, blob base fee scalar: no L1 data fee yet
+	data = binary.BigEndian.AppendUint32(data, a.BaseFeeScalar)
+	data = binary.BigEndian.AppendUint32(data, a.BlobBaseFeeScalar)
 	data = binary.BigEndian.AppendUint64(data, a.SequenceNumber)
 	data = binary.BigEndian.AppendUint64(data, a.Timestamp)
 	data = binary.BigEndian.AppendUint64(data, a.Number)
@@ -78,7 +80,7 @@ func (a *L1Attributes) Tx() *Tx {
 }
 
 // ParseL1Attributes reads what an L1-attributes deposit carries of its L1 block:
-// number, hash, timestamp, fees, sequence number and batcher. PrevRandao and
+// number, hash, timestamp, fees, sequence number, batcher and scalars. PrevRandao and
 // ParentBeacon are not part of it and stay zero.
 func ParseL1Attributes(tx *Tx) (L1Attributes, error) {
 	if tx.Deposit == nil || tx.Deposit.From != L1AttributesDepositor {
@@ -89,6 +91,9 @@ func ParseL1Attributes(tx *Tx) (L1Attributes, error) {
 		return L1Attributes{}, fmt.Errorf("L1-attributes deposit: %d bytes of calldata, want %d of setL1BlockValuesEcotone", len(d), l1AttributesLen)
 	}
 	return L1Attributes{
+		BaseFeeScalar:     binary.BigEndian.Uint32(d[4:]),
+		BlobBaseFeeScalar: binary.BigEndian.Uint32(d[8:]),
+
 		SequenceNumber: binary.BigEndian.Uint64(d[12:]),
 		Timestamp:      binary.BigEndian.Uint64(d[20:]),
 		Number:         binary.BigEndian.Uint64(d[28:]),
@@ -112,16 +117,10 @@ func DepositFromLog(log *types.Log, blockHash common.Hash) (*Tx, error) {
 	if log.Topics[3] != (common.Hash{}) {
 		return nil, fmt.Errorf("deposit log %d: version %x is not known", log.Index, log.Topics[3])
 	}
-	// ABI encoding of one dynamic argument: offset, length, content padded to words.
-	data := log.Data
-	if len(data) < 64 || len(data)%32 != 0 {
-		return nil, fmt.Errorf("deposit log %d: %d bytes of event data", log.Index, len(data))
+	opaque, err := eventBytes(log.Data)
+	if err != nil {
+		return nil, fmt.Errorf("deposit log %d: %w", log.Index, err)
 	}
-	offset, length := new(uint256.Int).SetBytes(data[:32]), new(uint256.Int).SetBytes(data[32:64])
-	if !offset.IsUint64() || offset.Uint64() != 32 || !length.IsUint64() || length.Uint64() > uint64(len(data)-64) {
-		return nil, fmt.Errorf("deposit log %d: malformed event data", log.Index)
-	}
-	opaque := data[64 : 64+length.Uint64()]
 	const head = 32 + 32 + 8 + 1
 	if len(opaque) < head {
 		return nil, fmt.Errorf("deposit log %d: opaque data of %d bytes, want at least %d", log.Index, len(opaque), head)

@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"github.com/ethereum/go-ethereum/common"
+	"github.com/ethereum/go-ethereum/crypto"
 	"github.com/talaria-l2/talaria/batch"
 	"github.com/talaria-l2/talaria/chain"
 )
@@ -15,31 +16,53 @@ func pushAll(t testing.TB, p *Pipeline, l1 []L1Block) []BlockInput {
 	t.Helper()
 	var out []BlockInput
 	for n := p.NextL1(); n < uint64(len(l1)); n = p.NextL1() {
-		in, err := p.Push(l1[n])
-		if err != nil {
-			t.Fatal(err)
-		}
-		out = append(out, in...)
+		out = append(out, push(t, p, l1[n])...)
 	}
 	return out
+}
+
+// push pushes one L1 block and executes what it makes derivable.
+func push(t testing.TB, p *Pipeline, b L1Block) (out []BlockInput) {
+	t.Helper()
+	if err := p.Push(b); err != nil {
+		t.Fatal(err)
+	}
+	for in := p.Next(); in != nil; in = p.Next() {
+		out = append(out, *in)
+		p.Executed(hashOf(in))
+	}
+	return out
+}
+
+// hashOf is the hash of an executed block.
+func hashOf(in *BlockInput) common.Hash {
+	if in.Kind == FromBatch {
+		return l2Hash(in.Number)
+	}
+	return crypto.Keccak256Hash([]byte(in.Kind), l2Hash(in.Number).Bytes(), in.L1Attributes.Hash[:])
 }
 
 // equal compares what was derived with what was sequenced.
 func equal(t testing.TB, w *world, got []BlockInput, from int) {
 	t.Helper()
 	want := w.made[from:]
+	for i := 1; i < len(got); i++ {
+		if got[i].ParentHash != hashOf(&got[i-1]) {
+			t.Fatalf("block %d is on %x", got[i].Number, got[i].ParentHash)
+		}
+	}
 	if len(got) != len(want) {
 		t.Fatalf("derived %d blocks, sequenced %d", len(got), len(want))
 	}
 	for i := range got {
 		g := got[i]
-		if g.ExpectHash != (common.Hash{}) && g.ExpectHash != l2Hash(g.Number) || g.ParentHash != (common.Hash{}) && g.ParentHash != l2Hash(g.Number-1) {
-			t.Fatalf("block %d: hashes %x, %x", g.Number, g.ParentHash, g.ExpectHash)
+		if g.ExpectHash != (common.Hash{}) && g.ExpectHash != l2Hash(g.Number) {
+			t.Fatalf("block %d: hash %x", g.Number, g.ExpectHash)
 		}
 		if g.PostedIn.Number <= g.L1Attributes.Number {
 			t.Fatalf("block %d: origin %d, posted in %d", g.Number, g.L1Attributes.Number, g.PostedIn.Number)
 		}
-		g.ExpectHash, g.ParentHash, g.PostedIn = common.Hash{}, common.Hash{}, chain.L1Origin{}
+		g.ParentHash, g.ExpectHash, g.PostedIn = common.Hash{}, common.Hash{}, chain.L1Origin{}
 		same := reflect.DeepEqual(hashes(g.Txs), hashes(want[i].Txs)) && reflect.DeepEqual(hashes(g.Deposits), hashes(want[i].Deposits))
 		w := want[i] // decoded transactions remember when they were first seen: compared by hash
 		g.Txs, g.Deposits, w.Txs, w.Deposits = nil, nil, nil, nil
@@ -155,10 +178,7 @@ func TestStartFromAnyStateGivesTheSameRest(t *testing.T) {
 		p := New(w.cfg, w.start, Settings{})
 		done := 0
 		for n := p.NextL1(); n < uint64(len(w.l1)); n = p.NextL1() {
-			in, err := p.Push(w.l1[n])
-			if err != nil {
-				t.Fatal(err)
-			}
+			in := push(t, p, w.l1[n])
 			if done += len(in); len(in) == 0 {
 				continue
 			}
@@ -176,12 +196,12 @@ func TestReorgIsNamedAndSurvived(t *testing.T) {
 
 		// The last blocks of L1 are replaced; the sequencer goes on from what the
 		// shared part still holds.
-		shared := uint64(len(w.l1)) - 1 - uint64(1+w.rng.Intn(12))
+		shared := uint64(len(w.l1)) - 1 - uint64(1+w.rng.Intn(20))
 		old := w.l1
 		w.l1 = append([]L1Block(nil), w.l1[:shared+1]...)
 		w.fork++
 		w.growL1(20)
-		_, err := p.Push(w.l1[p.NextL1()])
+		err := p.Push(w.l1[p.NextL1()])
 		var reorg *ReorgError
 		if !errors.As(err, &reorg) || !errors.Is(err, ErrReorg) || reorg.Number != uint64(len(old))-1 || reorg.Known != old[len(old)-1].Hash {
 			t.Fatalf("seed %d: %v", seed, err)
@@ -224,7 +244,9 @@ func TestStateOfAnotherForkIsRefused(t *testing.T) {
 	p.Reset(state)
 	var err error
 	for err == nil {
-		_, err = p.Push(w.l1[p.NextL1()])
+		if err = p.Push(w.l1[p.NextL1()]); err == nil && p.Next() != nil {
+			t.Fatal("a block of the past")
+		}
 	}
 	if !errors.Is(err, ErrOrigin) || !errors.Is(err, ErrReorg) {
 		t.Fatal(err)
@@ -234,19 +256,20 @@ func TestStateOfAnotherForkIsRefused(t *testing.T) {
 func TestPushRefusesWhatIsNotNext(t *testing.T) {
 	w := newWorld(t, 1)
 	w.growL1(5)
-	p := New(w.cfg, w.start, Settings{MaxOrigins: 3})
-	if _, err := p.Push(w.l1[3]); !errors.Is(err, ErrSequence) {
+	p := New(w.cfg, w.start, Settings{})
+	if err := p.Push(w.l1[3]); !errors.Is(err, ErrSequence) {
 		t.Fatal(err)
 	}
 	for n := range uint64(3) {
-		if _, err := p.Push(w.l1[2+n]); err != nil {
-			t.Fatal(err)
-		}
+		push(t, p, w.l1[2+n])
 	}
-	if _, err := p.Push(w.l1[4]); !errors.Is(err, ErrSequence) {
+	if err := p.Push(w.l1[4]); !errors.Is(err, ErrSequence) {
 		t.Fatal(err)
 	}
-	if _, err := p.Push(w.l1[5]); !errors.Is(err, ErrWindow) {
+	if err := p.Push(w.l1[5]); err != nil {
+		t.Fatal(err)
+	}
+	if err := p.Push(w.l1[6]); !errors.Is(err, ErrUnfinished) {
 		t.Fatal(err)
 	}
 }

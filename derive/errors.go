@@ -33,6 +33,8 @@ type Reason string
 // Reasons of drops.
 const (
 	DropBlob          Reason = "malformed blob"
+	DropData          Reason = "malformed batch data"
+	DropSource        Reason = "batch data from a source that does not count"
 	DropFrame         Reason = "frame contradicts its channel"
 	DropTimeout       Reason = "channel timed out"
 	DropEvicted       Reason = "channel evicted from the full bank"
@@ -46,6 +48,10 @@ const (
 	DropMiniBlocks    Reason = "mini-blocks not allowed"
 	DropTransaction   Reason = "invalid transaction"
 	DropMiniBlockTime Reason = "mini-block timestamp out of bounds"
+	DropExecution     Reason = "block does not execute: replaced by its deposits, the rest of its channel is void"
+	DropUpdate        Reason = "configuration update passed over"
+	// FalseClaim drops nothing: the block stands as it executes.
+	FalseClaim Reason = "the batcher claims another hash"
 )
 
 // Drop tells what was ignored and why. Nothing of it reached the chain.
@@ -67,9 +73,13 @@ var ErrReorg = errors.New("L1 reorganised")
 // changed; push the right one.
 var ErrSequence = errors.New("not the next L1 block")
 
-// ErrWindow is wrapped when more L1 blocks are waiting for an L2 block than the
-// settings allow. Nothing changed; a larger window is needed to go on.
-var ErrWindow = errors.New("L1 origin window is full")
+// ErrUnfinished is wrapped when an L1 block is pushed while the last one has more to
+// give: call Next until it returns nil.
+var ErrUnfinished = errors.New("the last L1 block is not finished")
+
+// ErrDeposits is wrapped when a block of deposits only is said not to execute. There
+// is nothing to put in its place: this node is broken.
+var ErrDeposits = errors.New("a block of deposits only does not execute")
 
 // ErrOrigin is wrapped by Push and Reset when the L1 block that the state names as its origin
 // or posting block is not the one on this L1: the state belongs to another fork.

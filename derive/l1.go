@@ -7,7 +7,6 @@ import (
 
 	"github.com/ethereum/go-ethereum/common"
 	"github.com/ethereum/go-ethereum/core/types"
-	"github.com/talaria-l2/talaria/batch"
 	"github.com/talaria-l2/talaria/chain"
 )
 
@@ -21,25 +20,26 @@ type L1Block struct {
 	BlobBaseFee      *big.Int
 	PrevRandao       common.Hash
 	ParentBeaconRoot common.Hash
-	// Deposits are the logs of successful transactions in block order, with
-	// log.Index set to the index in the block. Logs of other contracts than the
-	// portal may be among them.
-	Deposits []*types.Log
-	// Batches are the blobs of each transaction from the batcher to the inbox, in
-	// block order.
-	Batches [][]*batch.Blob
+	// Logs are those of the portal and of SystemConfig, of successful transactions in
+	// block order, with log.Index set to the index in the block. Others may be among them.
+	Logs []*types.Log
+	// Batches are the transactions to the inbox, in block order. Those of other senders
+	// than the batcher may be missing or have no data.
+	Batches []BatchTx
 }
 
 // ID names the block.
 func (b *L1Block) ID() chain.L1Origin { return chain.L1Origin{Number: b.Number, Hash: b.Hash} }
 
-// Attributes are the L1 attributes of an L2 block with this origin.
-func (b *L1Block) Attributes(sequenceNumber uint64, batcher common.Address) chain.L1Attributes {
+// Attributes are the L1 attributes of an L2 block with this origin, of which system is
+// the configuration.
+func (b *L1Block) Attributes(sequenceNumber uint64, system *chain.SystemConfig) chain.L1Attributes {
 	return chain.L1Attributes{
 		Number: b.Number, Hash: b.Hash, Timestamp: b.Timestamp,
 		BaseFee: bigOrZero(b.BaseFee), BlobBaseFee: bigOrZero(b.BlobBaseFee),
 		PrevRandao: b.PrevRandao, ParentBeacon: b.ParentBeaconRoot,
-		SequenceNumber: sequenceNumber, Batcher: batcher,
+		SequenceNumber: sequenceNumber, Batcher: system.Batcher,
+		BaseFeeScalar: system.BaseFeeScalar, BlobBaseFeeScalar: system.BlobBaseFeeScalar,
 	}
 }
 
@@ -55,7 +55,7 @@ func bigOrZero(v *big.Int) *big.Int {
 // that the first mini-block has room for them.
 func Deposits(b *L1Block, portal common.Address) []*chain.Tx {
 	var txs []*chain.Tx
-	for _, log := range portalLogs(b.Deposits, portal) {
+	for _, log := range portalLogs(b.Logs, portal) {
 		if tx, err := chain.DepositFromLog(log, b.Hash); err == nil && len(txs) < MaxDeposits {
 			txs = append(txs, tx)
 		}
@@ -90,6 +90,7 @@ var ErrOriginLag = errors.New("L1 origin lags too far")
 // Opening is how an L2 block begins.
 type Opening struct {
 	Origin     chain.L1Origin
+	System     chain.SystemConfig // as of the origin
 	Attributes chain.L1Attributes
 	Deposits   []*chain.Tx // user deposits; empty unless the origin advanced
 }
@@ -114,21 +115,26 @@ func NextOrigin(cfg *chain.Config, parent Head, current, next *L1Block, timestam
 	}
 	switch {
 	case next != nil && timestamp >= next.Timestamp:
-		return open(cfg, next, 0), nil
+		return open(cfg, parent, next), nil
 	case next == nil && timestamp-current.Timestamp > MaxOriginLag:
 		// The block behind current is later than current, so that up to here the rule
 		// holds whatever its timestamp turns out to be.
 		return Opening{}, fmt.Errorf("open block %d at %d s: %w: L1 block after %d, at %d s, is not known", parent.Number+1, timestamp,
 			ErrOriginLag, current.Number, current.Timestamp)
 	}
-	return open(cfg, current, parent.SequenceNumber+1), nil
+	return open(cfg, parent, current), nil
 }
 
-// open begins a block on origin; deposits come with sequence number 0 only.
-func open(cfg *chain.Config, origin *L1Block, sequenceNumber uint64) Opening {
-	o := Opening{Origin: origin.ID(), Attributes: origin.Attributes(sequenceNumber, cfg.Batcher)}
-	if sequenceNumber == 0 {
+// open begins a block behind parent on origin, parent's or the next: with the next come
+// its deposits and what it changes of the configuration.
+func open(cfg *chain.Config, parent Head, origin *L1Block) Opening {
+	o := Opening{Origin: origin.ID(), System: parent.System}
+	sequence := parent.SequenceNumber + 1
+	if origin.Number != parent.Origin.Number {
+		sequence = 0
+		o.System = SystemAfter(cfg, parent.System, origin, nil)
 		o.Deposits = Deposits(origin, cfg.Portal)
 	}
+	o.Attributes = origin.Attributes(sequence, &o.System)
 	return o
 }

@@ -12,15 +12,11 @@ import (
 // Settings bound what a pipeline keeps; they never change what it derives. Zero
 // fields mean their defaults.
 type Settings struct {
-	MaxOrigins int // L1 blocks kept from the current origin on, ChannelTimeout+2.. [131,072]
-	MaxStates  int // states kept for StateBefore, 1.. [7,200]
-	MaxDrops   int // drops kept until TakeDrops; beyond that the oldest go, 1.. [1,024]
+	MaxStates int // states kept for StateBefore, 1.. [7,200]
+	MaxDrops  int // drops kept until TakeDrops; beyond that the oldest go, 1.. [1,024]
 }
 
 func (s Settings) withDefaults() Settings {
-	if s.MaxOrigins == 0 {
-		s.MaxOrigins = 131_072
-	}
 	if s.MaxStates == 0 {
 		s.MaxStates = 7_200
 	}
@@ -30,38 +26,58 @@ func (s Settings) withDefaults() Settings {
 	return s
 }
 
-// Pipeline turns consecutive L1 blocks into block inputs. It is not safe for
-// concurrent use.
+// Pipeline turns consecutive L1 blocks into block inputs. Push an L1 block; take the
+// blocks that it makes derivable one by one with Next, and answer each with Executed or
+// Invalid, until Next returns nil. Equal L1 blocks and equal answers give equal inputs.
+// It is not safe for concurrent use.
 type Pipeline struct {
 	cfg      *chain.Config
 	settings Settings
 
 	state  State
-	start  State      // that the pipeline was reset to
-	l1     []*L1Block // consecutive; batches and foreign logs removed
+	start  State     // that the pipeline was reset to
+	l1     []l1Entry // consecutive; batches and foreign logs removed
 	bank   bank
 	done   uint64  // channels completed, to order them
-	states []State // older ones, by PostedIn
+	states []State // that L1 blocks left behind, by PostedIn
 	drops  []Drop
+
+	queue    []derived       // of the channel that was taken
+	channel  batch.ChannelID // that queue is of
+	pending  *derived        // handed out and not answered
+	finished bool            // Next has returned nil since the last Push
 }
 
-// New makes a pipeline that goes on from state. The first block to push is
-// state.FirstL1().
+// l1Entry is a pushed L1 block and the configuration after it.
+type l1Entry struct {
+	*L1Block
+	system chain.SystemConfig
+}
+
+// New makes a pipeline that goes on from state. The first block to push is state.From.
 func New(cfg *chain.Config, state State, settings Settings) *Pipeline {
 	p := &Pipeline{cfg: cfg, settings: settings.withDefaults()}
 	p.Reset(state)
 	return p
 }
 
-// Reset forgets everything and goes on from state; the next block to push is
-// state.FirstL1().
+// Reset forgets everything and goes on from state, one that State returned behind a nil
+// of Next, or genesis; the next block to push is state.From.
 func (p *Pipeline) Reset(state State) {
-	p.state, p.start = state, state
-	p.l1, p.bank, p.done, p.states, p.drops = nil, bank{}, 0, []State{state}, nil
+	*p = Pipeline{cfg: p.cfg, settings: p.settings, state: state, start: state, states: []State{state}, finished: true}
 }
 
-// State is where derivation stands.
+// State is where derivation stands. Behind a nil of Next it is a point to go on from.
 func (p *Pipeline) State() State { return p.state }
+
+// System is the configuration after the last pushed L1 block: that of the batches in
+// the next one.
+func (p *Pipeline) System() chain.SystemConfig {
+	if len(p.l1) == 0 {
+		return p.start.Reading
+	}
+	return p.l1[len(p.l1)-1].system
+}
 
 // Tip is the last pushed L1 block; false before the first.
 func (p *Pipeline) Tip() (chain.L1Origin, bool) {
@@ -76,7 +92,7 @@ func (p *Pipeline) NextL1() uint64 {
 	if tip, ok := p.Tip(); ok {
 		return tip.Number + 1
 	}
-	return p.state.FirstL1()
+	return p.start.From
 }
 
 // L1Hash is the hash of a pushed L1 block; false when it is not kept. After a
@@ -107,49 +123,54 @@ func (p *Pipeline) TakeDrops() []Drop {
 	return drops
 }
 
-// Push reads the next L1 block and returns the blocks that it makes derivable, in
-// order. The pipeline keeps b except for its batches. On an error nothing changed:
-// *ReorgError when b is on another fork, ErrSequence when it is not the next,
-// ErrWindow when too many L1 blocks are waiting for an L2 block, ErrOrigin when the
-// state to start from is of another fork.
-func (p *Pipeline) Push(b L1Block) ([]BlockInput, error) {
+// Push reads the next L1 block. The pipeline keeps b except for its batches. On an error
+// nothing changed: *ReorgError when b is on another fork, ErrSequence when it is not the
+// next, ErrUnfinished when Next has more to give, ErrOrigin when the state to start from
+// is of another fork.
+func (p *Pipeline) Push(b L1Block) error {
 	if err := p.fits(&b); err != nil {
-		return nil, err
+		return err
 	}
+	before, first := p.System(), len(p.l1) == 0
+	entry := l1Entry{&b, before}
 	batches := b.Batches
-	b.Batches, b.Deposits = nil, portalLogs(b.Deposits, p.cfg.Portal)
-	p.l1 = append(p.l1, &b)
+	b.Batches, b.Logs = nil, slices.Concat(portalLogs(b.Logs, p.cfg.Portal), systemLogs(b.Logs, p.cfg.SystemConfig))
+	if !first {
+		entry.system = SystemAfter(p.cfg, before, &b, func(err error) { p.drop(&b, batch.ChannelID{}, drop(DropUpdate, "%v", err)) })
+	}
+	p.l1, p.finished = append(p.l1, entry), false
 
 	for _, c := range p.bank.expire(b.Number) {
 		p.drop(&b, c.id, drop(DropTimeout, "opened in L1 block %d", c.opened))
 	}
-	for _, blobs := range batches {
-		for i, blob := range blobs {
-			frames, err := batch.DecodeBlob(blob)
-			if err != nil {
-				p.drop(&b, batch.ChannelID{}, drop(DropBlob, "blob %d: %v", i, err))
-				continue
-			}
-			for _, f := range frames {
+	if first {
+		return nil // too old to matter: see State.From
+	}
+	for i := range batches {
+		tx := &batches[i]
+		switch {
+		case tx.From != before.Batcher:
+		case !tx.Source.Allowed(before.DAMode):
+			p.drop(&b, batch.ChannelID{}, drop(DropSource, "source %d in mode %d", tx.Source, before.DAMode))
+		default:
+			for _, f := range tx.frames(func(why *dropError) { p.drop(&b, batch.ChannelID{}, why) }) {
 				p.frame(&b, f)
 			}
 		}
 	}
-	out := p.advance(&b)
-	p.forget()
-	return out, nil
+	return nil
 }
 
 // fits checks that b continues the known L1 chain.
 func (p *Pipeline) fits(b *L1Block) error {
 	tip, ok := p.Tip()
 	switch {
+	case !p.finished:
+		return fmt.Errorf("push L1 block %d: %w", b.Number, ErrUnfinished)
 	case b.Number != p.NextL1():
 		return fmt.Errorf("push L1 block %d: %w: want %d", b.Number, ErrSequence, p.NextL1())
 	case ok && b.ParentHash != tip.Hash:
 		return &ReorgError{Number: tip.Number, Known: tip.Hash, Now: b.ParentHash}
-	case len(p.l1) >= p.settings.MaxOrigins:
-		return fmt.Errorf("push L1 block %d: %w: %d blocks since origin %d: raise the limit", b.Number, ErrWindow, len(p.l1), p.state.Head.Origin.Number)
 	}
 	if b.Number <= p.start.PostedIn.Number {
 		for _, want := range []chain.L1Origin{p.start.Head.Origin, p.start.PostedIn} {
@@ -161,12 +182,103 @@ func (p *Pipeline) fits(b *L1Block) error {
 	return nil
 }
 
+// entry is a kept L1 block; false when it is not kept.
+func (p *Pipeline) entry(number uint64) (l1Entry, bool) {
+	if len(p.l1) == 0 || number < p.l1[0].Number || number-p.l1[0].Number >= uint64(len(p.l1)) {
+		return l1Entry{}, false
+	}
+	return p.l1[number-p.l1[0].Number], true
+}
+
 // origin is a kept L1 block, nil when it is not.
 func (p *Pipeline) origin(number uint64) *L1Block {
-	if len(p.l1) == 0 || number < p.l1[0].Number || number-p.l1[0].Number >= uint64(len(p.l1)) {
+	e, _ := p.entry(number)
+	return e.L1Block
+}
+
+// Next is the next block to execute, nil when that takes another L1 block. It is the
+// same one until it is answered.
+func (p *Pipeline) Next() *BlockInput {
+	if p.finished {
 		return nil
 	}
-	return p.l1[number-p.l1[0].Number]
+	if p.pending == nil && !p.advance(p.l1[len(p.l1)-1].L1Block) {
+		p.finish()
+		return nil
+	}
+	p.pending.in.ParentHash = p.state.Head.Hash
+	return &p.pending.in
+}
+
+// advance finds the next block: the rest of a channel, deposits whose window is over,
+// or the channel that completed first among those that continue the chain.
+func (p *Pipeline) advance(l1 *L1Block) bool {
+	// Behind the state's posting block lies the past: it only fills the bank.
+	past := l1.Number < p.start.PostedIn.Number
+	for {
+		if len(p.queue) > 0 {
+			p.pending, p.queue = &p.queue[0], p.queue[1:]
+			return true
+		}
+		parent := p.state.Head
+		if !past && l1.Number > parent.Origin.Number+p.cfg.InclusionWindow {
+			due := forced(p.cfg, parent, p.origin(parent.Origin.Number+1), l1.ID())
+			p.pending = &due
+			return true
+		}
+		c := p.ready(past)
+		if c == nil {
+			return false
+		}
+		p.bank.remove(c)
+		queue, err := p.blocks(l1, c)
+		if err != nil {
+			p.drop(l1, c.id, err)
+			continue
+		}
+		p.queue, p.channel = queue, c.id
+	}
+}
+
+// Executed says that the block which Next returned was executed and has this hash.
+func (p *Pipeline) Executed(hash common.Hash) {
+	in, head := &p.pending.in, p.pending.head
+	if in.ExpectHash != (common.Hash{}) && in.ExpectHash != hash {
+		p.drop(p.l1[len(p.l1)-1].L1Block, p.channel, drop(FalseClaim, "block %d is %x, not %x", in.Number, hash, in.ExpectHash))
+	}
+	head.Hash = hash
+	p.state.Head, p.state.PostedIn, p.pending = head, in.PostedIn, nil
+}
+
+// Invalid says that a user transaction of the block which Next returned is not valid
+// where it stands. The next one is the same block with its deposits only; the rest of
+// its channel is dropped. The error is ErrDeposits.
+func (p *Pipeline) Invalid(why error) error {
+	in := p.pending.in
+	if in.Kind != FromBatch {
+		return fmt.Errorf("block %d: %w: %w", in.Number, ErrDeposits, why)
+	}
+	p.drop(p.l1[len(p.l1)-1].L1Block, p.channel, drop(DropExecution, "block %d: %v", in.Number, why))
+	parent := p.state.Head
+	replaced := depositsOnly(parent, open(p.cfg, parent, p.origin(in.L1Attributes.Number)), in.Timestamp, Replaced, in.PostedIn)
+	p.pending, p.queue = &replaced, nil
+	return nil
+}
+
+// ready is the channel that completed first among those not ahead of the chain; of
+// the past, among those behind its head.
+func (p *Pipeline) ready(past bool) *openChannel {
+	limit := p.state.Head.Number
+	if !past {
+		limit++
+	}
+	var first *openChannel
+	for _, c := range p.bank.open {
+		if c.complete() && c.header.FirstNumber <= limit && (first == nil || c.order < first.order) {
+			first = c
+		}
+	}
+	return first
 }
 
 // frame puts a frame into the bank and looks at the channel that it completes.
@@ -196,86 +308,58 @@ func (p *Pipeline) frame(l1 *L1Block, f batch.Frame) {
 	c.header, c.order = header, p.done
 }
 
-// advance takes complete channels in order of completion for as long as one
-// continues the chain; what is ahead of the chain waits in the bank.
-func (p *Pipeline) advance(l1 *L1Block) []BlockInput {
-	// Behind the state's posting block lies the past: it only fills the bank.
-	past := l1.Number < p.start.PostedIn.Number
-	var out []BlockInput
-	for {
-		c := p.ready(past)
-		if c == nil {
-			return out
-		}
-		p.bank.remove(c)
-		inputs, head, err := p.channel(l1, c)
-		if err != nil {
-			p.drop(l1, c.id, err)
-			continue
-		}
-		out = append(out, inputs...)
-		p.state = State{Head: head, PostedIn: l1.ID()}
-	}
-}
-
-// ready is the channel that completed first among those not ahead of the chain; of
-// the past, among those behind its head.
-func (p *Pipeline) ready(past bool) *openChannel {
-	limit := p.state.Head.Number
-	if !past {
-		limit++
-	}
-	var first *openChannel
-	for _, c := range p.bank.open {
-		if c.complete() && c.header.FirstNumber <= limit && (first == nil || c.order < first.order) {
-			first = c
-		}
-	}
-	return first
-}
-
-// channel derives the blocks of a channel: all of them or none.
-func (p *Pipeline) channel(l1 *L1Block, c *openChannel) ([]BlockInput, Head, *dropError) {
+// blocks derives the blocks of a channel: all of them or none.
+func (p *Pipeline) blocks(l1 *L1Block, c *openChannel) ([]derived, *dropError) {
 	head := p.state.Head
 	if c.header.FirstNumber != head.Number+1 {
-		return nil, head, drop(DropOld, "blocks %d..%d, the chain is at %d", c.header.FirstNumber, c.header.LastNumber(), head.Number)
+		return nil, drop(DropOld, "blocks %d..%d, the chain is at %d", c.header.FirstNumber, c.header.LastNumber(), head.Number)
 	}
 	if head.Hash != c.header.ParentHash {
-		return nil, head, drop(DropParent, "block %d on %x, block %d is %x", c.header.FirstNumber, c.header.ParentHash, head.Number, head.Hash)
+		return nil, drop(DropParent, "block %d on %x, block %d is %x", c.header.FirstNumber, c.header.ParentHash, head.Number, head.Hash)
 	}
 	_, blocks, err := batch.DecodeChannel(c.data)
 	if err != nil {
-		return nil, head, drop(DropChannel, "%v", err)
+		return nil, drop(DropChannel, "%v", err)
 	}
-	inputs := make([]BlockInput, len(blocks))
+	queue := make([]derived, len(blocks))
 	for i := range blocks {
-		in, next, err := checkBlock(p.cfg, head, &blocks[i], l1, p.origin)
+		d, err := checkBlock(p.cfg, head, &blocks[i], l1, p.origin)
 		if err != nil {
-			return nil, p.state.Head, err
+			return nil, err
 		}
-		inputs[i], head = in, next
+		queue[i], head = d, d.head
 	}
-	inputs[0].ParentHash = c.header.ParentHash
-	inputs[len(inputs)-1].ExpectHash = c.header.LastHash
-	head.Hash = c.header.LastHash
-	return inputs, head, nil
+	queue[len(queue)-1].in.ExpectHash = c.header.LastHash
+	return queue, nil
 }
 
-// forget drops what no rule can ask for any more: L1 blocks before the current
-// origin, except those that tell reorgs apart, and old states.
-func (p *Pipeline) forget() {
-	if last := p.states[len(p.states)-1]; last != p.state {
+// finish notes the state that the L1 block leaves behind, and drops what no rule can ask
+// for any more: L1 blocks before the current origin, except those that tell reorgs
+// apart, and old states.
+func (p *Pipeline) finish() {
+	p.finished = true
+	if last := &p.states[len(p.states)-1]; last.PostedIn != p.state.PostedIn || last.Head != p.state.Head {
+		from := p.state.Head.Origin.Number
+		if old := p.state.PostedIn.Number; old < ChannelTimeout+1 {
+			from = 0
+		} else {
+			from = min(from, old-ChannelTimeout-1)
+		}
+		if from > p.state.From {
+			e, _ := p.entry(from)
+			p.state.From, p.state.Reading = from, e.system
+		}
 		p.states = append(p.states, p.state)
 		if extra := len(p.states) - p.settings.MaxStates; extra > 0 {
-			p.states = append([]State(nil), p.states[extra:]...)
+			p.states = slices.Clone(p.states[extra:])
 		}
 	}
 	tip := p.l1[len(p.l1)-1].Number
 	keep := p.state.Head.Origin.Number
-	if tip < ChannelTimeout {
+	if tip < ChannelTimeout+1 {
 		keep = 0
 	} else {
-		keep = min(keep, tip-ChannelTimeout)
+		keep = min(keep, tip-ChannelTimeout-1)
 	}
 	if first := p.l1[0].Number; keep > first {
 		p.l1 = slices.Delete(p.l1, 0, int(min(keep-first, uint64(len(p.l1)-1))))

@@ -10,13 +10,13 @@ import (
 // checkBlock holds the block b of a batch posted in the L1 block posted against
 // the rules, on top of parent. origins gives known L1 blocks by number. It returns
 // the input and the head that b makes.
-func checkBlock(cfg *chain.Config, parent Head, b *batch.Block, posted *L1Block, origins func(uint64) *L1Block) (BlockInput, Head, *dropError) {
+func checkBlock(cfg *chain.Config, parent Head, b *batch.Block, posted *L1Block, origins func(uint64) *L1Block) (derived, *dropError) {
 	if b.Number != parent.Number+1 {
-		return BlockInput{}, Head{}, drop(DropNumber, "block %d on block %d", b.Number, parent.Number)
+		return derived{}, drop(DropNumber, "block %d on block %d", b.Number, parent.Number)
 	}
-	origin, sequence, err := checkOrigin(parent, b, posted, origins)
+	origin, err := checkOrigin(parent, b, posted, origins)
 	if err != nil {
-		return BlockInput{}, Head{}, err
+		return derived{}, err
 	}
 	switch {
 	case b.Timestamp < parent.Timestamp:
@@ -27,51 +27,51 @@ func checkBlock(cfg *chain.Config, parent Head, b *batch.Block, posted *L1Block,
 		err = drop(DropTimestamp, "block %d at %d s, posted at %d s", b.Number, b.Timestamp, posted.Timestamp)
 	}
 	if err != nil {
-		return BlockInput{}, Head{}, err
+		return derived{}, err
 	}
 
-	opening := open(cfg, origin, sequence)
+	opening := open(cfg, parent, origin)
 	in := BlockInput{
-		Number: b.Number, Timestamp: b.Timestamp,
-		L1Attributes: opening.Attributes, Deposits: opening.Deposits, PostedIn: posted.ID(),
+		Number: b.Number, Timestamp: b.Timestamp, Kind: FromBatch,
+		L1Attributes: opening.Attributes, Params: opening.System.BlockParams, Deposits: opening.Deposits, PostedIn: posted.ID(),
 	}
 	if in.MiniBlocks, err = checkMiniBlocks(parent, b, posted, len(in.Deposits)); err != nil {
-		return BlockInput{}, Head{}, err
+		return derived{}, err
 	}
 	if in.Txs, err = checkTxs(cfg, b); err != nil {
-		return BlockInput{}, Head{}, err
+		return derived{}, err
 	}
 	last := in.MiniBlocks[len(in.MiniBlocks)-1]
-	return in, Head{
+	return derived{in, Head{
 		Number: b.Number, Timestamp: b.Timestamp, LastMicros: last.TimestampMicros,
-		Origin: opening.Origin, SequenceNumber: sequence, Epoch: last.Epoch,
-	}, nil
+		Origin: opening.Origin, SequenceNumber: opening.Attributes.SequenceNumber, Epoch: last.Epoch, System: opening.System,
+	}}, nil
 }
 
-// checkOrigin returns the L1 origin of b and its sequence number.
-func checkOrigin(parent Head, b *batch.Block, posted *L1Block, origins func(uint64) *L1Block) (*L1Block, uint64, *dropError) {
+// checkOrigin returns the L1 origin of b.
+func checkOrigin(parent Head, b *batch.Block, posted *L1Block, origins func(uint64) *L1Block) (*L1Block, *dropError) {
 	n := b.Origin.Number
 	if n != parent.Origin.Number && n != parent.Origin.Number+1 {
-		return nil, 0, drop(DropOrigin, "block %d has L1 origin %d, its parent %d: must be the same or the next", b.Number, n, parent.Origin.Number)
+		return nil, drop(DropOrigin, "block %d has L1 origin %d, its parent %d: must be the same or the next", b.Number, n, parent.Origin.Number)
 	}
 	if n >= posted.Number {
-		return nil, 0, drop(DropOrigin, "block %d has L1 origin %d, but was posted in %d", b.Number, n, posted.Number)
+		return nil, drop(DropOrigin, "block %d has L1 origin %d, but was posted in %d", b.Number, n, posted.Number)
 	}
 	origin := origins(n)
 	if origin == nil {
-		return nil, 0, drop(DropOrigin, "block %d has L1 origin %d, which is not known", b.Number, n)
+		return nil, drop(DropOrigin, "block %d has L1 origin %d, which is not known", b.Number, n)
 	}
 	if origin.Hash != b.Origin.Hash {
-		return nil, 0, drop(DropOrigin, "block %d has L1 origin %d with hash %x, here it is %x", b.Number, n, b.Origin.Hash, origin.Hash)
+		return nil, drop(DropOrigin, "block %d has L1 origin %d with hash %x, here it is %x", b.Number, n, b.Origin.Hash, origin.Hash)
 	}
 	if n != parent.Origin.Number {
-		return origin, 0, nil
+		return origin, nil
 	}
 	next := origins(n + 1) // known: not above the posting block
 	if next == nil || b.Timestamp > next.Timestamp+MaxOriginLag {
-		return nil, 0, drop(DropOriginLag, "block %d at %d s must have taken L1 origin %d", b.Number, b.Timestamp, n+1)
+		return nil, drop(DropOriginLag, "block %d at %d s must have taken L1 origin %d", b.Number, b.Timestamp, n+1)
 	}
-	return origin, parent.SequenceNumber + 1, nil
+	return origin, nil
 }
 
 // checkMiniBlocks holds the boundaries against the number of transactions.

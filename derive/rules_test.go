@@ -74,7 +74,7 @@ func TestInvalidBatchesAreDroppedAndTheNextOneCounts(t *testing.T) {
 			w := newWorld(t, 11)
 			w.growL1(1)
 			for len(Deposits(&w.l1[3], w.cfg.Portal)) == 0 { // the next origin has a deposit
-				w.l1[3].Deposits = append(w.l1[3].Deposits, w.depositLog(uint(len(w.l1[3].Deposits))))
+				w.l1[3].Logs = append(w.l1[3].Logs, w.depositLog(uint(len(w.l1[3].Logs))))
 			}
 			w.growL1(2)
 			w.sequence(2, 3)
@@ -167,11 +167,11 @@ func TestNextOriginOpensOnlyWhatIsAccepted(t *testing.T) {
 					t.Fatalf("%s: origin %d", name, o.Origin.Number)
 				}
 				b := batch.Block{Number: 1, Timestamp: current.Timestamp + after, Origin: o.Origin}
-				origin, sequence, refused := checkOrigin(parent, &b, &L1Block{Number: 9}, func(n uint64) *L1Block {
+				origin, refused := checkOrigin(parent, &b, &L1Block{Number: 9}, func(n uint64) *L1Block {
 					return map[uint64]*L1Block{2: current, 3: real}[n]
 				})
-				if refused != nil || origin != want || sequence != o.Attributes.SequenceNumber {
-					t.Fatalf("%s: origin %v, sequence number %d, %v", name, origin, sequence, refused)
+				if refused != nil || origin != want || o.Attributes.SequenceNumber != map[bool]uint64{true: 1}[want == current] {
+					t.Fatalf("%s: origin %v, attributes %+v, %v", name, origin, o.Attributes, refused)
 				}
 			}
 		}
@@ -194,10 +194,10 @@ func TestALongStopIsCaughtUpOriginByOrigin(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		in := BlockInput{Number: w.head.Number + 1, Timestamp: now, L1Attributes: o.Attributes, Deposits: o.Deposits,
+		in := BlockInput{Number: w.head.Number + 1, Timestamp: now, Kind: FromBatch, L1Attributes: o.Attributes, Params: o.System.BlockParams, Deposits: o.Deposits,
 			MiniBlocks: []MiniPlan{{TimestampMicros: chain.Micros(now) * 1_000_000, TxCount: uint64(1 + len(o.Deposits))}}}
 		w.made, w.batch = append(w.made, in), append(w.batch, batchOf(in, o.Origin))
-		w.head.Number, w.head.Origin, w.head.SequenceNumber, w.head.Timestamp = in.Number, o.Origin, 0, now
+		w.head.Number, w.head.Origin, w.head.SequenceNumber, w.head.Timestamp, w.head.System = in.Number, o.Origin, 0, now, o.System
 	}
 	w.batch[0].MiniBlocks, w.made[0].MiniBlocks = w.batch[0].MiniBlocks[:1], w.made[0].MiniBlocks[:1]
 	w.batch[0].Txs, w.made[0].Txs = nil, nil

@@ -16,6 +16,8 @@ type Head struct {
 	Origin         chain.L1Origin `json:"origin"`
 	SequenceNumber uint64         `json:"sequenceNumber"`
 	Epoch          uint64         `json:"epoch"` // of the last mini-block
+	// System is the configuration as of Origin.
+	System chain.SystemConfig `json:"system"`
 }
 
 // State is a point from which derivation can start or go on.
@@ -24,22 +26,28 @@ type State struct {
 	// PostedIn is the L1 block with which Head became derivable; of genesis its L1
 	// origin.
 	PostedIn chain.L1Origin `json:"postedIn"`
+	// From is the first L1 block to push: early enough for the origin and for every frame
+	// of a channel that can still be open. Its own batches are not read.
+	From uint64 `json:"from"`
+	// Reading is the configuration after the L1 block From.
+	Reading chain.SystemConfig `json:"reading"`
 }
 
 // GenesisState is the state before the first L2 block.
 func GenesisState(g *chain.Genesis, genesisHash common.Hash) State {
 	return State{
 		Head: Head{
-			Hash: genesisHash, Timestamp: g.Timestamp,
-			LastMicros: chain.Micros(g.Timestamp) * 1_000_000, Origin: g.L1Origin,
+			Hash: genesisHash, Timestamp: g.Timestamp, LastMicros: chain.Micros(g.Timestamp) * 1_000_000,
+			Origin: g.L1Origin, System: g.Config.System(),
 		},
-		PostedIn: g.L1Origin,
+		PostedIn: g.L1Origin, From: g.L1Origin.Number, Reading: g.Config.System(),
 	}
 }
 
 // HeadOf is the head that a sealed block, not genesis, makes. It wants the block's
-// transactions and mini-block headers.
-func HeadOf(b *chain.Block) (Head, error) {
+// transactions and mini-block headers. Of System, who sequences and the mode of data
+// availability are not in a block and stay zero.
+func HeadOf(cfg *chain.Config, b *chain.Block) (Head, error) {
 	if len(b.Txs) == 0 || len(b.MiniBlocks) == 0 {
 		return Head{}, fmt.Errorf("head of block %d: %d transactions, %d mini-blocks: want both", b.Number(), len(b.Txs), len(b.MiniBlocks))
 	}
@@ -52,19 +60,9 @@ func HeadOf(b *chain.Block) (Head, error) {
 		Number: b.Number(), Hash: b.Hash(), Timestamp: b.Header.Time, LastMicros: last.TimestampMicros,
 		Origin:         chain.L1Origin{Number: attrs.Number, Hash: attrs.Hash},
 		SequenceNumber: attrs.SequenceNumber, Epoch: last.Epoch,
+		System: chain.SystemConfig{
+			Batcher: attrs.Batcher, BaseFeeScalar: attrs.BaseFeeScalar, BlobBaseFeeScalar: attrs.BlobBaseFeeScalar,
+			BlockParams: chain.ParamsOf(cfg, b.Header),
+		},
 	}, nil
-}
-
-// FirstL1 is the number of the first L1 block to push after a start from the
-// state: early enough for the origin and for every frame of a channel that can
-// still be open.
-func (s State) FirstL1() uint64 {
-	if s.Head.Number == 0 {
-		return s.Head.Origin.Number // nothing was batched before
-	}
-	from := uint64(0)
-	if s.PostedIn.Number > ChannelTimeout {
-		from = s.PostedIn.Number - ChannelTimeout
-	}
-	return min(from, s.Head.Origin.Number)
 }

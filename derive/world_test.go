@@ -21,22 +21,24 @@ type world struct {
 	cfg  *chain.Config
 	key  *ecdsa.PrivateKey
 	fork byte // enters L1 hashes
+	// batcher is who posts.
+	batcher common.Address
 
 	l1    []L1Block // by number
 	start State
 	head  Head
-	made  []BlockInput // what derivation must give, without PostedIn, ParentHash, ExpectHash
+	made  []BlockInput // what derivation must give, without PostedIn, ExpectHash
 	batch []batch.Block
 }
 
 func newWorld(t testing.TB, seed int64) *world {
 	cfg := chain.DefaultConfig()
-	cfg.Portal, cfg.Batcher = common.Address{0xbb}, common.Address{0xba}
+	cfg.Portal, cfg.Batcher, cfg.SystemConfig = common.Address{0xbb}, common.Address{0xba}, common.Address{0xbc}
 	key, err := crypto.ToECDSA(crypto.Keccak256([]byte("derive test key")))
 	if err != nil {
 		t.Fatal(err)
 	}
-	w := &world{t: t, rng: rand.New(rand.NewSource(seed)), cfg: &cfg, key: key}
+	w := &world{t: t, rng: rand.New(rand.NewSource(seed)), cfg: &cfg, key: key, batcher: cfg.Batcher}
 	w.growL1(3)
 	w.start = GenesisState(&chain.Genesis{Config: cfg, Timestamp: w.l1[2].Timestamp, L1Origin: w.l1[2].ID()}, l2Hash(0))
 	w.head = w.start.Head
@@ -62,7 +64,7 @@ func (w *world) growL1(n int) {
 		w.rng.Read(b.PrevRandao[:])
 		w.rng.Read(b.ParentBeaconRoot[:])
 		for i := range w.rng.Intn(4) {
-			b.Deposits = append(b.Deposits, w.depositLog(uint(i)))
+			b.Logs = append(b.Logs, w.depositLog(uint(i)))
 		}
 		w.l1 = append(w.l1, b)
 	}
@@ -88,6 +90,18 @@ func (w *world) depositLog(index uint) *types.Log {
 	return log
 }
 
+// update adds an event of the SystemConfig contract to the newest L1 block.
+func (w *world) update(kind byte, words ...[]byte) {
+	data := common.LeftPadBytes([]byte{32}, 32)
+	data = append(data, common.LeftPadBytes([]byte{byte(32 * len(words))}, 32)...)
+	for _, word := range words {
+		data = append(data, common.LeftPadBytes(word, 32)...)
+	}
+	b := &w.l1[len(w.l1)-1]
+	b.Logs = append(b.Logs, &types.Log{Address: w.cfg.SystemConfig, Index: uint(len(b.Logs)), Data: data,
+		Topics: []common.Hash{chain.ConfigUpdateTopic, {}, {31: kind}}})
+}
+
 // sequence makes n L2 blocks, which adopt L1 blocks below limit as the rules say.
 func (w *world) sequence(n int, limit uint64) {
 	now := w.head.LastMicros
@@ -103,7 +117,7 @@ func (w *world) sequence(n int, limit uint64) {
 		if err != nil {
 			w.t.Fatal(err)
 		}
-		in := BlockInput{Number: w.head.Number + 1, Timestamp: timestamp, L1Attributes: o.Attributes, Deposits: o.Deposits}
+		in := BlockInput{Number: w.head.Number + 1, Timestamp: timestamp, Kind: FromBatch, L1Attributes: o.Attributes, Params: o.System.BlockParams, Deposits: o.Deposits}
 		epoch := w.head.Epoch
 		in.MiniBlocks = []MiniPlan{{TimestampMicros: now, TxCount: uint64(1 + len(o.Deposits)), Epoch: epoch}}
 		for range w.rng.Intn(3) {
@@ -118,7 +132,7 @@ func (w *world) sequence(n int, limit uint64) {
 		w.made = append(w.made, in)
 		w.batch = append(w.batch, batchOf(in, o.Origin))
 		w.head = Head{Number: in.Number, Hash: l2Hash(in.Number), Timestamp: timestamp, LastMicros: now,
-			Origin: o.Origin, SequenceNumber: o.Attributes.SequenceNumber, Epoch: epoch}
+			Origin: o.Origin, SequenceNumber: o.Attributes.SequenceNumber, Epoch: epoch, System: o.System}
 	}
 }
 
@@ -182,7 +196,7 @@ func (w *world) blob(frames ...batch.Frame) *batch.Blob {
 // post puts blobs into the newest L1 block as one transaction.
 func (w *world) post(blobs ...*batch.Blob) {
 	b := &w.l1[len(w.l1)-1]
-	b.Batches = append(b.Batches, blobs)
+	b.Batches = append(b.Batches, BatchTx{From: w.batcher, Source: SourceBlobs, Blobs: blobs})
 }
 
 // postChannel puts the whole channel into the newest L1 block.

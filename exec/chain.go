@@ -25,6 +25,7 @@ type Attributes struct {
 	Timestamp    uint64 // seconds, not before the parent's
 	PrevRandao   common.Hash
 	ParentBeacon common.Hash
+	Params       chain.BlockParams // zero: those that the chain began with
 	// BaseFee in wei per gas replaces that of EIP-1559 on a development chain; nil
 	// elsewhere.
 	BaseFee *big.Int
@@ -67,6 +68,7 @@ type openBlock struct {
 	firstTx   int
 	firstGas  chain.Gas
 	baseFee   *big.Int // of the attributes
+	params    chain.BlockParams
 }
 
 // Position says where a Chain continues.
@@ -111,6 +113,9 @@ func (c *Chain) Close() { c.executor.close() }
 // IsOpen reports whether a block is under construction.
 func (c *Chain) IsOpen() bool { return c.open != nil }
 
+// Epoch is the epoch of the mini-blocks to come.
+func (c *Chain) Epoch() uint64 { return c.epoch }
+
 // SetEpoch changes the epoch of the mini-blocks to come.
 func (c *Chain) SetEpoch(epoch uint64) { c.epoch = epoch }
 
@@ -123,7 +128,7 @@ func (c *Chain) OpenHeader() *types.Header { return c.open.header }
 func (c *Chain) OpenBlock() ([]*chain.Tx, []chain.MiniBlockHeader, Attributes) {
 	b := c.open
 	return b.txs[:b.firstTx:b.firstTx], b.minis, Attributes{
-		Timestamp: b.header.Time, PrevRandao: b.header.MixDigest, ParentBeacon: *b.header.ParentBeaconRoot, BaseFee: b.baseFee,
+		Timestamp: b.header.Time, PrevRandao: b.header.MixDigest, ParentBeacon: *b.header.ParentBeaconRoot, Params: b.params, BaseFee: b.baseFee,
 	}
 }
 
@@ -145,7 +150,10 @@ func (c *Chain) Open(a Attributes) error {
 	if a.Timestamp < c.parent.Time {
 		return fmt.Errorf("open block %d: timestamp %d is before the parent's %d", c.parent.Number.Uint64()+1, a.Timestamp, c.parent.Time)
 	}
-	header := newHeader(c.cfg, a)
+	if a.Params == (chain.BlockParams{}) {
+		a.Params = c.cfg.BlockParams()
+	}
+	header := newHeader(a)
 	header.ParentHash = c.parentHash
 	header.Number = new(big.Int).Add(c.parent.Number, common.Big1)
 	if header.BaseFee = a.BaseFee; a.BaseFee == nil {
@@ -162,7 +170,7 @@ func (c *Chain) Open(a Attributes) error {
 		},
 		changes: state.NewAccessList(),
 		list:    c.list,
-		baseFee: a.BaseFee,
+		baseFee: a.BaseFee, params: a.Params,
 	}
 	c.roots.reset()
 	c.list.Reset()
@@ -302,7 +310,7 @@ func (c *Chain) Seal() (*chain.Block, state.Diff, error) {
 	h.WithdrawalsHash = &passer
 	h.GasUsed = b.gasUsed
 	h.TxHash, h.ReceiptHash, h.Bloom = c.roots.sum()
-	h.Extra = extra(c.cfg, c.lastMiniHash)
+	h.Extra = extra(b.params, c.lastMiniHash)
 	block := chain.NewBlock(h, b.txs, b.receipts, b.minis)
 	c.parent, c.parentHash, c.open = h, block.Hash(), nil
 	c.ancestors[b.env.Number] = c.parentHash

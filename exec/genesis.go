@@ -44,31 +44,31 @@ func GenesisDiff(g *chain.Genesis) (state.Diff, error) {
 // GenesisBlock is block 0 of g over the state whose root is given.
 func GenesisBlock(g *chain.Genesis, root, messagePasserRoot common.Hash) *chain.Block {
 	cfg := &g.Config
-	header := newHeader(cfg, Attributes{Timestamp: g.Timestamp})
+	header := newHeader(Attributes{Timestamp: g.Timestamp, Params: cfg.BlockParams()})
 	header.Number = new(big.Int)
 	header.BaseFee = new(big.Int).SetUint64(max(cfg.MinBaseFee, chain.DefaultBaseFee))
 	header.Root = root
 	header.WithdrawalsHash = &messagePasserRoot
 	header.TxHash, header.ReceiptHash = types.EmptyTxsHash, types.EmptyReceiptsHash
-	header.Extra = extra(cfg, common.Hash{})
+	header.Extra = extra(cfg.BlockParams(), common.Hash{})
 	return chain.NewBlock(header, nil, nil, nil)
 }
 
-func extra(cfg *chain.Config, lastMiniBlock common.Hash) []byte {
+func extra(p chain.BlockParams, lastMiniBlock common.Hash) []byte {
 	return chain.Extra{
-		Denominator: cfg.BaseFeeDenominator, Elasticity: cfg.BaseFeeElasticity,
-		MinBaseFee: cfg.MinBaseFee, LastMiniBlock: lastMiniBlock,
+		Denominator: p.Denominator, Elasticity: p.Elasticity,
+		MinBaseFee: p.MinBaseFee, LastMiniBlock: lastMiniBlock,
 	}.Encode()
 }
 
 // newHeader fills in what every header of the chain has in common.
-func newHeader(cfg *chain.Config, a Attributes) *types.Header {
+func newHeader(a Attributes) *types.Header {
 	zero := uint64(0)
 	blobGas, excess := zero, zero
 	beacon, requests := a.ParentBeacon, types.EmptyRequestsHash
 	return &types.Header{
 		UncleHash: types.EmptyUncleHash, Coinbase: chain.SequencerFeeVaultAddr,
-		Difficulty: new(big.Int), GasLimit: cfg.GasLimit, Time: a.Timestamp, MixDigest: a.PrevRandao,
+		Difficulty: new(big.Int), GasLimit: a.Params.GasLimit, Time: a.Timestamp, MixDigest: a.PrevRandao,
 		BlobGasUsed: &blobGas, ExcessBlobGas: &excess, ParentBeaconRoot: &beacon, RequestsHash: &requests,
 	}
 }

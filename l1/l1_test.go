@@ -121,8 +121,8 @@ func TestBlobsComeBackAsSent(t *testing.T) {
 		if _, err := s.SendBlobs(ctx, common.Address{1}, nil, testBlobs(1, 0x33)); err != nil {
 			t.Fatal(err)
 		}
-		src := l1.NewSource(c, l1.SourceConfig{Inbox: inbox, Batcher: s.Address()})
-		b, err := src.Fetch(ctx, receipt.BlockNumber.Uint64())
+		src := l1.NewSource(c, l1.SourceConfig{Inbox: inbox})
+		b, err := src.Fetch(ctx, receipt.BlockNumber.Uint64(), s.Address())
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -145,7 +145,7 @@ func TestBlobsComeBackAsSent(t *testing.T) {
 		if _, err := c.Blobs(ctx, h, []common.Hash{{1, 2}}); !errors.Is(err, l1.ErrNotFound) {
 			t.Errorf("unknown blob: %v", err)
 		}
-		byHash, err := src.FetchByHash(ctx, b.Hash)
+		byHash, err := src.FetchByHash(ctx, b.Hash, s.Address())
 		if err != nil || byHash.Number != b.Number {
 			t.Errorf("by hash: %v, %v", byHash, err)
 		}
@@ -197,11 +197,11 @@ func TestDepositLogsComeInOrderWithTheirIndexInTheBlock(t *testing.T) {
 		}
 		found := 0
 		for n := range blocks {
-			b, err := src.Fetch(ctx, n)
+			b, err := src.Fetch(ctx, n, common.Address{})
 			if err != nil {
 				t.Fatal(err)
 			}
-			for i, log := range b.Deposits {
+			for i, log := range b.Logs {
 				if len(log.Data) != 1 || log.Data[0] != want[log.TxHash] || log.BlockHash != b.Hash {
 					t.Errorf("block %d, deposit %d: %+v", n, i, log)
 				}
@@ -248,7 +248,7 @@ func TestReadsAndRefusals(t *testing.T) {
 		if _, err := c.HeaderByHash(ctx, common.Hash{9}); !errors.Is(err, l1.ErrNotFound) {
 			t.Errorf("unknown header: %v", err)
 		}
-		if _, err := l1.NewSource(c, l1.SourceConfig{}).Fetch(ctx, 1<<40); !errors.Is(err, l1.ErrNotFound) {
+		if _, err := l1.NewSource(c, l1.SourceConfig{}).Fetch(ctx, 1<<40, common.Address{}); !errors.Is(err, l1.ErrNotFound) {
 			t.Errorf("block of the far future: %v", err)
 		}
 		for _, tag := range []l1.Tag{l1.Latest, l1.Safe, l1.Finalized} {

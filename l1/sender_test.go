@@ -198,19 +198,19 @@ func TestALyingServerIsNotBelieved(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	src := l1.NewSource(c, l1.SourceConfig{Portal: portal, Inbox: inbox, Batcher: s.Address()})
+	src := l1.NewSource(c, l1.SourceConfig{Portal: portal, Inbox: inbox})
 	what := "/eth/v1/beacon/blobs"
 	lie.Store(&what)
-	if _, err := src.Fetch(ctx, batch.BlockNumber.Uint64()); !errors.Is(err, l1.ErrNotFound) {
+	if _, err := src.Fetch(ctx, batch.BlockNumber.Uint64(), s.Address()); !errors.Is(err, l1.ErrNotFound) {
 		t.Errorf("wrong blob: %v", err)
 	}
 	hidden := "eth_getBlockReceipts"
 	lie.Store(&hidden)
-	if _, err := src.Fetch(ctx, deposit.BlockNumber.Uint64()); !errors.Is(err, l1.ErrMismatch) {
+	if _, err := src.Fetch(ctx, deposit.BlockNumber.Uint64(), s.Address()); !errors.Is(err, l1.ErrMismatch) {
 		t.Errorf("hidden deposits: %v", err)
 	}
 	lie.Store(nil)
-	if b, err := src.Fetch(ctx, deposit.BlockNumber.Uint64()); err != nil || len(b.Deposits) != 1 {
+	if b, err := src.Fetch(ctx, deposit.BlockNumber.Uint64(), s.Address()); err != nil || len(b.Logs) != 1 {
 		t.Errorf("honest answer: %v", err)
 	}
 }

@@ -18,6 +18,8 @@ type Metrics struct {
 	Transactions prometheus.Counter   // published, deposits included
 	Gas          prometheus.Counter   // used
 	Durable      prometheus.Histogram // seconds from the cut of a mini-block to its publication
+
+	l1Endpoints *prometheus.GaugeVec // by endpoint
 }
 
 // New makes the metrics of one process, with those of the Go runtime.
@@ -42,8 +44,20 @@ func New() *Metrics {
 		Name: "talaria_miniblock_publish_seconds", Help: "Time from the cut of a mini-block to its publication.",
 		Buckets: prometheus.ExponentialBuckets(0.00005, 2, 16),
 	})
-	m.registry.MustRegister(m.Durable, collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
+	m.l1Endpoints = prometheus.NewGaugeVec(prometheus.GaugeOpts{
+		Name: "talaria_l1_endpoint_agrees", Help: "1 while the L1 endpoint agrees with a quorum, 0 while it does not.",
+	}, []string{"endpoint"})
+	m.registry.MustRegister(m.l1Endpoints, m.Durable, collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	return m
+}
+
+// L1Endpoint notes whether an L1 endpoint agrees with the others.
+func (m *Metrics) L1Endpoint(endpoint string, agrees bool) {
+	value := 0.0
+	if agrees {
+		value = 1
+	}
+	m.l1Endpoints.WithLabelValues(endpoint).Set(value)
 }
 
 // Handler serves the metrics in Prometheus's text format.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"time"
 
 	"github.com/urfave/cli/v3"
 
@@ -25,15 +26,17 @@ func devnetCommand() *cli.Command {
 			&cli.IntFlag{Name: "metrics-port", Value: 6060, Usage: "Prometheus metrics and pprof; 0: any free port", Sources: env("METRICS_PORT")},
 			&cli.IntFlag{Name: "ingest-port", Value: 8546, Usage: "raw transactions over TCP; 0: any free port, -1: none", Sources: env("INGEST_PORT")},
 			&cli.BoolFlag{Name: "open-txpool", Value: true, Usage: "txpool_… shows everybody's waiting transactions; =false: to each caller its own", Sources: env("OPEN_TXPOOL")},
-			&cli.StringFlag{Name: "l1-url", Usage: "use this L1 instead of the embedded one", Sources: env("L1_URL")},
-			&cli.StringFlag{Name: "l1-beacon-url", Usage: "beacon API of that L1 (default: --l1-url)", Sources: env("L1_BEACON_URL")},
+			&cli.StringSliceFlag{Name: "l1-url", Usage: "use this L1 instead of the embedded one; again for every further endpoint of it", Sources: env("L1_URL")},
+			&cli.StringSliceFlag{Name: "l1-beacon-url", Usage: "beacon API of that L1, in the order of --l1-url (default: the same)", Sources: env("L1_BEACON_URL")},
+			l1QuorumFlag(),
+			&cli.DurationFlag{Name: "inclusion-window", Value: 12 * time.Hour, Usage: "of a new chain: after how long a deposit enters it even if the sequencer never takes it, in L1 blocks of --l1-block-ms, or of 12 s with --l1-url; at least 10 L1 blocks and four times --batch-ms", Sources: env("INCLUSION_WINDOW")},
 			&cli.Uint64Flag{Name: "l1-confirmations", Value: 0, Usage: "how deep an L1 block must be before its deposits are taken, so that L1 cannot take it back (default: 0; 4 with --l1-url)", HideDefault: true, Sources: env("L1_CONFIRMATIONS")},
 			&cli.Uint64Flag{Name: "l1-block-ms", Value: 1000, Usage: "block time of the embedded L1, 1000..3600000", Sources: env("L1_BLOCK_MS")},
 			&cli.Uint64Flag{Name: "block-ms", Value: 1000, Usage: "block time, 100..12000", Sources: env("BLOCK_MS")},
 			&cli.Uint64Flag{Name: "miniblock-ms", Value: 10, Usage: "a mini-block is cut at the latest after so long, 1..1000", Sources: env("MINIBLOCK_MS")},
 			&cli.Uint64Flag{Name: "miniblock-min-ms", Value: 1, Usage: "and not before so long, 1..miniblock-ms", Sources: env("MINIBLOCK_MIN_MS")},
 			&cli.Uint64Flag{Name: "queue", Value: 16_384, Usage: "transactions that wait for execution, 1..1000000; more are refused with -32005", Sources: env("QUEUE")},
-			&cli.Uint64Flag{Name: "batch-ms", Value: 4000, Usage: "how long a block waits for others to share its L1 transaction, 100..3600000; 0: nothing is posted, so that safe and finalized stay where they are", Sources: env("BATCH_MS")},
+			&cli.Uint64Flag{Name: "batch-ms", Value: 4000, Usage: "how long a block waits for others to share its L1 transaction, 100..3600000; 0: nothing is posted, so that safe and finalized stay where they are, and the chain stops after half of --inclusion-window", Sources: env("BATCH_MS")},
 			&cli.StringFlag{Name: "durability", Value: "disk", Usage: "disk: acknowledge after fdatasync; none: after write (survives a crash of the process only)", Sources: env("DURABILITY")},
 			stateCacheFlag(),
 			&cli.BoolFlag{Name: "dev", Usage: "a development chain: the methods of anvil and Hardhat (evm_*, anvil_*, hardhat_*, eth_sendTransaction), a block per transaction; nothing is posted to L1, so safe and finalized stay at genesis", Sources: env("DEV")},
@@ -50,7 +53,7 @@ const confirmationsByURL = 4
 func runDevnet(ctx context.Context, c *cli.Command) error {
 	opts := devnet.Options{
 		Datadir: c.String("datadir"), Host: c.String("host"),
-		L1URL: c.String("l1-url"), L1BeaconURL: c.String("l1-beacon-url"), L1Confirmations: c.Uint64("l1-confirmations"),
+		L1URLs: c.StringSlice("l1-url"), L1BeaconURLs: c.StringSlice("l1-beacon-url"), L1Confirmations: c.Uint64("l1-confirmations"),
 		L1Block: chain.Millis(c.Uint64("l1-block-ms")), Block: chain.Millis(c.Uint64("block-ms")),
 		MiniBlock: chain.Millis(c.Uint64("miniblock-ms")), MiniBlockMin: chain.Millis(c.Uint64("miniblock-min-ms")),
 		Batch: chain.Millis(c.Uint64("batch-ms")), Version: version, Development: c.Bool("dev"), OpenTxPool: c.Bool("open-txpool"),
@@ -103,7 +106,13 @@ func runDevnet(ctx context.Context, c *cli.Command) error {
 	if opts.RPC, err = rpcOptions(c); err != nil {
 		return err
 	}
-	if opts.L1URL != "" && !c.IsSet("l1-confirmations") {
+	if opts.L1Quorum, err = l1Quorum(c); err != nil {
+		return err
+	}
+	if opts.InclusionWindow, err = inclusionWindow(c, &opts); err != nil {
+		return err
+	}
+	if len(opts.L1URLs) > 0 && !c.IsSet("l1-confirmations") {
 		opts.L1Confirmations = confirmationsByURL
 	}
 	net, err := devnet.Start(ctx, opts)
@@ -121,6 +130,23 @@ func runDevnet(ctx context.Context, c *cli.Command) error {
 	case <-net.Failed():
 	}
 	return net.Close()
+}
+
+// inclusionWindow reads --inclusion-window.
+func inclusionWindow(c *cli.Command, opts *devnet.Options) (chain.Millis, error) {
+	window := chain.Millis(c.Duration("inclusion-window").Milliseconds())
+	least := max(10*opts.L1Block, 4*opts.Batch)
+	most := chain.MaxInclusionWindow * opts.L1Block
+	if len(opts.L1URLs) > 0 {
+		least, most = max(120_000, 4*opts.Batch), chain.MaxInclusionWindow*12_000
+	}
+	if !c.IsSet("inclusion-window") {
+		return max(least, min(window, most)), nil
+	}
+	if c.Duration("inclusion-window") < 0 || window < least || window > most {
+		return 0, usagef("--inclusion-window %s: allowed is %s..%s", c.Duration("inclusion-window"), time.Duration(least)*time.Millisecond, time.Duration(most)*time.Millisecond)
+	}
+	return window, nil
 }
 
 // announce says that the devnet is ready.

@@ -28,6 +28,23 @@ func l1Command() *cli.Command {
 	}
 }
 
+// l1QuorumFlag is how many of several L1 endpoints must agree.
+func l1QuorumFlag() cli.Flag {
+	return &cli.IntFlag{Name: "l1-quorum", Usage: "how many endpoints of --l1-url must agree on an L1 block before it is used (default: more than half)", HideDefault: true, Sources: cli.EnvVars("TALARIA_L1_QUORUM")}
+}
+
+// l1Quorum reads --l1-quorum; 0: more than half.
+func l1Quorum(c *cli.Command) (int, error) {
+	n, urls := c.Int("l1-quorum"), max(1, len(c.StringSlice("l1-url")))
+	if c.IsSet("l1-quorum") && (n < 1 || n > urls) {
+		return 0, usagef("--l1-quorum %d: allowed is 1..%d, the number of --l1-url", n, urls)
+	}
+	if beacons := len(c.StringSlice("l1-beacon-url")); beacons > urls {
+		return 0, usagef("--l1-beacon-url: %d of them for %d --l1-url", beacons, urls)
+	}
+	return n, nil
+}
+
 func runL1(ctx context.Context, c *cli.Command) error {
 	number, err := port(c, "port")
 	if err != nil {

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"log/slog"
 	"net"
 	"os"
 	"path/filepath"
@@ -15,6 +16,7 @@ import (
 
 	"github.com/talaria-l2/talaria/chain"
 	"github.com/talaria-l2/talaria/l1"
+	"github.com/talaria-l2/talaria/role/l1feed"
 	"github.com/talaria-l2/talaria/role/node"
 	"github.com/talaria-l2/talaria/role/replica"
 	"github.com/talaria-l2/talaria/rpc"
@@ -29,8 +31,9 @@ func replicaCommand() *cli.Command {
 		Flags: append([]cli.Flag{
 			&cli.StringFlag{Name: "datadir", Usage: "directory of the replica (required)", Sources: env("DATADIR")},
 			&cli.StringFlag{Name: "genesis", Usage: "genesis file of the chain; needed for a new datadir", Sources: env("GENESIS")},
-			&cli.StringFlag{Name: "l1-url", Usage: "JSON-RPC of L1 (required)", Sources: env("L1_URL")},
-			&cli.StringFlag{Name: "l1-beacon-url", Usage: "beacon API of L1 (default: --l1-url)", Sources: env("L1_BEACON_URL")},
+			&cli.StringSliceFlag{Name: "l1-url", Usage: "JSON-RPC of L1 (required); again for every further endpoint", Sources: env("L1_URL")},
+			&cli.StringSliceFlag{Name: "l1-beacon-url", Usage: "beacon API of L1, in the order of --l1-url (default: the same)", Sources: env("L1_BEACON_URL")},
+			l1QuorumFlag(),
 			&cli.Uint64Flag{Name: "l1-confirmations", Value: 0, Usage: "how deep an L1 block must be", Sources: env("L1_CONFIRMATIONS")},
 			&cli.StringFlag{Name: "host", Value: "127.0.0.1", Usage: "address to listen on", Sources: env("HOST")},
 			&cli.IntFlag{Name: "port", Value: 8745, Usage: "JSON-RPC over HTTP and WebSocket; 0: any free port", Sources: env("PORT")},
@@ -44,10 +47,15 @@ func replicaCommand() *cli.Command {
 }
 
 func runReplica(ctx context.Context, c *cli.Command) (err error) {
-	for _, name := range []string{"datadir", "l1-url"} {
-		if c.String(name) == "" {
-			return usagef("--%s is required", name)
-		}
+	if c.String("datadir") == "" {
+		return usagef("--datadir is required")
+	}
+	if len(c.StringSlice("l1-url")) == 0 {
+		return usagef("--l1-url is required")
+	}
+	quorum, err := l1Quorum(c)
+	if err != nil {
+		return err
 	}
 	number, err := port(c, "port")
 	if err != nil {
@@ -92,16 +100,12 @@ func runReplica(ctx context.Context, c *cli.Command) (err error) {
 	}
 	defer func() { err = errors.Join(err, n.Close()) }()
 	cfg := n.Config()
-	client, err := l1.Dial(ctx, l1.Options{URL: c.String("l1-url"), BeaconURL: c.String("l1-beacon-url")})
+	source, closeL1, err := dialL1(ctx, cfg, c.StringSlice("l1-url"), c.StringSlice("l1-beacon-url"), quorum, log)
 	if err != nil {
-		return fmt.Errorf("connect to L1: %w", err)
+		return err
 	}
-	defer client.Close()
-	if got := client.ChainID().Uint64(); got != cfg.L1ChainID {
-		return fmt.Errorf("L1 at %s has chain id %d, this chain settles on %d", c.String("l1-url"), got, cfg.L1ChainID)
-	}
-	source := l1.NewSource(client, l1.SourceConfig{Portal: cfg.Portal, Inbox: cfg.BatchInbox, Batcher: cfg.Batcher})
-	follower, err := replica.Start(n, replica.Options{Client: client, Source: source, Confirmations: c.Uint64("l1-confirmations"), Log: log})
+	defer closeL1()
+	follower, err := replica.Start(n, replica.Options{L1: source, Confirmations: c.Uint64("l1-confirmations"), Log: log})
 	if err != nil {
 		return err
 	}
@@ -125,6 +129,48 @@ func runReplica(ctx context.Context, c *cli.Command) (err error) {
 	case <-n.Failed():
 		return n.Failure()
 	}
+}
+
+// dialL1 connects to the endpoints of the chain's L1.
+func dialL1(ctx context.Context, cfg *chain.Config, urls, beacons []string, quorum int, log *slog.Logger) (_ l1feed.L1, closeAll func(), err error) {
+	var endpoints []l1.Endpoint
+	var clients []*l1.Client
+	closeAll = func() {
+		for _, c := range clients {
+			c.Close()
+		}
+	}
+	defer func() {
+		if err != nil {
+			closeAll()
+		}
+	}()
+	for i, url := range urls {
+		beacon := ""
+		if i < len(beacons) {
+			beacon = beacons[i]
+		}
+		client, err := l1.Dial(ctx, l1.Options{URL: url, BeaconURL: beacon})
+		if err != nil {
+			return nil, nil, fmt.Errorf("connect to L1: %w", err)
+		}
+		clients = append(clients, client)
+		if got := client.ChainID().Uint64(); got != cfg.L1ChainID {
+			return nil, nil, fmt.Errorf("L1 at %s has chain id %d, this chain settles on %d", url, got, cfg.L1ChainID)
+		}
+		endpoints = append(endpoints, l1.Endpoint{Name: url, Source: l1.NewSource(client, l1.SourceOf(cfg))})
+	}
+	if len(endpoints) == 1 {
+		return endpoints[0].Source, closeAll, nil
+	}
+	q, err := l1.NewQuorum(endpoints, l1.QuorumOptions{Need: quorum, Report: func(endpoint string, err error) {
+		if err != nil {
+			log.Error("an L1 endpoint is at odds with the quorum", "err", err)
+		} else {
+			log.Info("an L1 endpoint agrees with the quorum again", "endpoint", endpoint)
+		}
+	}})
+	return q, closeAll, err
 }
 
 func readGenesis(path string) (*chain.Genesis, error) {

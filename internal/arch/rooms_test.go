@@ -71,12 +71,12 @@ var rooms = map[string]room{
 
 	"role/node":       {layer: role, imports: below, testImports: []string{"internal/fixtures"}},
 	"role/l1feed":     {layer: role, imports: below},
-	"role/derivation": {layer: role, imports: with(below, "role/l1feed")},
-	"role/safehead":   {layer: role, imports: with(below, "role/node", "role/derivation")},
-	"role/sequencer":  {layer: role, imports: with(below, "role/node"), testImports: []string{"sdk/ingest"}},
+	"role/derivation": {layer: role, imports: with(below, "role/node", "role/l1feed")},
+	"role/safehead":   {layer: role, imports: with(below, "role/node", "role/l1feed", "role/derivation")},
+	"role/sequencer":  {layer: role, imports: with(below, "role/node", "role/l1feed"), testImports: []string{"sdk/ingest"}},
 	"role/batcher":    {layer: role, imports: below},
 	"role/daoperator": {layer: role, imports: below},
-	"role/replica":    {layer: role, imports: with(below, "role/node", "role/derivation")},
+	"role/replica":    {layer: role, imports: with(below, "role/node", "role/l1feed", "role/derivation")},
 	"role/devnet": {layer: role, imports: with(below,
 		"role/node", "role/l1feed", "role/safehead", "role/sequencer", "role/batcher", "role/daoperator")},
 
@@ -87,7 +87,7 @@ var rooms = map[string]room{
 	"bench/core":         {layer: front, imports: []string{"chain", "state", "evm", "exec", "bridge/predeploys", "internal/fixtures", "internal/gethevm"}},
 	"bench/core/compare": {layer: front, imports: []string{"bench/core"}},
 	"cmd/talaria": {layer: front, imports: with(below,
-		"bench", "role/node", "role/replica", "role/devnet", "role/daoperator")},
+		"bench", "role/node", "role/l1feed", "role/replica", "role/devnet", "role/daoperator")},
 
 	"e2e":           {layer: checks, imports: []string{"bench", "chain", "l1/bindings", "sdk/ingest"}},
 	"internal/arch": {layer: checks},

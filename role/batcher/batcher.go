@@ -115,6 +115,7 @@ type Batcher struct {
 // sent is what L1 includes and derivation has not found yet.
 type sent struct {
 	last uint64 // newest block
+	tip  common.Hash
 	in   uint64 // L1 block
 }
 

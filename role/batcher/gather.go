@@ -47,6 +47,15 @@ func (b *Batcher) next() uint64 {
 // gather takes new blocks into the open batch, and reports whether it is full. What no
 // longer continues L1's chain is dropped and begun again.
 func (b *Batcher) gather(ctx context.Context) (full bool, err error) {
+	if b.sent != nil {
+		tip, err := b.opts.Chain.BlockByNumber(ctx, b.sent.last)
+		if err != nil {
+			return false, err
+		}
+		if tip == nil || tip.Hash() != b.sent.tip {
+			b.sent = nil // what was sent is of a chain that was rolled back
+		}
+	}
 	if next := b.next(); b.open != nil && b.open.first != next {
 		b.open = nil
 	}

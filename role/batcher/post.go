@@ -32,7 +32,7 @@ func (b *Batcher) post(ctx context.Context, f *filling) error {
 			return err
 		}
 		b.nonce++
-		b.sent = &sent{last: last, in: in}
+		b.sent = &sent{last: last, tip: f.tip, in: in}
 		b.mu.Lock()
 		b.status.Blobs += uint64(len(tx.Blobs))
 		b.mu.Unlock()

@@ -20,6 +20,7 @@ import (
 	"github.com/talaria-l2/talaria/chain"
 	"github.com/talaria-l2/talaria/derive"
 	"github.com/talaria-l2/talaria/l1"
+	"github.com/talaria-l2/talaria/role/node"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -28,7 +29,7 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 type fakeL1 struct {
 	mu      sync.Mutex
 	headers []*types.Header // by number
-	batches map[common.Hash][][]*batch.Blob
+	batches map[common.Hash][]derive.BatchTx
 	next    uint64        // block that the feed hands out
 	changed chan struct{} // closed when there is something new
 	fail    error         // of the next headers
@@ -36,7 +37,7 @@ type fakeL1 struct {
 }
 
 func newL1(fork byte, blocks int) *fakeL1 {
-	l := &fakeL1{batches: make(map[common.Hash][][]*batch.Blob), changed: make(chan struct{})}
+	l := &fakeL1{batches: make(map[common.Hash][]derive.BatchTx), changed: make(chan struct{})}
 	l.grow(fork, blocks)
 	return l
 }
@@ -83,7 +84,7 @@ func (l *fakeL1) Next(ctx context.Context) (*derive.L1Block, error) {
 	}
 }
 
-func (l *fakeL1) Rewind(number uint64) {
+func (l *fakeL1) Rewind(number uint64, _ chain.SystemConfig) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.next = number
@@ -114,13 +115,19 @@ type recorder struct {
 	derived []uint64 // L2 blocks
 	rewound []derive.State
 	state   derive.State
+	invalid uint64        // block that does not execute
 	back    chan struct{} // gets one for each Rewound
 }
 
-func (r *recorder) Derived(inputs []derive.BlockInput, after derive.State, _ chain.L1Origin) error {
-	for _, in := range inputs {
-		r.derived = append(r.derived, in.Number)
+func (r *recorder) Execute(_ context.Context, in *derive.BlockInput) (common.Hash, error) {
+	r.derived = append(r.derived, in.Number)
+	if in.Kind == derive.FromBatch && in.Number == r.invalid {
+		return common.Hash{}, fmt.Errorf("block %d: %w", in.Number, node.ErrInvalid)
 	}
+	return l2Hash(in.Number), nil
+}
+
+func (r *recorder) Settled(_ int, after derive.State, _ chain.L1Origin) error {
 	r.state = after
 	return nil
 }
@@ -146,8 +153,8 @@ type rig struct {
 
 func newRig(t *testing.T) *rig {
 	r := &rig{fakeL1: newL1(0, 10), recorder: recorder{back: make(chan struct{}, 100)}, ended: make(chan struct{})}
-	genesis := derive.GenesisState(&chain.Genesis{Timestamp: r.headers[genesisBlock].Time, L1Origin: r.id(genesisBlock)}, l2Hash(0))
 	cfg := chain.DefaultConfig()
+	genesis := derive.GenesisState(&chain.Genesis{Config: cfg, Timestamp: r.headers[genesisBlock].Time, L1Origin: r.id(genesisBlock)}, l2Hash(0))
 	r.driver = &Driver{Config: &cfg, Genesis: genesis, Start: genesis, Handler: &r.recorder, Log: slog.New(slog.DiscardHandler)}
 	r.post(t, 4, 1)
 	r.post(t, 7, 2)
@@ -182,14 +189,14 @@ func (r *rig) post(t *testing.T, in int, number uint64) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	r.batches[r.headers[in].Hash()] = [][]*batch.Blob{{blob}}
+	r.batches[r.headers[in].Hash()] = []derive.BatchTx{{Source: derive.SourceBlobs, Blobs: []*batch.Blob{blob}}}
 }
 
 // start drives until everything there is was read.
 func (r *rig) start() {
 	ctx, cancel := context.WithCancel(context.Background())
 	r.cancel = cancel
-	r.next = r.driver.Start.FirstL1()
+	r.next = r.driver.Start.From
 	go func() {
 		defer close(r.ended)
 		r.err = r.driver.drive(ctx, r.fakeL1, r.fakeL1)
@@ -243,6 +250,19 @@ func TestReorgGoesBackToTheStateThatBothForksShare(t *testing.T) {
 	}
 }
 
+func TestABlockThatDoesNotExecuteIsReplaced(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := newRig(t)
+		r.invalid = 1
+		r.start()
+		defer r.stop(t)
+		// Block 2 was posted on the block that is void, which has the same hash here.
+		if !slices.Equal(r.derived, []uint64{1, 1, 2}) || r.state.Head.Number != 2 {
+			t.Fatalf("derived %v, state %+v", r.derived, r.state)
+		}
+	})
+}
+
 func TestForeignL1EndsTheDriverAndErasesNothing(t *testing.T) {
 	for _, test := range []struct {
 		name   string
@@ -262,7 +282,7 @@ func TestForeignL1EndsTheDriverAndErasesNothing(t *testing.T) {
 			r.start()
 		}, "block 2 is"},
 		{"from the start, in the middle of the chain", func(r *rig) {
-			r.driver.Start = derive.State{Head: derive.Head{Number: 2, Hash: l2Hash(2), Origin: r.id(genesisBlock)}, PostedIn: r.id(7)}
+			r.driver.Start = derive.State{Head: derive.Head{Number: 2, Hash: l2Hash(2), Origin: r.id(genesisBlock)}, PostedIn: r.id(7), From: genesisBlock}
 			r.headers = nil
 			r.grow(1, 12)
 			r.start()

@@ -5,14 +5,16 @@ import (
 	"fmt"
 
 	"github.com/talaria-l2/talaria/chain"
+	"github.com/talaria-l2/talaria/derive"
 	"github.com/talaria-l2/talaria/l1"
+	"github.com/talaria-l2/talaria/role/l1feed"
 	"github.com/talaria-l2/talaria/rpc"
 )
 
 // Heads knows which of the derived blocks L1 will not take back, and L1's own heads. Its
 // methods are not safe for concurrent use.
 type Heads struct {
-	client *l1.Client
+	l1 headers
 	// posted are derived heads with the L1 blocks that made them derivable, of which
 	// those behind the first are not final; ascending.
 	posted    []posting
@@ -22,8 +24,8 @@ type Heads struct {
 type posting struct{ l2, l1 uint64 }
 
 // NewHeads begins with a derived block that L1 block in made derivable.
-func NewHeads(client *l1.Client, block, in uint64) *Heads {
-	return &Heads{client: client, posted: []posting{{block, in}}}
+func NewHeads(l1 l1feed.L1, block, in uint64) *Heads {
+	return &Heads{l1: l1, posted: []posting{{block, in}}}
 }
 
 // Add says that derived blocks up to the number came from an L1 block.
@@ -42,20 +44,23 @@ func (h *Heads) Finalized() uint64 { return h.finalized }
 // A devnet's L1 may have no final block yet: what is not known is zero.
 func (h *Heads) Read(ctx context.Context, current chain.L1Origin) (rpc.L1Status, error) {
 	var s rpc.L1Status
-	at, err := h.client.HeaderByHash(ctx, current.Hash)
+	at, err := h.l1.HeaderByNumber(ctx, current.Number)
 	if err != nil {
 		return s, err
 	}
+	if at.Hash() != current.Hash {
+		return s, fmt.Errorf("L1 block %d: %w", current.Number, derive.ErrReorg)
+	}
 	s.Current = rpc.L1RefOf(at)
-	latest, err := h.client.HeaderByTag(ctx, l1.Latest)
+	latest, err := h.l1.HeaderByTag(ctx, l1.Latest)
 	if err != nil {
 		return s, err
 	}
 	s.Head = rpc.L1RefOf(latest)
-	if safe, err := h.client.HeaderByTag(ctx, l1.Safe); err == nil {
+	if safe, err := h.l1.HeaderByTag(ctx, l1.Safe); err == nil {
 		s.Safe = rpc.L1RefOf(safe)
 	}
-	final, err := h.client.HeaderByTag(ctx, l1.Finalized)
+	final, err := h.l1.HeaderByTag(ctx, l1.Finalized)
 	if err != nil {
 		return s, fmt.Errorf("L1 finality is not known: %w", err)
 	}

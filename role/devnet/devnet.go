@@ -12,6 +12,7 @@ import (
 	"net/netip"
 	"os"
 	"path/filepath"
+	"sync/atomic"
 	"syscall"
 	"time"
 
@@ -41,9 +42,14 @@ type Options struct {
 	// OpenTxPool shows what waits to everybody; else each caller sees its own.
 	OpenTxPool bool
 
-	L1URL, L1BeaconURL string // empty: the embedded L1
-	L1Confirmations    uint64
-	L1Block            chain.Millis
+	// L1URLs are endpoints of one L1, of which L1Quorum must agree on a block before it is
+	// read; the first one takes transactions. Empty: the embedded L1.
+	L1URLs, L1BeaconURLs []string
+	L1Quorum             int // 0: more than half
+	L1Confirmations      uint64
+	// InclusionWindow is after how long a deposit enters a new chain without the sequencer.
+	InclusionWindow chain.Millis
+	L1Block         chain.Millis
 
 	Block, MiniBlock, MiniBlockMin chain.Millis
 	Batch                          chain.Millis // between batches of a quiet chain; 0: nothing is posted
@@ -65,6 +71,7 @@ type Devnet struct {
 	// closers undo what was started, last first.
 	closers []func(context.Context) error
 	node    *node.Node
+	tracker atomic.Pointer[safehead.Tracker] // nil while derivation is not followed
 	metrics *telemetry.Metrics
 }
 
@@ -97,7 +104,7 @@ func (d *Devnet) start(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	client, source, sender, genesis, err := d.startL1(ctx, dir)
+	clients, sender, genesis, err := d.startL1(ctx, dir)
 	if err != nil {
 		return err
 	}
@@ -109,9 +116,11 @@ func (d *Devnet) start(ctx context.Context) error {
 	d.node = n
 	d.onClose(func(context.Context) error { return n.Close() })
 	cfg := n.Config()
-	src := source(cfg)
-	// The sequencer needs deposits only: no blob may keep it from them.
-	seq, err := d.startSequencer(ctx, client, l1.NewSource(client, l1.SourceConfig{Portal: cfg.Portal}))
+	source, err := d.l1Source(clients, cfg)
+	if err != nil {
+		return err
+	}
+	seq, err := d.startSequencer(ctx, source)
 	if err != nil {
 		return err
 	}
@@ -126,7 +135,7 @@ func (d *Devnet) start(ctx context.Context) error {
 		return err
 	}
 	if !d.opts.Development {
-		if err := d.startBatcher(client, src, sender); err != nil {
+		if err := d.startBatcher(ctx, source, seq, clients[0], sender); err != nil {
 			return err
 		}
 	}
@@ -150,12 +159,16 @@ func (d *Devnet) start(ctx context.Context) error {
 }
 
 // startBatcher posts the chain to L1, and watches what L1 holds of it.
-func (d *Devnet) startBatcher(client *l1.Client, src *l1.Source, sender *l1.Sender) error {
-	tracker, err := safehead.Start(d.node, client, src, d.log)
+func (d *Devnet) startBatcher(ctx context.Context, source l1feed.L1, seq *sequencer.Sequencer, client *l1.Client, sender *l1.Sender) error {
+	tracker, err := safehead.Start(d.node, safehead.Options{L1: source, Adopter: seq, Log: d.log})
 	if err != nil {
 		return err
 	}
+	d.tracker.Store(tracker)
 	d.onClose(func(context.Context) error { tracker.Close(); return nil })
+	if err := d.awaitDerivation(ctx, tracker); err != nil {
+		return err
+	}
 	if d.opts.Batch == 0 {
 		return nil
 	}
@@ -212,12 +225,13 @@ func (d *Devnet) listen() ([]net.Listener, error) {
 
 // startL1 connects to L1, embedded or not, and creates the chain's genesis if the
 // data directory has none.
-func (d *Devnet) startL1(ctx context.Context, dir *store.Dir) (*l1.Client, func(*chain.Config) *l1.Source, *l1.Sender, *chain.Genesis, error) {
-	fail := func(err error) (*l1.Client, func(*chain.Config) *l1.Source, *l1.Sender, *chain.Genesis, error) {
-		return nil, nil, nil, nil, err
-	}
+func (d *Devnet) startL1(ctx context.Context, dir *store.Dir) ([]*l1.Client, *l1.Sender, *chain.Genesis, error) {
+	fail := func(err error) ([]*l1.Client, *l1.Sender, *chain.Genesis, error) { return nil, nil, nil, err }
 	operator, _ := devKeys()
-	url, beacon := d.opts.L1URL, d.opts.L1BeaconURL
+	url, beacon := "", ""
+	if len(d.opts.L1URLs) > 0 {
+		url, beacon = d.opts.L1URLs[0], beaconOf(d.opts.L1BeaconURLs, 0)
+	}
 	deploy := func(ctx context.Context, f func(context.Context) error) error { return f(ctx) }
 	if url == "" {
 		embedded, err := devl1.Start(devl1.Options{
@@ -235,6 +249,10 @@ func (d *Devnet) startL1(ctx context.Context, dir *store.Dir) (*l1.Client, func(
 		return fail(fmt.Errorf("connect to L1: %w", err))
 	}
 	d.onClose(func(context.Context) error { client.Close(); return nil })
+	clients, err := d.dialOthers(ctx, client)
+	if err != nil {
+		return fail(err)
+	}
 	if beacon == "" {
 		beacon = url
 	}
@@ -250,33 +268,27 @@ func (d *Devnet) startL1(ctx context.Context, dir *store.Dir) (*l1.Client, func(
 	sender := l1.NewSender(client, l1.NewKeySigner(operator), l1.SenderOptions{})
 	if genesis == nil {
 		err := deploy(ctx, func(ctx context.Context) (err error) {
-			genesis, err = createGenesis(ctx, client, sender)
+			genesis, err = createGenesis(ctx, client, sender, d.window())
 			return err
 		})
 		if err != nil {
 			return fail(err)
 		}
 	}
-	source := func(cfg *chain.Config) *l1.Source {
-		return l1.NewSource(client, l1.SourceConfig{Portal: cfg.Portal, Inbox: cfg.BatchInbox, Batcher: cfg.Batcher})
-	}
-	return client, source, sender, genesis, nil
+	return clients, sender, genesis, nil
 }
 
-func (d *Devnet) startSequencer(ctx context.Context, client *l1.Client, source *l1.Source) (*sequencer.Sequencer, error) {
+func (d *Devnet) startSequencer(ctx context.Context, source l1feed.L1) (*sequencer.Sequencer, error) {
 	_, key := devKeys()
+	var derived func() sequencer.Derived
+	if !d.opts.Development {
+		derived = d.derived
+	}
 	seq, err := sequencer.Start(d.node, sequencer.Options{
 		Key: key, MiniBlock: d.opts.MiniBlock, MiniBlockMin: d.opts.MiniBlockMin, Block: d.opts.Block, NoSync: d.opts.NoSync, Queue: d.opts.Queue, Log: d.log,
 		Metrics: d.metrics, Development: development(d.opts.Development),
-		Connect: func(origin chain.L1Origin) (sequencer.L1, error) {
-			b, err := l1feed.Fetch(ctx, source, origin)
-			if err != nil {
-				return sequencer.L1{}, err
-			}
-			feed := l1feed.Start(client, source, l1feed.Options{From: origin.Number + 1, Confirmations: d.opts.L1Confirmations, Log: d.log})
-			d.onClose(func(context.Context) error { feed.Close(); return nil })
-			return sequencer.L1{Origin: b, Next: feed}, nil
-		},
+		Derived: derived,
+		Connect: func(origin chain.L1Origin) (sequencer.L1, error) { return d.connect(ctx, source, origin) },
 	})
 	if err != nil {
 		return nil, err

@@ -34,7 +34,8 @@ func ether(n int64) *big.Int { return new(big.Int).Mul(big.NewInt(n), big.NewInt
 const operatorEther = 100
 
 // createGenesis deploys the contracts to L1 and makes the genesis of a chain on it.
-func createGenesis(ctx context.Context, client *l1.Client, sender *l1.Sender) (*chain.Genesis, error) {
+// window is the inclusion window in L1 blocks.
+func createGenesis(ctx context.Context, client *l1.Client, sender *l1.Sender, window uint64) (*chain.Genesis, error) {
 	operator, sequencer := devKeys()
 	if err := fundOperator(ctx, client, devl1.Address(operator)); err != nil {
 		return nil, err
@@ -50,6 +51,7 @@ func createGenesis(ctx context.Context, client *l1.Client, sender *l1.Sender) (*
 	cfg := chain.DefaultConfig()
 	cfg.L1ChainID = client.ChainID().Uint64()
 	cfg.Portal, cfg.BatchInbox = portal, inbox
+	cfg.InclusionWindow = window
 	cfg.Batcher, cfg.Sequencer = devl1.Address(operator), devl1.Address(sequencer)
 	alloc := predeploys.Alloc(predeploys.Settings{})
 	for _, k := range devl1.Keys(devl1.DevAccounts) {

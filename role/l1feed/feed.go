@@ -8,7 +8,9 @@ import (
 	"sync"
 	"time"
 
-	"github.com/talaria-l2/talaria/batch"
+	"github.com/ethereum/go-ethereum/common"
+	"github.com/ethereum/go-ethereum/core/types"
+
 	"github.com/talaria-l2/talaria/chain"
 	"github.com/talaria-l2/talaria/derive"
 	"github.com/talaria-l2/talaria/l1"
@@ -20,19 +22,37 @@ type Options struct {
 	Confirmations uint64        // how deep below the head a block must be [0]
 	Poll          time.Duration // how often the head is asked for [250 ms]
 	Buffer        int           // blocks fetched ahead, 1.. [64]
-	Log           *slog.Logger  // [slog.Default()]
+	// Batches says what is needed to read batches, too; nil: they are not read.
+	Batches *Batches
+	Log     *slog.Logger // [slog.Default()]
+}
+
+// Batches is what reading batches takes.
+type Batches struct {
+	Config *chain.Config
+	System chain.SystemConfig // after the L1 block Options.From
+	// Resolver finds data that is not on L1; nil: a batch that needs it is an error.
+	Resolver Resolver
+}
+
+// L1 is what a feed reads; *l1.Source and *l1.Quorum are ones.
+type L1 interface {
+	HeaderByTag(ctx context.Context, tag l1.Tag) (*types.Header, error)
+	HeaderByNumber(ctx context.Context, number uint64) (*types.Header, error)
+	Fetch(ctx context.Context, number uint64, batcher common.Address) (*l1.Block, error)
 }
 
 // Feed follows an L1. Its methods are safe for concurrent use.
 type Feed struct {
-	client *l1.Client
-	source *l1.Source
+	source L1
 	opts   Options
 
 	mu      sync.Mutex
 	changed *sync.Cond
 	blocks  []*derive.L1Block
-	next    uint64 // number of the block to fetch
+	next    uint64             // number of the block to fetch
+	first   uint64             // block whose batches are not read
+	system  chain.SystemConfig // of the batches in next
 
 	epoch   uint64 // grows with every Rewind
 	head    uint64 // newest L1 block seen
@@ -43,7 +63,7 @@ type Feed struct {
 }
 
 // Start begins to follow at opts.From.
-func Start(client *l1.Client, source *l1.Source, opts Options) *Feed {
+func Start(source L1, opts Options) *Feed {
 	if opts.Poll == 0 {
 		opts.Poll = 250 * time.Millisecond
 	}
@@ -54,7 +74,10 @@ func Start(client *l1.Client, source *l1.Source, opts Options) *Feed {
 		opts.Log = slog.Default()
 	}
 	ctx, cancel := context.WithCancel(context.Background())
-	f := &Feed{client: client, source: source, opts: opts, next: opts.From, cancel: cancel, done: make(chan struct{})}
+	f := &Feed{source: source, opts: opts, next: opts.From, first: opts.From, cancel: cancel, done: make(chan struct{})}
+	if opts.Batches != nil {
+		f.system = opts.Batches.System
+	}
 	f.changed = sync.NewCond(&f.mu)
 	go f.run(ctx)
 	return f
@@ -123,11 +146,12 @@ func (f *Feed) Next(ctx context.Context) (*derive.L1Block, error) {
 	return b, nil
 }
 
-// Rewind drops what waits and continues with block number.
-func (f *Feed) Rewind(number uint64) {
+// Rewind drops what waits and continues with block number, without its batches; system is
+// the configuration after it.
+func (f *Feed) Rewind(number uint64, system chain.SystemConfig) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	f.blocks, f.next = nil, number
+	f.blocks, f.next, f.first, f.system = nil, number, number, system
 	f.epoch++
 	f.changed.Broadcast()
 }
@@ -158,7 +182,7 @@ func (f *Feed) run(ctx context.Context) {
 
 // poll fetches what is new and deep enough, as far as the buffer has room.
 func (f *Feed) poll(ctx context.Context) error {
-	head, err := f.client.HeaderByTag(ctx, l1.Latest)
+	head, err := f.source.HeaderByTag(ctx, l1.Latest)
 	if err != nil {
 		return err
 	}
@@ -173,16 +197,25 @@ func (f *Feed) poll(ctx context.Context) error {
 			f.changed.Wait()
 			stop()
 		}
-		next, epoch := f.next, f.epoch
+		next, epoch, system := f.next, f.epoch, f.system
+		read := f.opts.Batches != nil && next != f.first
 		f.mu.Unlock()
 		if ctx.Err() != nil || next+f.opts.Confirmations > number {
 			return ctx.Err()
 		}
-		b, err := f.source.Fetch(ctx, next)
+		var batcher common.Address
+		if read {
+			batcher = system.Batcher
+		}
+		b, err := f.source.Fetch(ctx, next, batcher)
 		if err != nil {
 			return err
 		}
-		f.add(Convert(b), epoch)
+		block, err := f.convert(ctx, b, system)
+		if err != nil {
+			return err
+		}
+		f.add(block, epoch)
 	}
 }
 
@@ -197,34 +230,32 @@ func (f *Feed) add(b *derive.L1Block, epoch uint64) {
 	}
 	f.blocks = append(f.blocks, b)
 	f.next = b.Number + 1
+	if f.opts.Batches != nil && b.Number != f.first {
+		f.system = derive.SystemAfter(f.opts.Batches.Config, f.system, b, nil)
+	}
 	f.changed.Broadcast()
 }
 
-// Convert gives an L1 block the form that derivation reads.
+// Convert gives an L1 block without its batches the form that derivation reads.
 func Convert(b *l1.Block) *derive.L1Block {
-	out := &derive.L1Block{
+	return &derive.L1Block{
 		Number: b.Number, Hash: b.Hash, ParentHash: b.ParentHash, Timestamp: b.Time,
 		BaseFee: b.BaseFee, BlobBaseFee: b.BlobBaseFee, PrevRandao: b.PrevRandao,
-		ParentBeaconRoot: b.ParentBeaconRoot, Deposits: b.Deposits,
+		ParentBeaconRoot: b.ParentBeaconRoot, Logs: b.Logs,
 	}
-	for _, tx := range b.Batches {
-		blobs := make([]*batch.Blob, len(tx.Blobs))
-		for i := range tx.Blobs {
-			blobs[i] = (*batch.Blob)(&tx.Blobs[i])
-		}
-		out.Batches = append(out.Batches, blobs)
-	}
-	return out
 }
 
-// Fetch reads one block and checks that it is the one named.
-func Fetch(ctx context.Context, source *l1.Source, origin chain.L1Origin) (*derive.L1Block, error) {
-	b, err := source.Fetch(ctx, origin.Number)
+// ErrOrphaned means that L1 has another block than the one named.
+var ErrOrphaned = errors.New("this is another L1, or it reorganised")
+
+// Fetch reads one block, without batches, and checks that it is the one named.
+func Fetch(ctx context.Context, source L1, origin chain.L1Origin) (*derive.L1Block, error) {
+	b, err := source.Fetch(ctx, origin.Number, common.Address{})
 	if err != nil {
 		return nil, err
 	}
 	if b.Hash != origin.Hash {
-		return nil, fmt.Errorf("L1 block %d is %s, the chain was built on %s: this is another L1, or it reorganised", origin.Number, b.Hash, origin.Hash)
+		return nil, fmt.Errorf("L1 block %d is %s, the chain was built on %s: %w", origin.Number, b.Hash, origin.Hash, ErrOrphaned)
 	}
 	return Convert(b), nil
 }

@@ -24,7 +24,7 @@ func (n *Node) ParentHead() (derive.Head, error) {
 	if block == nil {
 		return derive.Head{}, fmt.Errorf("block %d: sealed but not held", parent.Number)
 	}
-	return derive.HeadOf(block)
+	return derive.HeadOf(n.cfg, block)
 }
 
 // Origin is the L1 origin of the newest block, open or sealed. Whoever drives the

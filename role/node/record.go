@@ -24,10 +24,11 @@ const (
 type miniRecord struct {
 	Header    chain.MiniBlockHeader
 	Signature chain.Signature
-	// Timestamp, PrevRandao and ParentBeacon are the block's attributes.
+	// Timestamp, PrevRandao, ParentBeacon and Params are the block's attributes.
 	Timestamp    uint64
 	PrevRandao   common.Hash
 	ParentBeacon common.Hash
+	Params       chain.BlockParams
 	Txs          [][]byte
 	Senders      []common.Address
 	BaseFee      *big.Int `rlp:"optional"` // the attributes', nil but on a development chain
@@ -48,7 +49,7 @@ func EncodeMiniBlock(m *chain.MiniBlock, a exec.Attributes) []byte {
 // AppendMiniBlock appends the payload of a RecordMiniBlock: the RLP of a miniRecord,
 // without the lists that its encoder would want.
 func AppendMiniBlock(out []byte, m *chain.MiniBlock, a exec.Attributes) []byte {
-	header, fee := mustEncode(&m.Header), []byte(nil)
+	header, params, fee := mustEncode(&m.Header), mustEncode(&a.Params), []byte(nil)
 	if a.BaseFee != nil {
 		fee = mustEncode(a.BaseFee)
 	}
@@ -57,12 +58,13 @@ func AppendMiniBlock(out []byte, m *chain.MiniBlock, a exec.Attributes) []byte {
 		raws += rlp.BytesSize(tx.Raw())
 	}
 	size := uint64(len(header)) + rlp.BytesSize(m.Signature[:]) + uint64(rlp.IntSize(a.Timestamp)) + 2*(1+common.HashLength) +
-		rlp.ListSize(raws) + rlp.ListSize(senders) + uint64(len(fee))
+		uint64(len(params)) + rlp.ListSize(raws) + rlp.ListSize(senders) + uint64(len(fee))
 	out = slices.Grow(out, int(rlp.ListSize(size)))
 	out = append(chain.AppendListHead(out, size), header...)
 	out = chain.AppendString(out, m.Signature[:])
 	out = rlp.AppendUint64(out, a.Timestamp)
 	out = chain.AppendString(chain.AppendString(out, a.PrevRandao[:]), a.ParentBeacon[:])
+	out = append(out, params...)
 	out = chain.AppendListHead(out, raws)
 	for _, tx := range m.Txs {
 		out = chain.AppendString(out, tx.Raw())

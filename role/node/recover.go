@@ -39,7 +39,7 @@ func (n *Node) replayMiniBlock(rec *miniRecord) error {
 		return fmt.Errorf("log continues with mini-block %d, the chain needs %d", h.Number, n.exec.NextMini())
 	}
 	if !n.exec.IsOpen() {
-		if err := n.exec.Open(exec.Attributes{Timestamp: rec.Timestamp, PrevRandao: rec.PrevRandao, ParentBeacon: rec.ParentBeacon, BaseFee: rec.BaseFee}); err != nil {
+		if err := n.exec.Open(exec.Attributes{Timestamp: rec.Timestamp, PrevRandao: rec.PrevRandao, ParentBeacon: rec.ParentBeacon, Params: rec.Params, BaseFee: rec.BaseFee}); err != nil {
 			return fmt.Errorf("replay mini-block %d: %w", h.Number, err)
 		}
 	}
@@ -53,6 +53,7 @@ func (n *Node) replayMiniBlock(rec *miniRecord) error {
 	if i, err := n.exec.ApplyAll(txs); err != nil {
 		return fmt.Errorf("replay mini-block %d: transaction %d: %w", h.Number, i, err)
 	}
+	n.exec.SetEpoch(h.Epoch)
 	m, version := n.exec.Cut(h.TimestampMicros)
 	if m.Header != *h {
 		return fmt.Errorf("replay mini-block %d: execution gives %s, the log says %s", h.Number, m.Header.Hash(), h.Hash())

@@ -2,18 +2,16 @@ package replica
 
 import (
 	"context"
-	"errors"
-	"fmt"
 	"log/slog"
 	"sync"
+	"time"
 
 	"github.com/ethereum/go-ethereum/common"
 
 	"github.com/talaria-l2/talaria/chain"
 	"github.com/talaria-l2/talaria/derive"
-	"github.com/talaria-l2/talaria/exec"
-	"github.com/talaria-l2/talaria/l1"
 	"github.com/talaria-l2/talaria/role/derivation"
+	"github.com/talaria-l2/talaria/role/l1feed"
 	"github.com/talaria-l2/talaria/role/node"
 	"github.com/talaria-l2/talaria/rpc"
 )
@@ -21,14 +19,16 @@ import (
 // stateName is under which the replica keeps the state of derivation.
 const stateName = "derivation"
 
-// ErrMismatch means that executing a batch gives another block than the batcher
-// claims: this software differs from the sequencer's, or the batcher lies.
-var ErrMismatch = errors.New("derived block differs from the batcher's claim")
+// headsPeriod is how often L1's heads are asked for at the most.
+const headsPeriod = 500 * time.Millisecond
 
 // Replica derives the chain of one node.
 type Replica struct {
 	node *node.Node
 	log  *slog.Logger
+
+	heads   *derivation.Heads
+	headsAt time.Time // when they were read
 
 	mu     sync.Mutex
 	status rpc.SyncStatus
@@ -39,8 +39,9 @@ type Replica struct {
 
 // Options of a replica.
 type Options struct {
-	Client *l1.Client
-	Source *l1.Source
+	L1 l1feed.L1
+	// Resolver finds batch data that is not on L1; nil: there is none to be found.
+	Resolver l1feed.Resolver
 	// Confirmations is how deep below the L1 head a block must be [0].
 	Confirmations uint64
 	Log           *slog.Logger // [slog.Default()]
@@ -59,12 +60,19 @@ func Start(n *node.Node, opts Options) (*Replica, error) {
 	if err != nil {
 		return nil, err
 	}
-	head := n.PublishedHead().Number.Uint64()
+	// What was executed and not noted is derived again.
+	if n.PublishedHead().Number.Uint64() > start.Head.Number {
+		if err := n.Rewind(start.Head.Number); err != nil {
+			return nil, err
+		}
+	}
+	head := start.Head.Number
 	ctx, cancel := context.WithCancel(context.Background())
 	r := &Replica{node: n, log: opts.Log, cancel: cancel, done: make(chan struct{})}
+	r.heads = derivation.NewHeads(opts.L1, head, start.PostedIn.Number)
 	r.status = rpc.SyncStatus{Starting: head, Current: head, Highest: head}
 	driver := &derivation.Driver{
-		Client: opts.Client, Source: opts.Source, Config: n.Config(), Genesis: genesis, Start: start,
+		L1: opts.L1, Resolver: opts.Resolver, Config: n.Config(), Genesis: genesis, Start: start,
 		Handler: r, Confirmations: opts.Confirmations, Log: opts.Log,
 	}
 	go func() {
@@ -89,84 +97,42 @@ func (r *Replica) Status() rpc.SyncStatus {
 	return r.status
 }
 
-// Derived implements derivation.Handler.
-func (r *Replica) Derived(inputs []derive.BlockInput, after derive.State, tip chain.L1Origin) error {
-	r.progress(inputs)
-	for i := range inputs {
-		if err := r.execute(&inputs[i]); err != nil {
-			return err
-		}
-		r.mu.Lock()
-		r.status.Current = inputs[i].Number
-		r.mu.Unlock()
+// Execute implements derivation.Handler.
+func (r *Replica) Execute(_ context.Context, in *derive.BlockInput) (common.Hash, error) {
+	r.mu.Lock()
+	r.status.Highest, r.status.Syncing = max(r.status.Highest, in.Number), true
+	r.mu.Unlock()
+	hash, err := r.node.Execute(in)
+	if err != nil {
+		return hash, err
 	}
-	if len(inputs) == 0 {
+	r.mu.Lock()
+	r.status.Current = in.Number
+	r.mu.Unlock()
+	return hash, nil
+}
+
+// Settled implements derivation.Handler.
+func (r *Replica) Settled(blocks int, after derive.State, tip chain.L1Origin) error {
+	if blocks > 0 {
+		r.heads.Add(after.Head.Number, tip.Number)
+	}
+	if time.Since(r.headsAt) >= headsPeriod {
+		r.headsAt = time.Now()
+		if status, err := r.heads.Read(context.Background(), tip); err != nil {
+			r.log.Debug("L1's heads are not all known", "err", err)
+		} else {
+			r.node.SetL1Status(status)
+		}
+	}
+	r.node.SetFinality(after.Head.Number, r.heads.Finalized())
+	if blocks == 0 {
 		return nil
 	}
 	r.mu.Lock()
 	r.status.Syncing = false
 	r.mu.Unlock()
-	r.node.SetFinality(after.Head.Number, 0)
 	return r.node.AfterWrites(func() error { return r.node.SaveDerivationState(stateName, after) })
-}
-
-func (r *Replica) progress(inputs []derive.BlockInput) {
-	if len(inputs) == 0 {
-		return
-	}
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	r.status.Highest = inputs[len(inputs)-1].Number
-	r.status.Syncing = true
-}
-
-// execute turns one input into a published block. A block that the store already
-// holds, because the last run stopped between writing it and noting it, is only
-// compared.
-func (r *Replica) execute(in *derive.BlockInput) error {
-	c := r.node.Exec()
-	if next := c.Parent().Number.Uint64() + 1; in.Number < next {
-		return r.compare(in)
-	} else if in.Number > next {
-		return fmt.Errorf("derived block %d, the chain needs %d", in.Number, next)
-	}
-	a := in.L1Attributes
-	if err := c.Open(exec.Attributes{Timestamp: in.Timestamp, PrevRandao: a.PrevRandao, ParentBeacon: a.ParentBeacon}); err != nil {
-		return err
-	}
-	txs := append([]*chain.Tx{a.Tx()}, in.Deposits...)
-	txs = append(txs, in.Txs...)
-	for _, plan := range in.MiniBlocks {
-		if i, err := c.ApplyAll(txs[:plan.TxCount]); err != nil {
-			return fmt.Errorf("block %d: transaction %s of the batch: %w", in.Number, txs[i].Hash(), err)
-		}
-		txs = txs[plan.TxCount:]
-		c.SetEpoch(plan.Epoch)
-		m, version := c.Cut(plan.TimestampMicros)
-		r.node.PublishMiniBlock(m, c.OpenHeader(), version)
-	}
-	block, diff, err := c.Seal()
-	if err != nil {
-		return err
-	}
-	if in.ExpectHash != (common.Hash{}) && block.Hash() != in.ExpectHash {
-		return fmt.Errorf("%w: block %d is %s here, %s there", ErrMismatch, in.Number, block.Hash(), in.ExpectHash)
-	}
-	return r.node.PublishBlock(block, diff, nil)
-}
-
-func (r *Replica) compare(in *derive.BlockInput) error {
-	if in.ExpectHash == (common.Hash{}) {
-		return nil
-	}
-	block, err := r.node.BlockByNumber(context.Background(), in.Number)
-	if err != nil {
-		return err
-	}
-	if block == nil || block.Hash() != in.ExpectHash {
-		return fmt.Errorf("%w: block %d is %s on L1", ErrMismatch, in.Number, in.ExpectHash)
-	}
-	return nil
 }
 
 // Rewound implements derivation.Handler.
@@ -174,7 +140,8 @@ func (r *Replica) Rewound(state derive.State) error {
 	r.mu.Lock()
 	r.status.Current = state.Head.Number
 	r.mu.Unlock()
-	r.node.SetFinality(state.Head.Number, 0) // first: never above the head
+	r.heads.Rewind(state.Head.Number, state.PostedIn.Number)
+	r.node.SetFinality(state.Head.Number, r.heads.Finalized()) // first: never above the head
 	if err := r.node.Rewind(state.Head.Number); err != nil {
 		return err
 	}

@@ -2,12 +2,14 @@ package replica
 
 import (
 	"testing"
+	"time"
 
 	"go.uber.org/goleak"
 
 	"github.com/talaria-l2/talaria/bridge/predeploys"
 	"github.com/talaria-l2/talaria/chain"
 	"github.com/talaria-l2/talaria/derive"
+	"github.com/talaria-l2/talaria/role/derivation"
 	"github.com/talaria-l2/talaria/role/node"
 	"github.com/talaria-l2/talaria/store"
 )
@@ -33,7 +35,7 @@ func TestSafeIsNotAboveTheHeadAfterAReorg(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	r := &Replica{node: n}
+	r := &Replica{node: n, heads: derivation.NewHeads(nil, 0, 0), headsAt: time.Now().Add(time.Hour)}
 	var states []derive.State
 	for number := range uint64(3) {
 		at := g.Timestamp + 1 + number
@@ -44,7 +46,11 @@ func TestSafeIsNotAboveTheHeadAfterAReorg(t *testing.T) {
 		}
 		after := genesis
 		after.Head.Number = number + 1
-		if err := r.Derived([]derive.BlockInput{in}, after, chain.L1Origin{}); err != nil {
+		in.ParentHash = n.PublishedHead().Hash()
+		if _, err := r.Execute(t.Context(), &in); err != nil {
+			t.Fatal(err)
+		}
+		if err := r.Settled(1, after, chain.L1Origin{}); err != nil {
 			t.Fatal(err)
 		}
 		states = append(states, after)

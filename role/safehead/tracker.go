@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"sync"
+	"time"
 
 	"github.com/ethereum/go-ethereum/common"
 
@@ -13,49 +14,73 @@ import (
 	"github.com/talaria-l2/talaria/derive"
 	"github.com/talaria-l2/talaria/l1"
 	"github.com/talaria-l2/talaria/role/derivation"
+	"github.com/talaria-l2/talaria/role/l1feed"
 	"github.com/talaria-l2/talaria/role/node"
+	"github.com/talaria-l2/talaria/rpc"
 )
 
 // stateName is under which the tracker keeps its state.
 const stateName = "safehead"
 
+// Adopter makes a derived block the chain's, in place of what the node has from its
+// number on. An error that wraps node.ErrInvalid says that the block does not execute.
+type Adopter interface {
+	Adopt(ctx context.Context, in *derive.BlockInput) (common.Hash, error)
+}
+
+// Options of a tracker.
+type Options struct {
+	L1       l1feed.L1
+	Resolver l1feed.Resolver // finds batch data that is not on L1; nil: nothing does
+	Adopter  Adopter         // nil: a difference ends the tracker with ErrDiverged
+	Log      *slog.Logger    // [slog.Default()]
+}
+
 // Tracker follows what L1 holds of a node's chain.
 type Tracker struct {
-	node   *node.Node
-	client *l1.Client
-	log    *slog.Logger
+	node *node.Node
+	opts Options
 
 	mu    sync.Mutex
 	state derive.State
 	tip   uint64 // newest L1 block read
-	// posted are the derived blocks whose L1 block is not final yet, ascending.
-	posted    []posted
-	finalized uint64
+	goal  uint64 // L1's head when the first block was read; 0: not known
+
+	heads   *derivation.Heads
+	headsAt time.Time // when they were read
 
 	cancel context.CancelFunc
 	done   chan struct{}
 }
 
-type posted struct {
-	block uint64 // L2
-	in    uint64 // L1
-}
+// headsPeriod is how often L1's heads are asked for at the most.
+const headsPeriod = 500 * time.Millisecond
 
 // Start begins to track, from where the last run stopped.
-func Start(n *node.Node, client *l1.Client, source *l1.Source, log *slog.Logger) (*Tracker, error) {
+func Start(n *node.Node, opts Options) (*Tracker, error) {
+	if opts.Log == nil {
+		opts.Log = slog.Default()
+	}
 	genesis, err := n.GenesisState()
 	if err != nil {
 		return nil, err
 	}
-	t := &Tracker{node: n, client: client, log: log, done: make(chan struct{})}
+	t := &Tracker{node: n, opts: opts, done: make(chan struct{})}
 	if t.state, err = n.DerivationState(stateName); err != nil {
 		return nil, err
 	}
+	if own, err := n.HeaderByNumber(context.Background(), t.state.Head.Number); err != nil {
+		return nil, err
+	} else if own == nil || own.Hash() != t.state.Head.Hash {
+		t.state = genesis // of a chain that the node has left
+	}
 	n.SetFinality(t.state.Head.Number, 0)
-	t.posted = append(t.posted, posted{t.state.Head.Number, t.state.PostedIn.Number})
+	t.heads = derivation.NewHeads(opts.L1, t.state.Head.Number, t.state.PostedIn.Number)
 	ctx, cancel := context.WithCancel(context.Background())
 	t.cancel = cancel
-	driver := &derivation.Driver{Client: client, Source: source, Config: n.Config(), Genesis: genesis, Start: t.state, Handler: t, Log: log}
+	driver := &derivation.Driver{
+		L1: opts.L1, Resolver: opts.Resolver, Config: n.Config(), Genesis: genesis, Start: t.state, Handler: t, Log: opts.Log,
+	}
 	go func() {
 		defer close(t.done)
 		if err := driver.Run(ctx); err != nil {
@@ -72,59 +97,83 @@ func (t *Tracker) Close() {
 	<-t.done
 }
 
-// Safe is the newest block that L1 holds, and the newest L1 block read so far.
-func (t *Tracker) Safe() (block, l1Tip uint64) {
+// Head is the newest block that L1 decides, and the newest L1 block read so far; 0 before
+// the first. It is caught up when it has read what L1 had at the start.
+func (t *Tracker) Head() (head derive.Head, tip uint64, caughtUp bool) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	return t.state.Head.Number, t.tip
+	return t.state.Head, t.tip, t.goal > 0 && t.tip >= t.goal
+}
+
+// Safe is the newest block that needs no posting, and the newest L1 block read so far: L1
+// holds it, or derivation is about to make it from deposits alone, as the sequencer did.
+func (t *Tracker) Safe() (block, l1Tip uint64) {
+	head, tip, _ := t.Head()
+	cfg := t.node.Config()
+	if tip+2*derive.PostingMargin(cfg) < head.Origin.Number+cfg.InclusionWindow {
+		return head.Number, tip // nothing will be forced soon
+	}
+	for {
+		b, err := t.node.BlockByNumber(context.Background(), head.Number+1)
+		if err != nil || b == nil || !derive.IsForced(head, b) {
+			return head.Number, tip
+		}
+		if head, err = derive.HeadOf(cfg, b); err != nil {
+			return b.Number(), tip
+		}
+	}
 }
 
 // ErrDiverged means that L1 holds another chain than the node. It needs an operator.
 var ErrDiverged = errors.New("L1 holds another chain than this node")
 
-// Derived implements derivation.Handler.
-func (t *Tracker) Derived(inputs []derive.BlockInput, after derive.State, tip chain.L1Origin) error {
-	for i := range inputs {
-		in := &inputs[i]
-		if in.ExpectHash == (common.Hash{}) {
-			continue
-		}
-		block, err := t.node.BlockByNumber(context.Background(), in.Number)
-		if err != nil {
-			return err
-		}
-		if block == nil || block.Hash() != in.ExpectHash {
-			return fmt.Errorf("%w: block %d is %s on L1", ErrDiverged, in.Number, in.ExpectHash)
-		}
+// Execute implements derivation.Handler: a block that the node has is executed already.
+func (t *Tracker) Execute(ctx context.Context, in *derive.BlockInput) (common.Hash, error) {
+	hash, held, err := t.node.Holds(in)
+	if err != nil || held {
+		return hash, err
 	}
-	finalL1, err := t.finalL1()
-	if err != nil {
-		t.log.Debug("L1 finality is not known", "err", err)
+	if t.opts.Adopter == nil {
+		return hash, fmt.Errorf("%w: block %d was derived from L1 block %d", ErrDiverged, in.Number, in.PostedIn.Number)
 	}
-	t.mu.Lock()
-	t.state, t.tip = after, tip.Number
-	if len(inputs) > 0 {
-		t.posted = append(t.posted, posted{after.Head.Number, tip.Number})
+	// It may be L1 that has changed: then nothing is given up for this block.
+	h, err := t.opts.L1.HeaderByNumber(ctx, in.PostedIn.Number)
+	if err != nil && !errors.Is(err, l1.ErrNotFound) {
+		return hash, fmt.Errorf("block %d is not this node's: %w", in.Number, err)
 	}
-	for len(t.posted) > 0 && t.posted[0].in <= finalL1 {
-		t.finalized = max(t.finalized, t.posted[0].block)
-		t.posted = t.posted[1:]
+	if err != nil || h.Hash() != in.PostedIn.Hash {
+		return hash, fmt.Errorf("block %d is not this node's, and L1 block %d is gone: %w", in.Number, in.PostedIn.Number, derive.ErrReorg)
 	}
-	safe, finalized := t.state.Head.Number, t.finalized
-	t.mu.Unlock()
-	t.node.SetFinality(safe, finalized)
-	if len(inputs) == 0 {
-		return nil
-	}
-	return t.node.SaveDerivationState(stateName, after)
+	return t.opts.Adopter.Adopt(ctx, in)
 }
 
-func (t *Tracker) finalL1() (uint64, error) {
-	h, err := t.client.HeaderByTag(context.Background(), l1.Finalized)
-	if err != nil {
-		return 0, err
+// Settled implements derivation.Handler.
+func (t *Tracker) Settled(blocks int, after derive.State, tip chain.L1Origin) error {
+	if blocks > 0 {
+		t.heads.Add(after.Head.Number, tip.Number)
 	}
-	return h.Number.Uint64(), nil
+	var status rpc.L1Status
+	if time.Since(t.headsAt) >= headsPeriod {
+		t.headsAt = time.Now()
+		var err error
+		if status, err = t.heads.Read(context.Background(), tip); err != nil {
+			t.opts.Log.Debug("L1's heads are not all known", "err", err)
+		} else {
+			t.node.SetL1Status(status)
+		}
+	}
+	t.mu.Lock()
+	if t.goal == 0 {
+		t.goal = status.Head.Number
+	}
+	t.state, t.tip = after, tip.Number
+	t.mu.Unlock()
+	t.node.SetFinality(after.Head.Number, t.heads.Finalized())
+	if blocks == 0 {
+		return nil
+	}
+	// The state must not be newer than the store, which adopted blocks are on their way to.
+	return t.node.AfterWrites(func() error { return t.node.SaveDerivationState(stateName, after) })
 }
 
 // Rewound implements derivation.Handler.
@@ -132,7 +181,7 @@ func (t *Tracker) Rewound(state derive.State) error {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	t.state = state
-	t.posted = []posted{{state.Head.Number, state.PostedIn.Number}}
-	t.node.SetFinality(state.Head.Number, min(t.finalized, state.Head.Number))
+	t.heads.Rewind(state.Head.Number, state.PostedIn.Number)
+	t.node.SetFinality(state.Head.Number, t.heads.Finalized())
 	return nil
 }

@@ -68,7 +68,7 @@ func (s *Sequencer) startDevelopment() error {
 	if err := s.node.LoadDevelopment(&d.devRecord); err != nil {
 		return fmt.Errorf("development chain: %w", err)
 	}
-	s.dev, s.commands = d, make(chan command)
+	s.dev = d
 	if d.Target == nil {
 		return nil
 	}

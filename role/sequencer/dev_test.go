@@ -474,7 +474,7 @@ func (r *rig) depositBlock(number uint64) *derive.L1Block {
 	data = append(data, common.RightPadBytes(opaque, 96)...)
 	return &derive.L1Block{
 		Number: number, Hash: common.Hash{byte(number)}, Timestamp: 5, BaseFee: big.NewInt(1), BlobBaseFee: big.NewInt(1),
-		Deposits: []*types.Log{{Address: r.g.Config.Portal, Topics: []common.Hash{chain.DepositEventTopic, {31: 1}, {31: 2}, {}}, Data: data}},
+		Logs: []*types.Log{{Address: r.g.Config.Portal, Topics: []common.Hash{chain.DepositEventTopic, {31: 1}, {31: 2}, {}}, Data: data}},
 	}
 }
 

@@ -31,7 +31,7 @@ func (s *Sequencer) parentHead() (derive.Head, error) {
 // headOf is the head that a sealed block, not genesis, makes.
 func (s *Sequencer) headOf(b *chain.Block) (derive.Head, error) {
 	if s.dev == nil {
-		return derive.HeadOf(b)
+		return derive.HeadOf(s.node.Config(), b)
 	}
 	s.dev.OriginAt = b.Number()
 	last := &b.MiniBlocks[len(b.MiniBlocks)-1]
@@ -101,6 +101,7 @@ func (l *loop) devDeposits() []*chain.Tx {
 	if len(l.dev.deposits) == 0 {
 		return nil
 	}
-	attributes := l.origin.Attributes(0, l.s.node.Config().Batcher)
+	system := l.s.node.Config().System()
+	attributes := l.origin.Attributes(0, &system)
 	return append([]*chain.Tx{attributes.Tx()}, l.dev.deposits...)
 }

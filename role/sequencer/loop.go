@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/ethereum/go-ethereum/common"
+	"github.com/ethereum/go-ethereum/crypto"
 
 	"github.com/talaria-l2/talaria/batch"
 	"github.com/talaria-l2/talaria/chain"
@@ -42,13 +43,16 @@ type loop struct {
 	backlog []admitted
 	txs     []*chain.Tx
 
-	record []byte // memory for encoding one for the log
+	record   []byte // memory for encoding one for the log
+	epoch    uint64 // least one to sign mini-blocks in
+	unsynced bool   // the newest blocks were adopted and may not be on disk yet
+	stale    bool   // L1 is not read behind the newest block
 
 	dev *devChain // nil but on a development chain
 }
 
 func newLoop(s *Sequencer) (*loop, error) {
-	l := &loop{s: s, chain: s.node.Exec(), origin: s.l1.Origin, held: make(map[common.Hash]*rpc.Submission), dev: s.dev}
+	l := &loop{s: s, chain: s.node.Exec(), origin: s.l1.Origin, held: make(map[common.Hash]*rpc.Submission), epoch: s.undone.Epoch, dev: s.dev}
 	var err error
 	if l.head, err = s.parentHead(); err != nil {
 		return nil, err
@@ -187,7 +191,8 @@ func until(at, t chain.Micros) time.Duration {
 
 // catchUpSeconds is how far the next L1 block may be behind the clock before blocks
 // are made as fast as possible, one per L1 block, each at its L1 block's time.
-// Derivation refuses an origin that lags by derive.MaxOriginLag.
+// Derivation refuses an origin that lags by derive.MaxOriginLag. A sequencer that has not
+// posted for too long waits for less.
 const catchUpSeconds = 60
 
 // l1RetryMicros is how often a sequencer that waits for L1 looks again.
@@ -196,10 +201,25 @@ const l1RetryMicros chain.Micros = 100_000
 // open opens the next block if it is time, with the L1-attributes deposit and the
 // deposits of a new L1 origin as its first mini-block.
 func (l *loop) open(t chain.Micros) (opened bool, waitUntil chain.Micros, err error) {
+	if err := l.resync(); err != nil {
+		return l.waitOrFail(t, err)
+	}
+	if l.stale {
+		return false, t, nil // it went back: once more
+	}
+	forced, catchUp, behind := l.progress()
+	if !catchUp {
+		l.s.waitingFor(behind)
+		return false, t + l1RetryMicros, nil
+	}
+	if forced {
+		l.s.waitingFor(fmt.Errorf("%w: deposits that were late are taken in", errBehind))
+		return false, t, l.openForced()
+	}
 	next := l.s.l1.Next.Peek()
 	slot, waitUntil, ok := l.s.slots.Next(l.lastStamp, t)
 	timestamp := max(slot.Timestamp, l.head.Timestamp)
-	if next != nil && next.Timestamp+catchUpSeconds < t.Seconds() && l.s.l1.Next.Backlog() > 1 {
+	if next != nil && (behind != nil || next.Timestamp+catchUpSeconds < t.Seconds()) && l.s.l1.Next.Backlog() > 1 {
 		timestamp = max(next.Timestamp, l.head.Timestamp)
 		slot = sequencing.BlockSlot{Timestamp: timestamp, Opened: t, Closes: t}
 	} else if !ok {
@@ -211,16 +231,24 @@ func (l *loop) open(t chain.Micros) (opened bool, waitUntil chain.Micros, err er
 		l.s.waitingFor(err)
 		return false, t + l1RetryMicros, nil
 	}
-	l.s.waitingFor(nil)
-	if err != nil {
-		return false, 0, fmt.Errorf("%w (L1 changed under the sequencer: raise --l1-confirmations, or derive the chain from L1 into a new directory)", err)
+	if errors.Is(err, derive.ErrL1Fork) && l.s.l1.Canonical != nil {
+		err = l.reorged()
+		l.s.waitingFor(err)
+		return l.waitOrFail(t, err)
+	}
+	if l.s.waitingFor(behind); err != nil {
+		return false, 0, err
 	}
 	if next != nil && opening.Origin == next.ID() {
 		l.origin = next
 		l.s.l1.Next.Pop()
 	}
 	a := opening.Attributes
-	l.attrs = exec.Attributes{Timestamp: timestamp, PrevRandao: a.PrevRandao, ParentBeacon: a.ParentBeacon}
+	if signer := opening.System.Sequencer; signer != l.head.System.Sequencer && signer != crypto.PubkeyToAddress(l.s.opts.Key.PublicKey) {
+		return false, 0, fmt.Errorf("with L1 block %d the chain's sequencer is %s: this one stops", opening.Origin.Number, signer)
+	}
+	l.chain.SetEpoch(max(l.head.Epoch, l.epoch))
+	l.attrs = exec.Attributes{Timestamp: timestamp, PrevRandao: a.PrevRandao, ParentBeacon: a.ParentBeacon, Params: opening.System.BlockParams}
 	if err := l.chain.Open(l.attrs); err != nil {
 		return false, 0, err
 	}
@@ -245,6 +273,15 @@ func (l *loop) open(t chain.Micros) (opened bool, waitUntil chain.Micros, err er
 		}
 	}
 	return true, 0, nil
+}
+
+// waitOrFail says when to look again if L1 cannot be read; any other error is final.
+func (l *loop) waitOrFail(t chain.Micros, err error) (bool, chain.Micros, error) {
+	if err != nil && !errors.Is(err, errL1) {
+		return false, 0, err
+	}
+	l.s.waitingFor(err)
+	return false, t + l1RetryMicros, nil
 }
 
 // take executes an admitted transaction, and those that waited for its nonce.

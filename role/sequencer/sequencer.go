@@ -14,6 +14,7 @@ import (
 
 	"github.com/talaria-l2/talaria/chain"
 	"github.com/talaria-l2/talaria/derive"
+	"github.com/talaria-l2/talaria/role/l1feed"
 	"github.com/talaria-l2/talaria/role/node"
 	"github.com/talaria-l2/talaria/sequencing"
 	"github.com/talaria-l2/talaria/store"
@@ -25,8 +26,12 @@ type Options struct {
 	// Key signs mini-blocks; its address must be the chain's sequencer.
 	Key *ecdsa.PrivateKey
 	// Connect reads the L1 origin of the chain's newest block and begins to follow L1
-	// behind it. It is called once, when the write-ahead log has told that origin.
+	// behind it. It is called when the write-ahead log has told that origin, and whenever
+	// the chain went on from another block. An L1 without that block is l1feed.ErrOrphaned.
 	Connect func(origin chain.L1Origin) (L1, error)
+	// Derived tells what derivation from L1 says; nil: nobody derives, and nothing is waited
+	// for.
+	Derived func() Derived
 
 	MiniBlock    chain.Millis // 1..1000, at the latest after so long [10]
 	MiniBlockMin chain.Millis // 0..MiniBlock, not before so long [1]
@@ -45,6 +50,9 @@ type Options struct {
 type L1 struct {
 	Origin *derive.L1Block // of the chain's newest block
 	Next   Origins         // what comes after it
+	// Canonical tells whether L1 has that block now.
+	Canonical func(chain.L1Origin) (bool, error)
+	Close     func() // nil: nothing is to be closed
 }
 
 // Sequencer orders the chain of one node.
@@ -71,11 +79,12 @@ type Sequencer struct {
 
 	sinceTruncation int // owned by the node's writer
 
-	l1   L1
-	loop *loop
+	l1     L1
+	loop   *loop
+	undone node.Undone
 
 	dev      *devChain    // nil but on a development chain; the loop owns it
-	commands chan command // for the loop; nil but on a development chain
+	commands chan command // for the loop
 }
 
 // maxReady bounds the lists of decoded transactions that wait for execution.
@@ -98,7 +107,7 @@ func Start(n *node.Node, opts Options) (*Sequencer, error) {
 	s := &Sequencer{
 		node: n, opts: opts, log: opts.Log, durable: newWatermark(),
 		ready: make(chan []admitted, maxReady), questions: make(chan question), entries: make(chan entry, maxInFlight),
-		stop: make(chan struct{}), looped: make(chan struct{}), published: make(chan struct{}),
+		commands: make(chan command), stop: make(chan struct{}), looped: make(chan struct{}), published: make(chan struct{}),
 	}
 	s.intake = intake{wake: make(chan struct{}, 1), maxTxs: opts.Queue}
 	var err error
@@ -115,10 +124,13 @@ func Start(n *node.Node, opts Options) (*Sequencer, error) {
 	if err = s.startDevelopment(); err != nil {
 		return nil, err
 	}
+	if err = s.startUndone(); err != nil {
+		return nil, err
+	}
 	s.wal, err = store.OpenWAL(n.Dir().WALPath(), store.WALOptions{
 		NoSync: opts.NoSync, OnDurable: s.durable.raise, OnError: s.durable.fail, Log: opts.Log,
 	}, func(seq uint64, kind byte, payload []byte) error {
-		if s.dev.undid(seq) {
+		if s.dev.undid(seq) || seq <= s.undone.Seq {
 			return nil
 		}
 		return n.Replay(kind, payload)
@@ -126,12 +138,17 @@ func Start(n *node.Node, opts Options) (*Sequencer, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := s.connect(); err != nil {
+	orphaned, err := s.connect()
+	if err != nil {
 		return nil, errors.Join(err, s.wal.Close())
 	}
 	if s.loop, err = newLoop(s); err != nil {
+		if s.l1.Close != nil {
+			s.l1.Close()
+		}
 		return nil, errors.Join(err, s.wal.Close())
 	}
+	s.loop.stale = orphaned
 	s.log.Info("sequencing", "block", n.PublishedHead().Number, "nextMiniBlock", n.Exec().NextMini(), "recoveredIn", time.Since(started).Round(time.Millisecond))
 	go s.decoder()
 	go s.publisher()
@@ -139,13 +156,17 @@ func Start(n *node.Node, opts Options) (*Sequencer, error) {
 	return s, nil
 }
 
-func (s *Sequencer) connect() error {
+// connect follows L1 behind the newest block; orphaned says that L1 has its origin no more.
+func (s *Sequencer) connect() (orphaned bool, err error) {
 	origin, err := s.origin()
 	if err != nil {
-		return err
+		return false, err
 	}
 	s.l1, err = s.opts.Connect(origin)
-	return err
+	if errors.Is(err, l1feed.ErrOrphaned) && s.dev == nil && s.l1.Canonical != nil {
+		return true, nil
+	}
+	return false, err
 }
 
 // Close stops taking transactions, finishes what was taken, and waits until it is
@@ -161,7 +182,12 @@ func (s *Sequencer) Close(ctx context.Context) error {
 		}
 	}
 	var err error
-	s.walOnce.Do(func() { err = s.wal.Close() })
+	s.walOnce.Do(func() {
+		if s.l1.Close != nil {
+			s.l1.Close()
+		}
+		err = s.wal.Close()
+	})
 	return err
 }
 
@@ -181,7 +207,7 @@ func (s *Sequencer) waitingFor(err error) {
 	}
 	why := "waiting for L1: " + err.Error()
 	if s.waiting.Swap(&why) == nil {
-		s.log.Warn("no block is opened until L1 can be read", "err", err)
+		s.log.Warn("no transactions are taken until L1 is followed", "err", err)
 	}
 }
 

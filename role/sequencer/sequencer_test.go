@@ -75,7 +75,9 @@ type rig struct {
 	oldOrigin  bool
 	stateCache uint64
 	pending    sequencing.PendingSettings
-	dev        bool // a development chain
+	dev        bool           // a development chain
+	chain      *forkL1        // nil: l1
+	derived    func() Derived // nil: nobody derives
 	// origin is the L1 block that the last start asked for; restarted tells that it was
 	// not the first.
 	origin             chain.L1Origin
@@ -126,7 +128,10 @@ func (r *rig) start() {
 	if r.dev {
 		dev = &Development{Keys: r.users}
 	}
-	r.seq, err = Start(r.node, Options{Key: r.key, Block: 200, Pending: r.pending, Development: dev, Connect: func(at chain.L1Origin) (L1, error) {
+	r.seq, err = Start(r.node, Options{Key: r.key, Block: 200, Pending: r.pending, Development: dev, Derived: r.derived, Connect: func(at chain.L1Origin) (L1, error) {
+		if r.chain != nil {
+			return r.chain.connect(at)
+		}
 		r.restarted, r.origin = r.restarted || r.started, at
 		r.started = true
 		return L1{Origin: origin, Next: r.l1}, nil
