@@ -15,6 +15,8 @@ import (
 	"github.com/urfave/cli/v3"
 
 	"github.com/talaria-l2/talaria/chain"
+	"github.com/talaria-l2/talaria/da"
+	"github.com/talaria-l2/talaria/da/altda"
 	"github.com/talaria-l2/talaria/l1"
 	"github.com/talaria-l2/talaria/role/l1feed"
 	"github.com/talaria-l2/talaria/role/node"
@@ -34,6 +36,7 @@ func replicaCommand() *cli.Command {
 			&cli.StringSliceFlag{Name: "l1-url", Usage: "JSON-RPC of L1 (required); again for every further endpoint", Sources: env("L1_URL")},
 			&cli.StringSliceFlag{Name: "l1-beacon-url", Usage: "beacon API of L1, in the order of --l1-url (default: the same)", Sources: env("L1_BEACON_URL")},
 			l1QuorumFlag(),
+			&cli.StringFlag{Name: "altda-url", Usage: "alt-DA server of a chain whose batches are there", Sources: env("ALTDA_URL")},
 			&cli.Uint64Flag{Name: "l1-confirmations", Value: 0, Usage: "how deep an L1 block must be", Sources: env("L1_CONFIRMATIONS")},
 			&cli.StringFlag{Name: "host", Value: "127.0.0.1", Usage: "address to listen on", Sources: env("HOST")},
 			&cli.IntFlag{Name: "port", Value: 8745, Usage: "JSON-RPC over HTTP and WebSocket; 0: any free port", Sources: env("PORT")},
@@ -100,12 +103,18 @@ func runReplica(ctx context.Context, c *cli.Command) (err error) {
 	}
 	defer func() { err = errors.Join(err, n.Close()) }()
 	cfg := n.Config()
+	layers := new(da.Reader)
+	if url := c.String("altda-url"); url != "" {
+		if layers.AltDA, err = altda.NewClient(altda.ClientOptions{URL: url}); err != nil {
+			return usagef("--altda-url: %w", err)
+		}
+	}
 	source, closeL1, err := dialL1(ctx, cfg, c.StringSlice("l1-url"), c.StringSlice("l1-beacon-url"), quorum, log)
 	if err != nil {
 		return err
 	}
 	defer closeL1()
-	follower, err := replica.Start(n, replica.Options{L1: source, Confirmations: c.Uint64("l1-confirmations"), Log: log})
+	follower, err := replica.Start(n, replica.Options{L1: source, Resolver: l1feed.FromDA(layers), Confirmations: c.Uint64("l1-confirmations"), Log: log})
 	if err != nil {
 		return err
 	}

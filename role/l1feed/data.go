@@ -29,6 +29,11 @@ type layers struct{ reader *da.Reader }
 func (l layers) Resolve(ctx context.Context, _ *l1.Block, tx *l1.BatchTx) ([]byte, error) {
 	c, err := da.Parse(tx.Data)
 	if err == nil {
+		// The chain uses the layer, or nobody had asked: that this node cannot is no reason
+		// to find otherwise than those that can.
+		if kind := c.Kind(); kind == da.KindAltDA && l.reader.AltDA == nil || kind == da.KindCertificate && l.reader.Committee == nil {
+			return nil, fmt.Errorf("its data are with the layer %v, and no server for it is configured", kind)
+		}
 		var data []byte
 		if data, err = l.reader.Get(ctx, c); err == nil {
 			return data, nil

@@ -3,6 +3,7 @@ package replica
 import (
 	"context"
 	"crypto/ecdsa"
+	"errors"
 	"log/slog"
 	"math/big"
 	"testing"
@@ -170,17 +171,22 @@ func recordedChain(tb testing.TB, blocks, txs int) (*memoryL1, *chain.Genesis, c
 		if head, err = derive.HeadOf(&g.Config, block); err != nil {
 			tb.Fatal(err)
 		}
-		if builder == nil {
-			if builder, err = batch.NewChannelBuilder(batch.BuilderSettings{}); err != nil {
-				tb.Fatal(err)
-			}
-		}
 		posted, err := batch.FromBlock(block)
 		if err != nil {
 			tb.Fatal(err)
 		}
-		if err := builder.Add(&posted, block.Header.ParentHash, block.Hash()); err != nil {
-			tb.Fatal(err)
+		for added := false; !added; {
+			if builder == nil {
+				if builder, err = batch.NewChannelBuilder(batch.BuilderSettings{}); err != nil {
+					tb.Fatal(err)
+				}
+			}
+			err := builder.Add(&posted, block.Header.ParentHash, block.Hash())
+			if added = err == nil; errors.Is(err, batch.ErrFull) {
+				post(timestamp)
+			} else if err != nil {
+				tb.Fatal(err)
+			}
 		}
 		if (i+1)%12 == 0 || i == blocks-1 {
 			post(timestamp + 1)

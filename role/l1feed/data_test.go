@@ -1,0 +1,73 @@
+package l1feed
+
+import (
+	"context"
+	"errors"
+	"testing"
+
+	"github.com/ethereum/go-ethereum/common"
+
+	"github.com/talaria-l2/talaria/chain"
+	"github.com/talaria-l2/talaria/da"
+	"github.com/talaria-l2/talaria/derive"
+	"github.com/talaria-l2/talaria/l1"
+)
+
+// shelf is an alt-DA server.
+type shelf struct {
+	data []byte
+	err  error
+}
+
+func (s shelf) Put(context.Context, []byte) (da.Commitment, error) { return nil, da.ErrRefused }
+func (s shelf) Get(context.Context, da.Commitment) ([]byte, error) { return s.data, s.err }
+func (s shelf) Limit() int                                         { return 100 }
+
+func TestDataAreFoundDroppedOrWaitedFor(t *testing.T) {
+	good := da.NewKeccak([]byte("frames")).Bytes()
+	for _, test := range []struct {
+		name   string
+		tx     l1.BatchTx
+		mode   chain.DAMode
+		reader da.Reader
+		want   derive.BatchTx
+		wait   bool
+		none   bool
+	}{
+		{"calldata", l1.BatchTx{Data: []byte{0, 1, 2}}, chain.DABlobs, da.Reader{}, derive.BatchTx{Source: derive.SourceCalldata, Data: []byte{1, 2}}, false, false},
+		{"of an alt-DA server", l1.BatchTx{Data: good}, chain.DAAlt, da.Reader{AltDA: shelf{data: []byte("frames")}}, derive.BatchTx{Source: derive.SourceAltDA, Data: []byte("frames")}, false, false},
+		{"a server that is down", l1.BatchTx{Data: good}, chain.DAAlt, da.Reader{AltDA: shelf{err: da.ErrUnavailable}}, derive.BatchTx{}, true, false},
+		{"a server that lies", l1.BatchTx{Data: good}, chain.DAAlt, da.Reader{AltDA: shelf{err: da.ErrMismatch}}, derive.BatchTx{}, true, false},
+		{"no server is known", l1.BatchTx{Data: good}, chain.DAAlt, da.Reader{}, derive.BatchTx{}, true, false},
+		{"nobody asked for it", l1.BatchTx{Data: good}, chain.DABlobs, da.Reader{}, derive.BatchTx{Source: derive.SourceAltDA}, false, false},
+		{"malformed", l1.BatchTx{Data: good[:9]}, chain.DAAlt, da.Reader{AltDA: shelf{}}, derive.BatchTx{Source: derive.SourceAltDA, Bad: "x"}, false, false},
+		{"a certificate that L1 has not verified", l1.BatchTx{Data: []byte{2, 1}}, chain.DACommittee, da.Reader{}, derive.BatchTx{}, false, true},
+		{"a certificate that is malformed", l1.BatchTx{Data: []byte{2, 1}, Certified: true}, chain.DACommittee, da.Reader{}, derive.BatchTx{Source: derive.SourceCommittee, Bad: "x"}, false, false},
+		{"of no known version", l1.BatchTx{Data: []byte{9, 9}}, chain.DAAlt, da.Reader{}, derive.BatchTx{}, false, true},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			f := &Feed{opts: Options{Batches: &Batches{Resolver: FromDA(&test.reader)}}}
+			test.tx.From, test.want.From = common.Address{1}, common.Address{1}
+			b, err := f.convert(t.Context(), &l1.Block{Batches: []l1.BatchTx{test.tx}}, chain.SystemConfig{DAMode: test.mode})
+			if test.wait {
+				if err == nil || errors.Is(err, ErrBadData) {
+					t.Fatalf("not waited for: %v", err)
+				}
+				return
+			}
+			if err != nil {
+				t.Fatal(err)
+			}
+			if test.none {
+				if len(b.Batches) != 0 {
+					t.Fatalf("%+v", b.Batches)
+				}
+				return
+			}
+			got := b.Batches[0]
+			if got.From != test.want.From || got.Source != test.want.Source || string(got.Data) != string(test.want.Data) || (got.Bad == "") != (test.want.Bad == "") {
+				t.Fatalf("got %+v, want %+v", got, test.want)
+			}
+		})
+	}
+}
