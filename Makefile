@@ -95,6 +95,10 @@ bindings: contracts/node_modules/.stamp e2e/node_modules/.stamp ## write l1/bind
 	node bench/token.mjs
 	node bench/core/programs.mjs
 
+.PHONY: vectors
+vectors: ## write the withdrawal proofs that the Solidity tests read
+	$(GO) test -count 1 -run TestVectorsOfWithdrawalProofs ./bridge -update
+
 .PHONY: bindings-check
 bindings-check: contracts/node_modules/.stamp e2e/node_modules/.stamp ## fail if `make bindings` would change anything
 	$(NPM) --prefix contracts run bindings:check --loglevel=error

@@ -67,6 +67,11 @@ type Config struct {
 	Batcher    common.Address `json:"batcher"`
 	BatchInbox common.Address `json:"batchInbox"`
 	Portal     common.Address `json:"portal"`
+	// DisputeGameFactory takes claims of output roots. The two bridge contracts are the
+	// other side of L2's.
+	DisputeGameFactory     common.Address `json:"disputeGameFactory"`
+	L1CrossDomainMessenger common.Address `json:"l1CrossDomainMessenger"`
+	L1StandardBridge       common.Address `json:"l1StandardBridge"`
 
 	// SystemConfig is the L1 contract whose events change the chain's parameters; zero:
 	// there is none, and they stay.

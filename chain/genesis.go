@@ -20,6 +20,10 @@ type Genesis struct {
 	Timestamp uint64             `json:"timestamp"` // seconds
 	L1Origin  L1Origin           `json:"l1Origin"`  // deposits count from the block after it
 	Alloc     types.GenesisAlloc `json:"alloc"`
+
+	// L1Contracts are the chain's contracts on L1 by name, for people and tools; the node
+	// itself uses those of Config.
+	L1Contracts map[string]common.Address `json:"l1Contracts,omitempty"`
 }
 
 // DecodeGenesis reads and checks the JSON of a genesis file.

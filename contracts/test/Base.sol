@@ -12,20 +12,32 @@ interface Vm {
     function assertEq(uint256 left, uint256 right, string calldata what) external pure;
     function assertEq(address left, address right, string calldata what) external pure;
     function assertEq(bytes32 left, bytes32 right, string calldata what) external pure;
+    function assertEq(string calldata left, string calldata right, string calldata what) external pure;
     function assertEq(bytes calldata left, bytes calldata right, string calldata what) external pure;
     function assertTrue(bool condition, string calldata what) external pure;
     function assume(bool condition) external pure;
     function deal(address account, uint256 balance) external;
+    function computeCreateAddress(address deployer, uint256 nonce) external pure returns (address);
     function etch(address account, bytes calldata code) external;
     function expectEmit(address emitter) external;
     function expectRevert(bytes calldata data) external;
     function expectRevert() external;
+    function expectRevert(bytes4 selector) external;
+    function getNonce(address account) external view returns (uint64);
     function getRecordedLogs() external returns (Log[] memory);
     function load(address account, bytes32 slot) external view returns (bytes32);
     function prank(address sender) external;
     function prank(address sender, address origin) external;
+    function readFile(string calldata path) external view returns (string memory);
+    function parseJson(string calldata json, string calldata key) external pure returns (bytes memory);
     function recordLogs() external;
     function roll(uint256 number) external;
+    function sign(uint256 key, bytes32 digest) external pure returns (uint8 v, bytes32 r, bytes32 s);
+    function addr(uint256 key) external pure returns (address);
+    function startPrank(address sender) external;
+    function startPrank(address sender, address origin) external;
+    function stopPrank() external;
+    function warp(uint256 timestamp) external;
 }
 
 /// @notice What every test contract starts from.

@@ -30,7 +30,7 @@ type room struct {
 // below is everything under the roles: all cores and all edges.
 var below = []string{
 	"chain", "state", "evm", "exec", "sequencing", "batch", "derive", "bridge/predeploys",
-	"tracer", "store", "l1", "l1/devl1", "l1/bindings", "rpc", "rpc/ingest", "telemetry", "invariant", "keccak",
+	"tracer", "store", "l1", "l1/devl1", "l1/bindings", "l1/deploy", "rpc", "rpc/ingest", "telemetry", "invariant", "keccak",
 	"bls", "da", "da/altda", "da/committee",
 }
 
@@ -64,6 +64,7 @@ var rooms = map[string]room{
 	"l1":              {layer: edge, imports: []string{"chain", "invariant", "l1/bindings", "telemetry"}, testImports: []string{"l1/devl1"}},
 	"l1/devl1":        {layer: edge, imports: []string{"chain", "invariant", "l1/bindings", "telemetry"}, testImports: []string{"l1"}},
 	"l1/bindings":     {layer: edge, generated: true},
+	"l1/deploy":       {layer: edge, imports: []string{"chain", "l1", "l1/bindings"}, testImports: []string{"l1/devl1"}},
 	"l1/bindings/gen": {layer: front},
 	"da":              {layer: edge},
 	"da/altda":        {layer: edge, imports: []string{"da"}},

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"maps"
 	"net"
 	"net/http"
 	"net/http/pprof"
@@ -16,7 +17,7 @@ import (
 	"syscall"
 	"time"
 
-	"github.com/ethereum/go-ethereum/core/types"
+	"github.com/ethereum/go-ethereum/common"
 
 	"github.com/talaria-l2/talaria/chain"
 	"github.com/talaria-l2/talaria/l1"
@@ -149,7 +150,8 @@ func (d *Devnet) start(ctx context.Context) error {
 		secure = "s"
 	}
 	d.info.L2 = L2Info{HTTPURL: url("http"+secure, listeners[0]), WSURL: url("ws"+secure, listeners[0]), ChainID: cfg.ChainID}
-	d.info.Contracts = Contracts{Portal: cfg.Portal, BatchInbox: cfg.BatchInbox}
+	d.info.Contracts = map[string]common.Address{"batchInbox": cfg.BatchInbox}
+	maps.Copy(d.info.Contracts, genesis.L1Contracts)
 	d.info.Accounts = accounts()
 	d.info.Datadir = dir.Path()
 	d.info.Development = d.opts.Development
@@ -236,7 +238,7 @@ func (d *Devnet) startL1(ctx context.Context, dir *store.Dir) ([]*l1.Client, *l1
 	if url == "" {
 		embedded, err := devl1.Start(devl1.Options{
 			Datadir: filepath.Join(dir.Path(), "l1"), Host: d.opts.Host, Port: d.opts.L1Port, PeriodMillis: uint64(d.opts.L1Block),
-			Alloc: types.GenesisAlloc{devl1.Address(operator): {Balance: ether(devl1.DevBalance)}}, Logger: d.log,
+			Alloc: l1Alloc(operator), Logger: d.log,
 		})
 		if err != nil {
 			return fail(err)

@@ -13,7 +13,7 @@ import (
 	"github.com/talaria-l2/talaria/bridge/predeploys"
 	"github.com/talaria-l2/talaria/chain"
 	"github.com/talaria-l2/talaria/l1"
-	"github.com/talaria-l2/talaria/l1/bindings"
+	"github.com/talaria-l2/talaria/l1/deploy"
 	"github.com/talaria-l2/talaria/l1/devl1"
 )
 
@@ -40,20 +40,27 @@ func createGenesis(ctx context.Context, client *l1.Client, sender *l1.Sender, wi
 	if err := fundOperator(ctx, client, devl1.Address(operator)); err != nil {
 		return nil, err
 	}
-	portal, receipt, err := sender.Deploy(ctx, common.FromHex(bindings.PortalMetaData.Bin))
-	if err != nil {
-		return nil, fmt.Errorf("deploy the portal to L1: %w", err)
-	}
-	origin, err := client.HeaderByHash(ctx, receipt.BlockHash)
+	cfg := chain.DefaultConfig()
+	cfg.L1ChainID, cfg.BatchInbox = client.ChainID().Uint64(), inbox
+	cfg.InclusionWindow = window
+	cfg.Batcher, cfg.Sequencer = devl1.Address(operator), devl1.Address(sequencer)
+	params := deploy.Development(cfg)
+	params.Owner, params.Guardian = devl1.Address(operator), devl1.Address(operator)
+	contracts, err := deploy.Deploy(ctx, client, sender, params)
 	if err != nil {
 		return nil, err
 	}
-	cfg := chain.DefaultConfig()
-	cfg.L1ChainID = client.ChainID().Uint64()
-	cfg.Portal, cfg.BatchInbox = portal, inbox
-	cfg.InclusionWindow = window
-	cfg.Batcher, cfg.Sequencer = devl1.Address(operator), devl1.Address(sequencer)
-	alloc := predeploys.Alloc(predeploys.Settings{})
+	origin, err := client.HeaderByNumber(ctx, contracts.Block)
+	if err != nil {
+		return nil, err
+	}
+	contracts.Addresses.Configure(&cfg)
+	alloc := predeploys.Alloc(predeploys.Settings{
+		L1: predeploys.L1Addresses{
+			Messenger: cfg.L1CrossDomainMessenger, Bridge: cfg.L1StandardBridge, Timelock: contracts.Addresses.Timelock,
+		},
+		Fees: predeploys.FeeSettings{Recipient: devl1.Address(operator)},
+	})
 	for _, k := range devl1.Keys(devl1.DevAccounts) {
 		alloc[devl1.Address(k)] = types.Account{Balance: ether(devl1.DevBalance)}
 	}
@@ -62,7 +69,18 @@ func createGenesis(ctx context.Context, client *l1.Client, sender *l1.Sender, wi
 		Timestamp: max(origin.Time, uint64(time.Now().Unix())-1),
 		L1Origin:  chain.L1Origin{Number: origin.Number.Uint64(), Hash: origin.Hash()},
 		Alloc:     alloc,
+
+		L1Contracts: contracts.Addresses.ByName(),
 	}, nil
+}
+
+// l1Alloc is what the embedded L1 has besides its ten accounts: the operator's ether, and
+// the contract with which clients make many calls in one.
+func l1Alloc(operator *devl1.PrivateKey) types.GenesisAlloc {
+	return types.GenesisAlloc{
+		devl1.Address(operator):   {Balance: ether(devl1.DevBalance)},
+		predeploys.Multicall3Addr: predeploys.Alloc(predeploys.Settings{})[predeploys.Multicall3Addr],
+	}
 }
 
 func fundOperator(ctx context.Context, client *l1.Client, operator common.Address) error {

@@ -15,15 +15,17 @@ import (
 
 // Info says how to use a devnet. It is written to devnet.json in the data directory.
 type Info struct {
-	L2        L2Info    `json:"l2"`
-	L1        L1Info    `json:"l1"`
-	Contracts Contracts `json:"contracts"`
-	Accounts  []Account `json:"accounts"` // funded on both layers
-	Genesis   string    `json:"genesis"`  // path of the L2 genesis file
-	Datadir   string    `json:"datadir"`  // absolute path
-	Metrics   string    `json:"metricsUrl"`
-	Web       string    `json:"webUrl"`
-	Ingest    string    `json:"ingestURL,omitempty"` // raw transactions; empty: not served
+	L2 L2Info `json:"l2"`
+	L1 L1Info `json:"l1"`
+	// Contracts are the addresses on L1, by name (l1/deploy), with batchInbox.
+	Contracts map[string]common.Address `json:"contracts"`
+
+	Accounts []Account `json:"accounts"` // funded on both layers
+	Genesis  string    `json:"genesis"`  // path of the L2 genesis file
+	Datadir  string    `json:"datadir"`  // absolute path
+	Metrics  string    `json:"metricsUrl"`
+	Web      string    `json:"webUrl"`
+	Ingest   string    `json:"ingestURL,omitempty"` // raw transactions; empty: not served
 	// Development tells a development chain: L1 holds nothing of it.
 	Development bool `json:"development,omitempty"`
 }
@@ -40,12 +42,6 @@ type L1Info struct {
 	HTTPURL   string `json:"httpUrl"`
 	BeaconURL string `json:"beaconUrl"`
 	ChainID   uint64 `json:"chainId"`
-}
-
-// Contracts are addresses on L1.
-type Contracts struct {
-	Portal     common.Address `json:"portal"`
-	BatchInbox common.Address `json:"batchInbox"`
 }
 
 // Account is one of the ten accounts of the well-known test mnemonic.

@@ -2,7 +2,9 @@
 pragma solidity 0.8.37;
 
 import {Portal} from "../../src/bridge/Portal.sol";
+import {IERC20} from "@openzeppelin/contracts/token/ERC20/IERC20.sol";
 import {Base, Vm} from "../Base.sol";
+import {World} from "../World.sol";
 
 /// @notice Deposits at random and adds up what the events promise on L2.
 contract Depositor is Base {
@@ -63,12 +65,11 @@ contract Depositor is Base {
     }
 }
 
-contract PortalInvariantTest is Base {
-    Portal internal portal;
+contract PortalInvariantTest is World {
     Depositor internal depositor;
 
     function setUp() public {
-        portal = new Portal();
+        deployWorld(IERC20(address(0)));
         depositor = new Depositor(portal);
     }
 

@@ -3,17 +3,13 @@ pragma solidity 0.8.37;
 
 import {Portal} from "../../src/bridge/Portal.sol";
 import {AddressAlias} from "../../src/libraries/AddressAlias.sol";
-import {Base, Vm} from "../Base.sol";
+import {IERC20} from "@openzeppelin/contracts/token/ERC20/IERC20.sol";
+import {Vm} from "../Base.sol";
+import {World} from "../World.sol";
 
-contract PortalTest is Base {
-    address internal constant USER = address(0xA11CE);
-    address internal constant RELAY = address(0xB0B);
-    address internal constant TARGET = address(0x7A56E7);
-
-    Portal internal portal;
-
+contract PortalTest is World {
     function setUp() public {
-        portal = new Portal();
+        deployWorld(IERC20(address(0)));
         vm.deal(USER, 1000 ether);
         vm.deal(RELAY, 1000 ether);
     }
@@ -110,7 +106,7 @@ contract PortalTest is Base {
     }
 
     function test_gasOfOneBlockIsBounded() public {
-        vm.roll(10);
+        vm.roll(110);
         portal.depositTransaction(TARGET, 0, 15_000_000, false, "");
         vm.assertEq(portal.availableGas(), 5_000_000, "available after the first");
         vm.expectRevert(abi.encodeWithSelector(Portal.BlockGasExceeded.selector, uint64(5_000_001), uint64(5_000_000)));
@@ -118,7 +114,7 @@ contract PortalTest is Base {
         portal.depositTransaction(TARGET, 0, 5_000_000, false, "");
         vm.assertEq(portal.availableGas(), 0, "available when full");
 
-        vm.roll(11);
+        vm.roll(111);
         vm.assertEq(portal.availableGas(), 20_000_000, "available in the next block");
         portal.depositTransaction(TARGET, 0, 20_000_000, false, "");
         vm.assertEq(portal.availableGas(), 0, "available after a full one");

@@ -25,7 +25,16 @@ func main() {
 }
 
 // bound are the contracts that Go code deploys and calls on L1.
-func bound() []string { return []string{"CertificateVerifier", "OperatorRegistry", "Portal"} }
+func bound() []string {
+	return []string{
+		"AnchorStateRegistry", "BondVault", "CertificateVerifier", "DisputeGameFactory", "HybridGame", "InstantExit",
+		"L1CrossDomainMessenger", "L1StandardBridge", "NativeTokenBridge", "OperatorRegistry", "Pause", "Portal", "SignedCheckpoints", "SystemConfig",
+		"TimelockController", "TransparentUpgradeableProxy",
+	}
+}
+
+// foreign are those of OpenZeppelin: their storage layout is not ours to record.
+func foreign() []string { return []string{"TimelockController", "TransparentUpgradeableProxy"} }
 
 // predeployed are the contracts whose code is in the L2 genesis.
 func predeployed() []string {
@@ -81,12 +90,15 @@ type file struct {
 func generate(out string) ([]file, error) {
 	var files []file
 	var layouts bytes.Buffer
+	var abis, codes []string
 	for _, name := range slices.Concat(bound(), predeployed()) {
 		a, err := readArtifact(out, name)
 		if err != nil {
 			return nil, err
 		}
-		a.writeLayout(&layouts)
+		if !slices.Contains(foreign(), name) {
+			a.writeLayout(&layouts)
+		}
 		if slices.Contains(predeployed(), name) {
 			files = append(files, file{
 				path:    filepath.Join("bridge", "predeploys", name+".hex"),
@@ -94,12 +106,14 @@ func generate(out string) ([]file, error) {
 			})
 			continue
 		}
-		code, err := abigen.BindV2([]string{name}, []string{string(a.ABI)}, []string{a.Creation.Object}, "bindings", nil, nil)
-		if err != nil {
-			return nil, fmt.Errorf("bind %s: %w", name, err)
-		}
-		files = append(files, file{filepath.Join("l1", "bindings", strings.ToLower(name)+".go"), []byte(code)})
+		abis, codes = append(abis, string(a.ABI)), append(codes, a.Creation.Object)
 	}
+	// Bound together, so that structures which several use are declared once.
+	code, err := abigen.BindV2(bound(), abis, codes, "bindings", nil, nil)
+	if err != nil {
+		return nil, fmt.Errorf("bind: %w", err)
+	}
+	files = append(files, file{filepath.Join("l1", "bindings", "contracts.go"), []byte(code)})
 	token, err := readArtifact(out, created)
 	if err != nil {
 		return nil, err
@@ -150,6 +164,9 @@ func readArtifact(out, name string) (*artifact, error) {
 	a := &artifact{name: name}
 	if err := json.Unmarshal(raw, a); err != nil {
 		return nil, fmt.Errorf("artifact %s: %w", path, err)
+	}
+	if len(strings.TrimPrefix(a.Creation.Object, "0x")) == 0 {
+		return nil, fmt.Errorf("artifact %s: has no code: it is abstract, or was written by forge lint (forge build --force writes it anew)", path)
 	}
 	if len(a.Creation.Links) > 0 {
 		return nil, fmt.Errorf("artifact %s: has unlinked libraries", path)

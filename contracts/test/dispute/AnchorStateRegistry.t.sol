@@ -1,0 +1,131 @@
+// SPDX-License-Identifier: Apache-2.0
+pragma solidity 0.8.37;
+
+import {IERC20} from "@openzeppelin/contracts/token/ERC20/IERC20.sol";
+
+import {AnchorStateRegistry} from "../../src/dispute/AnchorStateRegistry.sol";
+import {DisputeGameFactory} from "../../src/dispute/DisputeGameFactory.sol";
+import {HybridGame} from "../../src/dispute/HybridGame.sol";
+import {IDisputeVerifier} from "../../src/interfaces/IDisputeVerifier.sol";
+import {World} from "../World.sol";
+
+contract AnchorStateRegistryTest is World {
+    bytes32 internal constant ROOT = keccak256("root");
+
+    function setUp() public {
+        deployWorld(IERC20(address(0)));
+    }
+
+    function test_aClaimBecomesValidInSteps() public {
+        (HybridGame game,) = claim(ROOT, 5);
+        vm.assertTrue(registry.isGameRegistered(game) && registry.isGameProper(game), "proper");
+        vm.assertTrue(registry.isGameRespected(game) && !registry.isGameResolved(game), "respected, not resolved");
+        vm.warp(START + WINDOW);
+        game.resolve();
+        vm.assertTrue(registry.isGameResolved(game) && !registry.isGameFinalized(game), "resolved, not final");
+        vm.warp(START + WINDOW + FINALITY);
+        vm.assertTrue(!registry.isGameFinalized(game), "final too early");
+        vm.warp(START + WINDOW + FINALITY + 1);
+        vm.assertTrue(registry.isGameFinalized(game) && registry.isGameClaimValid(game), "valid");
+        vm.assertEq(registry.disputeGameFinalityDelaySeconds(), FINALITY, "delay");
+        vm.assertEq(address(registry.disputeGameFactory()), address(factory), "factory");
+        vm.assertEq(registry.version(), "3.0.0", "version");
+    }
+
+    function test_theAnchorFollowsValidClaims() public {
+        (HybridGame first,) = claim(ROOT, 5);
+        (HybridGame second,) = claim(ROOT, 9);
+        vm.expectRevert(AnchorStateRegistry.AnchorStateRegistry_InvalidAnchorGame.selector);
+        registry.setAnchorState(first);
+        vm.warp(START + WINDOW);
+        first.resolve();
+        second.resolve();
+        vm.warp(START + WINDOW + FINALITY + 1);
+        registry.setAnchorState(second);
+        (bytes32 root, uint256 number) = registry.getAnchorRoot();
+        vm.assertTrue(root == ROOT && number == 9, "anchor");
+        vm.assertEq(registry.anchorGame(), address(second), "anchor game");
+        vm.expectRevert(AnchorStateRegistry.AnchorStateRegistry_InvalidAnchorGame.selector);
+        registry.setAnchorState(first);
+        vm.deal(USER, BOND);
+        vm.expectRevert(abi.encodeWithSelector(HybridGame.NotAfterAnchor.selector, 9, 9));
+        vm.prank(USER);
+        factory.create{value: BOND}(GAME_TYPE, keccak256("other"), abi.encode(9));
+    }
+
+    function test_gamesAreVoidedOnlyByTheGuardianInAPause() public {
+        (HybridGame game,) = claim(ROOT, 5);
+        vm.expectRevert(AnchorStateRegistry.NotPaused.selector);
+        vm.prank(GUARDIAN);
+        registry.blacklistDisputeGame(address(game));
+        vm.expectRevert(AnchorStateRegistry.NotPaused.selector);
+        vm.prank(GUARDIAN);
+        registry.updateRetirementTimestamp();
+        vm.prank(GUARDIAN);
+        pause.pause();
+        vm.expectRevert(abi.encodeWithSelector(AnchorStateRegistry.NotGuardian.selector, OWNER));
+        vm.prank(OWNER);
+        registry.blacklistDisputeGame(address(game));
+
+        vm.prank(GUARDIAN);
+        registry.blacklistDisputeGame(address(game));
+        vm.assertTrue(registry.isGameBlacklisted(game) && !registry.isGameProper(game), "voided");
+        vm.assertTrue(portal.disputeGameBlacklist(address(game)), "the portal's view");
+    }
+
+    function test_retirementVoidsWhatExists() public {
+        (HybridGame old,) = claim(ROOT, 5);
+        vm.startPrank(GUARDIAN);
+        pause.pause();
+        registry.updateRetirementTimestamp();
+        vm.stopPrank();
+        vm.assertEq(portal.respectedGameTypeUpdatedAt(), START, "the portal's view");
+        vm.warp(START + 1);
+        (HybridGame young,) = claim(ROOT, 6);
+        vm.assertTrue(registry.isGameRetired(old) && !registry.isGameProper(old), "old");
+        vm.assertTrue(!registry.isGameRetired(young) && registry.isGameProper(young), "young");
+    }
+
+    function test_onlyTheOwnerChangesTheRespectedType() public {
+        (HybridGame before,) = claim(ROOT, 5);
+        vm.expectRevert();
+        vm.prank(GUARDIAN);
+        registry.setRespectedGameType(1);
+        vm.expectRevert();
+        vm.prank(GUARDIAN);
+        registry.setDisputeVerifier(IDisputeVerifier(address(1)));
+        vm.prank(OWNER);
+        registry.setRespectedGameType(1);
+        (HybridGame afterwards,) = claim(ROOT, 6);
+        vm.assertTrue(registry.isGameRespected(before) && !registry.isGameRespected(afterwards), "respected");
+        vm.assertEq(portal.respectedGameType(), 1, "the portal's view");
+    }
+
+    function test_aGameOfAnotherFactoryIsNotProper() public {
+        HybridGame impl = gameImpl;
+        DisputeGameFactory other = DisputeGameFactory(
+            proxied(
+                address(new DisputeGameFactory()),
+                abi.encodeCall(DisputeGameFactory.initialize, (OWNER, GAME_TYPE, address(impl), 0))
+            )
+        );
+        vm.expectRevert(abi.encodeWithSelector(HybridGame.NotFactory.selector, address(other)));
+        other.create(GAME_TYPE, ROOT, abi.encode(5));
+        claim(ROOT, 5);
+        Impostor impostor = new Impostor(ROOT);
+        vm.assertTrue(!registry.isGameRegistered(HybridGame(address(impostor))), "impostor");
+    }
+}
+
+/// @notice Says that it is a game that exists.
+contract Impostor {
+    bytes32 internal immutable ROOT;
+
+    constructor(bytes32 root) {
+        ROOT = root;
+    }
+
+    function gameData() external view returns (uint32, bytes32, bytes memory) {
+        return (7411, ROOT, abi.encode(5));
+    }
+}

@@ -1,0 +1,75 @@
+package deploy
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/ethereum/go-ethereum/core/types"
+	"github.com/ethereum/go-ethereum/params"
+
+	"github.com/talaria-l2/talaria/l1"
+)
+
+// Result is a deployment that L1 has included.
+type Result struct {
+	Addresses Addresses
+	// Block is the number of the last block with a part of the deployment: everything is
+	// there from it on.
+	Block uint64
+}
+
+// Deploy puts the contracts on the L1 of client, sent by sender's account, to whom nobody
+// else may give transactions meanwhile. It returns when all are included and their code
+// is there. After an error some may exist; they belong to nothing and cost only gas.
+func Deploy(ctx context.Context, client *l1.Client, sender *l1.Sender, p Params) (*Result, error) {
+	if err := p.Check(); err != nil {
+		return nil, fmt.Errorf("deploy L1 contracts: %w", err)
+	}
+	nonce, err := client.PendingNonce(ctx, sender.Address())
+	if err != nil {
+		return nil, fmt.Errorf("deploy L1 contracts: %w", err)
+	}
+	plan := newPlan(sender.Address(), nonce, p)
+	pending := make([]*l1.Pending, len(plan.steps))
+	for i, s := range plan.steps {
+		code := s.code()
+		if pending[i], err = sender.Submit(ctx, l1.Request{Data: code, Gas: gasLimit(code)}); err != nil {
+			return nil, fmt.Errorf("deploy L1 contract %s: %w", s.name, err)
+		}
+	}
+	out := &Result{Addresses: plan.at}
+	for i, s := range plan.steps {
+		receipt, err := pending[i].Wait(ctx)
+		if err != nil {
+			return nil, fmt.Errorf("deploy L1 contract %s: %w", s.name, err)
+		}
+		if err := check(ctx, client, s, receipt); err != nil {
+			return nil, err
+		}
+		out.Block = max(out.Block, receipt.BlockNumber.Uint64())
+	}
+	return out, nil
+}
+
+// check says whether a contract is where others expect it.
+func check(ctx context.Context, client *l1.Client, s step, receipt *types.Receipt) error {
+	if receipt.ContractAddress != s.addr {
+		return fmt.Errorf("deploy L1 contract %s: it is at %v instead of %v: the account sent something else meanwhile", s.name, receipt.ContractAddress, s.addr)
+	}
+	code, err := client.Code(ctx, s.addr)
+	if err != nil {
+		return fmt.Errorf("deploy L1 contract %s: %w", s.name, err)
+	}
+	if len(code) == 0 {
+		return fmt.Errorf("deploy L1 contract %s: no code at %v", s.name, s.addr)
+	}
+	return nil
+}
+
+// gasLimit is enough for any creation here: 200 gas per byte of code that stays, up to 42
+// per byte of data and init code, and what constructors write. It cannot be estimated
+// while the contracts that a constructor calls are not there.
+func gasLimit(code []byte) uint64 {
+	const constructor = 1_200_000 // a proxy creates its admin, and initialises storage
+	return min(constructor+250*uint64(len(code)), params.MaxTxGas)
+}

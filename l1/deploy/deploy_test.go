@@ -1,0 +1,203 @@
+package deploy_test
+
+import (
+	"context"
+	"math/big"
+	"testing"
+
+	"github.com/ethereum/go-ethereum/accounts/abi/bind/v2"
+	"github.com/ethereum/go-ethereum/common"
+	"github.com/ethereum/go-ethereum/core/types"
+	"github.com/ethereum/go-ethereum/params"
+
+	"github.com/talaria-l2/talaria/chain"
+	"github.com/talaria-l2/talaria/l1"
+	"github.com/talaria-l2/talaria/l1/bindings"
+	"github.com/talaria-l2/talaria/l1/deploy"
+	"github.com/talaria-l2/talaria/l1/devl1"
+)
+
+// world is an L1 that mines what is sent at once, and an account to deploy with.
+type world struct {
+	l1     *devl1.L1
+	client *l1.Client
+	sender *l1.Sender
+}
+
+func newWorld(t *testing.T) *world {
+	t.Helper()
+	chainL1, err := devl1.Start(devl1.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := chainL1.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	client, err := l1.Dial(t.Context(), l1.Options{URL: chainL1.URL()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(client.Close)
+	return &world{chainL1, client, l1.NewSender(client, l1.NewKeySigner(devl1.Keys(1)[0]), l1.SenderOptions{})}
+}
+
+func (w *world) deploy(t *testing.T, p deploy.Params) *deploy.Result {
+	t.Helper()
+	var out *deploy.Result
+	err := w.l1.MineInstantly(t.Context(), func(ctx context.Context) (err error) {
+		out, err = deploy.Deploy(ctx, w.client, w.sender, p)
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return out
+}
+
+func testParams() deploy.Params {
+	cfg := chain.DefaultConfig()
+	cfg.Batcher, cfg.Sequencer, cfg.BatchInbox = common.Address{0xba}, common.Address{0x5e}, common.Address{0x1b}
+	p := deploy.Development(cfg)
+	p.Owner, p.Guardian = common.Address{0x0e}, common.Address{0x60}
+	return p
+}
+
+// call asks a contract and unpacks its answer.
+func call[T any](t *testing.T, w *world, at common.Address, data []byte, unpack func([]byte) (T, error)) T {
+	t.Helper()
+	instance := bind.NewBoundContract(at, bindings.NewPortal().GetABI(), w.client.Eth(), nil, nil)
+	out, err := bind.Call(instance, nil, data, unpack)
+	if err != nil {
+		t.Fatalf("call %x of %v: %v", data[:4], at, err)
+	}
+	return out
+}
+
+func TestContractsKnowEachOtherAndTheirOwners(t *testing.T) {
+	w, p := newWorld(t), testParams()
+	at := w.deploy(t, p).Addresses
+	portal, registry, factory := bindings.NewPortal(), bindings.NewAnchorStateRegistry(), bindings.NewDisputeGameFactory()
+	messenger, bridge, game := bindings.NewL1CrossDomainMessenger(), bindings.NewL1StandardBridge(), bindings.NewHybridGame()
+	pool, checkpoints := bindings.NewInstantExit(), bindings.NewSignedCheckpoints()
+	config, pause, vault := bindings.NewSystemConfig(), bindings.NewPause(), bindings.NewBondVault()
+
+	for _, c := range []struct {
+		what      string
+		got, want common.Address
+	}{
+		{"portal: registry", call(t, w, at.Portal, portal.PackAnchorStateRegistry(), portal.UnpackAnchorStateRegistry), at.AnchorStateRegistry},
+		{"portal: factory", call(t, w, at.Portal, portal.PackDisputeGameFactory(), portal.UnpackDisputeGameFactory), at.DisputeGameFactory},
+		{"portal: config", call(t, w, at.Portal, portal.PackSystemConfig(), portal.UnpackSystemConfig), at.SystemConfig},
+		{"portal: pause", call(t, w, at.Portal, portal.PackSuperchainConfig(), portal.UnpackSuperchainConfig), at.Pause},
+		{"portal: guardian", call(t, w, at.Portal, portal.PackGuardian(), portal.UnpackGuardian), p.Guardian},
+		{"portal: no escrow", call(t, w, at.Portal, portal.PackNATIVEESCROW(), portal.UnpackNATIVEESCROW), common.Address{}},
+		{"registry: owner", call(t, w, at.AnchorStateRegistry, registry.PackOwner(), registry.UnpackOwner), at.Timelock},
+		{"factory: owner", call(t, w, at.DisputeGameFactory, factory.PackOwner(), factory.UnpackOwner), at.Timelock},
+		{"factory: game", call(t, w, at.DisputeGameFactory, factory.PackGameImpls(deploy.GameType), factory.UnpackGameImpls), at.HybridGame},
+		{"game: registry", call(t, w, at.HybridGame, game.PackREGISTRY(), game.UnpackREGISTRY), at.AnchorStateRegistry},
+		{"game: vault", call(t, w, at.HybridGame, game.PackVAULT(), game.UnpackVAULT), at.BondVault},
+		{"vault: pause", call(t, w, at.BondVault, vault.PackPAUSE(), vault.UnpackPAUSE), at.Pause},
+		{"pause: owner", call(t, w, at.Pause, pause.PackOwner(), pause.UnpackOwner), at.Timelock},
+		{"config: owner", call(t, w, at.SystemConfig, config.PackOwner(), config.UnpackOwner), p.Owner},
+		{"config: sequencer", call(t, w, at.SystemConfig, config.PackUnsafeBlockSigner(), config.UnpackUnsafeBlockSigner), p.Chain.Sequencer},
+		{"messenger: portal", call(t, w, at.L1CrossDomainMessenger, messenger.PackPORTAL(), messenger.UnpackPORTAL), at.Portal},
+		{"bridge: messenger", call(t, w, at.L1StandardBridge, bridge.PackMESSENGER(), bridge.UnpackMESSENGER), at.L1CrossDomainMessenger},
+		{"pool: portal", call(t, w, at.InstantExit, pool.PackParameters(), pool.UnpackParameters).Portal, at.Portal},
+		{"pool: checkpoints", call(t, w, at.InstantExit, pool.PackParameters(), pool.UnpackParameters).Checkpoints, at.Checkpoints},
+		{"checkpoints: attestor", call(t, w, at.Checkpoints, checkpoints.PackAttestor(), checkpoints.UnpackAttestor), p.Chain.Sequencer},
+		{"bridge: owner", call(t, w, at.L1StandardBridge, bridge.PackOwner(), bridge.UnpackOwner), at.Timelock},
+	} {
+		if c.got != c.want {
+			t.Errorf("%s: %v, want %v", c.what, c.got, c.want)
+		}
+	}
+	if got := call(t, w, at.Portal, portal.PackRespectedGameType(), portal.UnpackRespectedGameType); got != deploy.GameType {
+		t.Errorf("respected game type %d", got)
+	}
+	if got := call(t, w, at.SystemConfig, config.PackGasLimit(), config.UnpackGasLimit); got != uint64(p.Chain.GasLimit) {
+		t.Errorf("gas limit %d", got)
+	}
+	if names := at.ByName(); len(names) != 12 || names["portal"] != at.Portal || names["timelock"] != at.Timelock {
+		t.Errorf("addresses by name: %v", names)
+	}
+}
+
+func TestOnlyTheTimelockUpgrades(t *testing.T) {
+	w := newWorld(t)
+	at := w.deploy(t, testParams()).Addresses
+	for name, proxy := range at.ByName() {
+		if proxy == at.Timelock || proxy == at.HybridGame {
+			continue
+		}
+		admin, err := w.client.Eth().StorageAt(t.Context(), proxy, common.HexToHash("0xb53127684a568b3173ae13b9f8a6016e243e63b6e8ee1178d6a717850b5d6103"), nil) // EIP-1967
+		if err != nil {
+			t.Fatal(err)
+		}
+		config := bindings.NewSystemConfig() // owner() is the same everywhere
+		owner := call(t, w, common.BytesToAddress(admin), config.PackOwner(), config.UnpackOwner)
+		if owner != at.Timelock {
+			t.Errorf("%s: its proxy admin belongs to %v, not to the timelock %v", name, owner, at.Timelock)
+		}
+	}
+}
+
+func TestATokenAsCurrencyIsHeldByItsBridge(t *testing.T) {
+	w, p := newWorld(t), testParams()
+	p.NativeToken, p.L2Ether = common.Address{0x70}, common.Address{0xe7}
+	at := w.deploy(t, p).Addresses
+	portal, native, bridge := bindings.NewPortal(), bindings.NewNativeTokenBridge(), bindings.NewL1StandardBridge()
+	if got := call(t, w, at.Portal, portal.PackNATIVEESCROW(), portal.UnpackNATIVEESCROW); got != at.NativeTokenBridge {
+		t.Errorf("portal: escrow %v, want %v", got, at.NativeTokenBridge)
+	}
+	if got := call(t, w, at.NativeTokenBridge, native.PackTOKEN(), native.UnpackTOKEN); got != p.NativeToken {
+		t.Errorf("escrow: token %v", got)
+	}
+	if got := call(t, w, at.NativeTokenBridge, native.PackPORTAL(), native.UnpackPORTAL); got != at.Portal {
+		t.Errorf("escrow: portal %v", got)
+	}
+	if got := call(t, w, at.L1StandardBridge, bridge.PackL2ETHER(), bridge.UnpackL2ETHER); got != p.L2Ether {
+		t.Errorf("bridge: ether on L2 %v", got)
+	}
+}
+
+func TestADepositIsTakenRightAfterTheDeployment(t *testing.T) {
+	w := newWorld(t)
+	at := w.deploy(t, testParams()).Addresses
+	var receipt *types.Receipt
+	err := w.l1.MineInstantly(t.Context(), func(ctx context.Context) (err error) {
+		receipt, err = w.sender.Send(ctx, l1.Request{To: &at.Portal, Value: big.NewInt(params.Ether)})
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(receipt.Logs) != 1 || receipt.Logs[0].Address != at.Portal {
+		t.Errorf("logs of a deposit: %v", receipt.Logs)
+	}
+}
+
+func TestWrongParametersAreNamed(t *testing.T) {
+	for name, spoil := range map[string]func(*deploy.Params){
+		"owner: must not be zero":                    func(p *deploy.Params) { p.Owner = common.Address{} },
+		"batcher, sequencer: must not be zero":       func(p *deploy.Params) { p.Chain.Batcher = common.Address{} },
+		"challenge window: must be at least 1 s":     func(p *deploy.Params) { p.ChallengeWindow = 0 },
+		"native token, ether on L2: both or neither": func(p *deploy.Params) { p.NativeToken = common.Address{1} },
+		"claim bond: must not be negative":           func(p *deploy.Params) { p.ClaimBond = big.NewInt(-1) },
+	} {
+		p := testParams()
+		spoil(&p)
+		if err := p.Check(); err == nil || err.Error() != name {
+			t.Errorf("error %v, want %s", err, name)
+		}
+	}
+	p := testParams()
+	p.PausePeriod = 2*p.PauseDuration - 1
+	if err := p.Check(); err == nil {
+		t.Error("a pause of more than half of its period was accepted")
+	}
+	if p := deploy.Production(chain.DefaultConfig()); p.ChallengeWindow != 7*24*3600 || p.ProofMaturity != 4*3600 {
+		t.Errorf("production: window %d s, maturity %d s", p.ChallengeWindow, p.ProofMaturity)
+	}
+}

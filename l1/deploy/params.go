@@ -1,0 +1,87 @@
+package deploy
+
+import (
+	"fmt"
+	"math/big"
+
+	"github.com/ethereum/go-ethereum/common"
+	"github.com/ethereum/go-ethereum/params"
+
+	"github.com/talaria-l2/talaria/chain"
+)
+
+// Params are what a deployment fixes. Durations are in seconds.
+type Params struct {
+	// Owner proposes to the timelock and sets the chain's parameters. Guardian may pause
+	// exits; zero is nobody.
+	Owner, Guardian common.Address
+
+	// Chain gives the ids, the accounts and the parameters that SystemConfig announces.
+	Chain chain.Config
+
+	// NativeToken is the L1 token that is the currency of L2; zero: ether. With it, L2Ether
+	// is the token on L2 that stands for ether.
+	NativeToken, L2Ether common.Address
+	// RefusedTokens are tokens that the bridge refuses from the start.
+	RefusedTokens []common.Address
+
+	TimelockDelay   uint64   // between proposal and execution of an upgrade
+	ChallengeWindow uint64   // in which a claim may be challenged, 1..
+	ProofMaturity   uint64   // between a withdrawal's proof and its payment
+	FinalityDelay   uint64   // between a claim's resolution and payments under it
+	BondDelay       uint64   // between the release of a bond and its payment
+	PauseDuration   uint64   // pause that the guardian has in each period, 1..
+	PausePeriod     uint64   // at least twice PauseDuration
+	ClaimBond       *big.Int // wei, of a claim and of a challenge
+
+	// Of the pool that pays withdrawals ahead: fees in millionths when it is idle and when
+	// it is lent out, how long deposits stay, and when an advance may be given up.
+	PoolMinFee, PoolMaxFee      uint64
+	PoolLock, PoolWriteOffDelay uint64
+}
+
+// Production are the durations of a public network: claims may be challenged for seven
+// days, and nothing is hurried past four hours.
+func Production(cfg chain.Config) Params {
+	const hour, day = 3600, 24 * 3600
+	return Params{
+		Chain:         cfg,
+		TimelockDelay: 10 * day, ChallengeWindow: 7 * day, ProofMaturity: 4 * hour, FinalityDelay: 4 * hour,
+		BondDelay: 4 * hour, PauseDuration: 3 * day, PausePeriod: 30 * day,
+		ClaimBond:  new(big.Int).Div(big.NewInt(params.Ether), big.NewInt(2)),
+		PoolMinFee: 500, PoolMaxFee: 20_000, PoolLock: day, PoolWriteOffDelay: 60 * day,
+	}
+}
+
+// Development are durations of seconds, for chains that protect nothing.
+func Development(cfg chain.Config) Params {
+	p := Production(cfg)
+	p.TimelockDelay, p.ChallengeWindow, p.ProofMaturity, p.FinalityDelay = 1, 3, 1, 1
+	p.BondDelay, p.PauseDuration, p.PausePeriod = 1, 60, 600
+	p.PoolLock, p.PoolWriteOffDelay = 1, 3600
+	p.ClaimBond = new(big.Int).Div(big.NewInt(params.Ether), big.NewInt(100))
+	return p
+}
+
+// Check returns what is wrong with the parameters, naming the field. The contracts check
+// the rest again.
+func (p *Params) Check() error {
+	zero := common.Address{}
+	switch {
+	case p.Owner == zero:
+		return fmt.Errorf("owner: must not be zero")
+	case p.Chain.Batcher == zero || p.Chain.Sequencer == zero:
+		return fmt.Errorf("batcher, sequencer: must not be zero")
+	case p.ChallengeWindow == 0:
+		return fmt.Errorf("challenge window: must be at least 1 s")
+	case p.PauseDuration == 0 || p.PausePeriod/2 < p.PauseDuration:
+		return fmt.Errorf("pause of %d s in %d s: must be positive and at most half", p.PauseDuration, p.PausePeriod)
+	case p.ClaimBond == nil || p.ClaimBond.Sign() < 0:
+		return fmt.Errorf("claim bond: must not be negative")
+	case p.PoolMinFee > p.PoolMaxFee || p.PoolMaxFee >= 1_000_000 || p.PoolWriteOffDelay == 0:
+		return fmt.Errorf("fees of the pool %d..%d millionths, given up after %d s: must be in order, below 1,000,000 and positive", p.PoolMinFee, p.PoolMaxFee, p.PoolWriteOffDelay)
+	case (p.NativeToken == zero) != (p.L2Ether == zero):
+		return fmt.Errorf("native token, ether on L2: both or neither")
+	}
+	return nil
+}
