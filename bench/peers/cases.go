@@ -15,6 +15,7 @@ type probe struct {
 	// sweep lists numbers of connections: each node is measured on the one that was its
 	// best in shorter runs of transfers before. Empty: on those of config.
 	sweep []int
+	kept  string        // name under which the runs of the sweep are kept
 	short time.Duration // of the runs of the sweep
 }
 
@@ -26,12 +27,19 @@ const accounts = 1000
 // all transactions.
 const sampled = 20
 
-// sweepCase is the name under which the runs of the sweep are kept.
-const sweepCase = "transfer, single: sweep"
+// Names under which the runs of sweeps are kept.
+const (
+	batchSweep  = "transfer, batches of 100: sweep"
+	singleSweep = "transfer, single: sweep"
+)
 
 // probes are what is measured, in this order.
 func probes(o *options) ([]probe, error) {
-	sweep, err := numbers(o.conns)
+	singles, err := numbers("-conns", o.conns)
+	if err != nil {
+		return nil, err
+	}
+	batches, err := numbers("-batch-conns", o.batchConns)
 	if err != nil {
 		return nil, err
 	}
@@ -43,10 +51,10 @@ func probes(o *options) ([]probe, error) {
 	}
 	short := max(o.send/2, time.Second)
 	list := []probe{
-		{title: "transfer, batches of 100", config: tx(bench.Transfer, 8, 100, 1)},
-		{title: "erc20, batches of 100", config: tx(bench.ERC20, 8, 100, 1)},
-		{title: "transfer, single", config: tx(bench.Transfer, 0, 1, 1), sweep: sweep, short: short},
-		{title: "erc20, single", config: tx(bench.ERC20, 0, 1, 1), sweep: sweep, short: short},
+		{title: "transfer, batches of 100", config: tx(bench.Transfer, 0, 100, 1), sweep: batches, kept: batchSweep, short: short},
+		{title: "erc20, batches of 100", config: tx(bench.ERC20, 0, 100, 1), sweep: batches, kept: batchSweep, short: short},
+		{title: "transfer, single", config: tx(bench.Transfer, 0, 1, 1), sweep: singles, kept: singleSweep, short: short},
+		{title: "erc20, single", config: tx(bench.ERC20, 0, 1, 1), sweep: singles, kept: singleSweep, short: short},
 		{title: "transfer, single, 16 pipelined", config: tx(bench.Transfer, 32, 1, 16)},
 	}
 	for _, method := range []string{"eth_chainId", "eth_blockNumber", "eth_getBalance", "eth_call"} {
@@ -68,11 +76,11 @@ func probes(o *options) ([]probe, error) {
 }
 
 // numbers reads numbers with commas between.
-func numbers(text string) (list []int, err error) {
+func numbers(flag, text string) (list []int, err error) {
 	for _, part := range strings.Split(text, ",") {
 		var n int
 		if _, err := fmt.Sscan(part, &n); err != nil {
-			return nil, fmt.Errorf("-conns %q: want numbers with commas between: %w", text, err)
+			return nil, fmt.Errorf("%s %q: want numbers with commas between: %w", flag, text, err)
 		}
 		list = append(list, n)
 	}

@@ -33,18 +33,19 @@ func main() {
 
 // options are the flags.
 type options struct {
-	runs    int
-	send    time.Duration
-	read    time.Duration
-	conns   string
-	port    int
-	nodes   string
-	cases   string
-	talaria string
-	anvil   string
-	into    string
-	batchMs int
-	asJSON  bool
+	runs       int
+	send       time.Duration
+	read       time.Duration
+	conns      string
+	batchConns string
+	port       int
+	nodes      string
+	cases      string
+	talaria    string
+	anvil      string
+	into       string
+	batchMs    int
+	asJSON     bool
 }
 
 func run(ctx context.Context) (err error) {
@@ -53,6 +54,7 @@ func run(ctx context.Context) (err error) {
 	flag.DurationVar(&o.send, "send", 6*time.Second, "how long every run sends transactions; runs of a sweep half as long")
 	flag.DurationVar(&o.read, "read", 3*time.Second, "of a run that reads")
 	flag.StringVar(&o.conns, "conns", "8,32,64,128,256,512", "connections to choose the best from, for each node, for single requests")
+	flag.StringVar(&o.batchConns, "batch-conns", "4,8,16,32", "the same for batches")
 	flag.IntVar(&o.port, "port", 31650, "first of six free ports")
 	flag.StringVar(&o.nodes, "nodes", "anvil,geth,talaria", "which to measure, in turns")
 	flag.StringVar(&o.cases, "cases", "", "only cases whose name contains this, or one of several with | between")
@@ -127,7 +129,7 @@ func measureNode(ctx context.Context, o *options, name string, round int, list [
 			if conns = best; untried == 0 {
 				break
 			}
-			if err := measure(p, sweepCase, untried, p.short); err != nil {
+			if err := measure(p, p.kept, untried, p.short); err != nil {
 				return err
 			}
 		}

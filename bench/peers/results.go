@@ -96,7 +96,7 @@ func (r *results) of(title, node string) (list []measured) {
 // the numbers were not tried; untried is the first of those.
 func (r *results) best(p *probe, node string) (best, untried int) {
 	top := 0.0
-	runs := r.of(sweepCase, node)
+	runs := r.of(p.kept, node)
 	for _, n := range p.sweep {
 		k := slices.IndexFunc(runs, func(m measured) bool { return m.Conns == n })
 		if k < 0 {
@@ -179,7 +179,7 @@ func table(w io.Writer, figures []*figure) error {
 func (r *results) sweeps(w io.Writer, nodes []string) error {
 	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
 	for _, node := range nodes {
-		for _, m := range r.of(sweepCase, node) {
+		for _, m := range append(r.of(batchSweep, node), r.of(singleSweep, node)...) {
 			fmt.Fprintf(t, "%s\t%s\t%d\t%.0f\n", m.Case, m.Node, m.Conns, m.Report.Throughput)
 		}
 	}
