@@ -72,6 +72,7 @@ func (s *Server) fillGas(c *call, m CallMsg) (chain.Gas, error) {
 		return 0, err
 	}
 	defer s.calls.leave()
+	m.GasPrice, m.GasFeeCap, m.GasTipCap = nil, nil, nil
 	ctx, cancel := context.WithTimeout(c.ctx, s.opts.CallTimeout)
 	defer cancel()
 	return s.backend.EstimateGas(ctx, &CallRequest{Msg: m, State: StateRef{Newest: true}, GasCap: s.opts.CallGasCap})

@@ -37,6 +37,7 @@ func devnetCommand() *cli.Command {
 			&cli.Uint64Flag{Name: "miniblock-min-ms", Value: 1, Usage: "and not before so long, 1..miniblock-ms", Sources: env("MINIBLOCK_MIN_MS")},
 			&cli.Uint64Flag{Name: "queue", Value: 16_384, Usage: "transactions that wait for execution, 1..1000000; more are refused with -32005", Sources: env("QUEUE")},
 			&cli.Uint64Flag{Name: "batch-ms", Value: 4000, Usage: "how long a block waits for others to share its L1 transaction, 100..3600000; 0: nothing is posted, so that safe and finalized stay where they are, and the chain stops after half of --inclusion-window", Sources: env("BATCH_MS")},
+			&cli.Uint64Flag{Name: "claim-ms", Value: 4000, Usage: "how often the output root of what L1 holds is claimed there, so that withdrawals can be proven, 100..3600000; 0: never", Sources: env("CLAIM_MS")},
 			&cli.StringFlag{Name: "durability", Value: "disk", Usage: "disk: acknowledge after fdatasync; none: after write (survives a crash of the process only)", Sources: env("DURABILITY")},
 			stateCacheFlag(),
 			&cli.BoolFlag{Name: "dev", Usage: "a development chain: the methods of anvil and Hardhat (evm_*, anvil_*, hardhat_*, eth_sendTransaction), a block per transaction; nothing is posted to L1, so safe and finalized stay at genesis", Sources: env("DEV")},
@@ -56,7 +57,7 @@ func runDevnet(ctx context.Context, c *cli.Command) error {
 		L1URLs: c.StringSlice("l1-url"), L1BeaconURLs: c.StringSlice("l1-beacon-url"), L1Confirmations: c.Uint64("l1-confirmations"),
 		L1Block: chain.Millis(c.Uint64("l1-block-ms")), Block: chain.Millis(c.Uint64("block-ms")),
 		MiniBlock: chain.Millis(c.Uint64("miniblock-ms")), MiniBlockMin: chain.Millis(c.Uint64("miniblock-min-ms")),
-		Batch: chain.Millis(c.Uint64("batch-ms")), Version: version, Development: c.Bool("dev"), OpenTxPool: c.Bool("open-txpool"),
+		Batch: chain.Millis(c.Uint64("batch-ms")), Claim: chain.Millis(c.Uint64("claim-ms")), Version: version, Development: c.Bool("dev"), OpenTxPool: c.Bool("open-txpool"),
 	}
 	for name, p := range map[string]*int{"port": &opts.Port, "l1-port": &opts.L1Port, "web-port": &opts.WebPort, "metrics-port": &opts.MetricsPort} {
 		var err error
@@ -77,8 +78,9 @@ func runDevnet(ctx context.Context, c *cli.Command) error {
 		{"miniblock-ms", opts.MiniBlock, 1, 1000},
 		{"miniblock-min-ms", opts.MiniBlockMin, 1, opts.MiniBlock},
 		{"batch-ms", opts.Batch, 100, 3_600_000},
+		{"claim-ms", opts.Claim, 100, 3_600_000},
 	} {
-		if r.name == "batch-ms" && r.value == 0 {
+		if (r.name == "batch-ms" || r.name == "claim-ms") && r.value == 0 {
 			continue
 		}
 		if r.value < r.low || r.value > r.high {

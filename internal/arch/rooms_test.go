@@ -76,10 +76,11 @@ var rooms = map[string]room{
 	"role/safehead":   {layer: role, imports: with(below, "role/node", "role/l1feed", "role/derivation")},
 	"role/sequencer":  {layer: role, imports: with(below, "role/node", "role/l1feed"), testImports: []string{"sdk/ingest"}},
 	"role/batcher":    {layer: role, imports: below},
+	"role/proposer":   {layer: role, imports: below},
 	"role/daoperator": {layer: role, imports: below},
 	"role/replica":    {layer: role, imports: with(below, "role/node", "role/l1feed", "role/derivation")},
 	"role/devnet": {layer: role, imports: with(below,
-		"role/node", "role/l1feed", "role/safehead", "role/sequencer", "role/batcher", "role/daoperator")},
+		"role/node", "role/l1feed", "role/safehead", "role/sequencer", "role/batcher", "role/proposer", "role/daoperator")},
 
 	"bench":              {layer: front, imports: []string{"sdk/ingest"}},
 	"bench/peers":        {layer: front, imports: []string{"bench"}},

@@ -25,6 +25,7 @@ import (
 	"github.com/talaria-l2/talaria/role/batcher"
 	"github.com/talaria-l2/talaria/role/l1feed"
 	"github.com/talaria-l2/talaria/role/node"
+	"github.com/talaria-l2/talaria/role/proposer"
 	"github.com/talaria-l2/talaria/role/safehead"
 	"github.com/talaria-l2/talaria/role/sequencer"
 	"github.com/talaria-l2/talaria/rpc"
@@ -53,7 +54,8 @@ type Options struct {
 	L1Block         chain.Millis
 
 	Block, MiniBlock, MiniBlockMin chain.Millis
-	Batch                          chain.Millis // between batches of a quiet chain; 0: nothing is posted
+	Batch                          chain.Millis // that a block waits for others before it is posted; 0: nothing is posted
+	Claim                          chain.Millis // between claims of output roots; 0: nothing is claimed
 	NoSync                         bool
 	Queue                          int         // of transactions; see sequencer.Options
 	StateCache                     uint64      // bytes; see node.Options
@@ -179,7 +181,19 @@ func (d *Devnet) startBatcher(ctx context.Context, source l1feed.L1, seq *sequen
 		MaxAge: time.Duration(d.opts.Batch) * time.Millisecond, Log: d.log,
 	})
 	d.onClose(func(context.Context) error { b.Close(); return nil })
+	d.startProposer(client)
 	return nil
+}
+
+// startProposer claims on L1 what L1 holds of the chain.
+func (d *Devnet) startProposer(client *l1.Client) {
+	if d.opts.Claim == 0 {
+		return
+	}
+	_, _, key := devKeys()
+	claims := proposer.NewContracts(client, l1.NewSender(client, l1.NewKeySigner(key), l1.SenderOptions{}), d.node.Config().DisputeGameFactory)
+	p := proposer.Start(proposer.Options{Chain: d.node, Claims: claims, Interval: time.Duration(d.opts.Claim) * time.Millisecond, Log: d.log})
+	d.onClose(func(context.Context) error { p.Close(); return nil })
 }
 
 func (d *Devnet) openDir() (*store.Dir, error) {
@@ -229,7 +243,7 @@ func (d *Devnet) listen() ([]net.Listener, error) {
 // data directory has none.
 func (d *Devnet) startL1(ctx context.Context, dir *store.Dir) ([]*l1.Client, *l1.Sender, *chain.Genesis, error) {
 	fail := func(err error) ([]*l1.Client, *l1.Sender, *chain.Genesis, error) { return nil, nil, nil, err }
-	operator, _ := devKeys()
+	operator, _, _ := devKeys()
 	url, beacon := "", ""
 	if len(d.opts.L1URLs) > 0 {
 		url, beacon = d.opts.L1URLs[0], beaconOf(d.opts.L1BeaconURLs, 0)
@@ -238,7 +252,7 @@ func (d *Devnet) startL1(ctx context.Context, dir *store.Dir) ([]*l1.Client, *l1
 	if url == "" {
 		embedded, err := devl1.Start(devl1.Options{
 			Datadir: filepath.Join(dir.Path(), "l1"), Host: d.opts.Host, Port: d.opts.L1Port, PeriodMillis: uint64(d.opts.L1Block),
-			Alloc: l1Alloc(operator), Logger: d.log,
+			Alloc: l1Alloc(), Logger: d.log,
 		})
 		if err != nil {
 			return fail(err)
@@ -281,7 +295,7 @@ func (d *Devnet) startL1(ctx context.Context, dir *store.Dir) ([]*l1.Client, *l1
 }
 
 func (d *Devnet) startSequencer(ctx context.Context, source l1feed.L1) (*sequencer.Sequencer, error) {
-	_, key := devKeys()
+	_, key, _ := devKeys()
 	var derived func() sequencer.Derived
 	if !d.opts.Development {
 		derived = d.derived

@@ -19,9 +19,9 @@ import (
 
 // Keys of a devnet, derived from the well-known mnemonic behind the ten accounts
 // that users get. They protect nothing.
-func devKeys() (operator, sequencer *devl1.PrivateKey) {
-	keys := devl1.Keys(devl1.DevAccounts + 2)
-	return keys[devl1.DevAccounts], keys[devl1.DevAccounts+1]
+func devKeys() (operator, sequencer, proposer *devl1.PrivateKey) {
+	keys := devl1.Keys(devl1.DevAccounts + 3)
+	return keys[devl1.DevAccounts], keys[devl1.DevAccounts+1], keys[devl1.DevAccounts+2]
 }
 
 // inbox is the address that batches are sent to: nobody has its key.
@@ -29,16 +29,18 @@ var inbox = common.HexToAddress("0xff00000000000000000000000000000000007411")
 
 func ether(n int64) *big.Int { return new(big.Int).Mul(big.NewInt(n), big.NewInt(params.Ether)) }
 
-// operatorEther is what the operator gets from the last of the ten accounts on an L1
-// that does not know it.
+// operatorEther is what the operator and the proposer get each from the last of the ten
+// accounts on an L1 that does not know them.
 const operatorEther = 100
 
 // createGenesis deploys the contracts to L1 and makes the genesis of a chain on it.
 // window is the inclusion window in L1 blocks.
 func createGenesis(ctx context.Context, client *l1.Client, sender *l1.Sender, window uint64) (*chain.Genesis, error) {
-	operator, sequencer := devKeys()
-	if err := fundOperator(ctx, client, devl1.Address(operator)); err != nil {
-		return nil, err
+	operator, sequencer, proposer := devKeys()
+	for _, key := range []*devl1.PrivateKey{operator, proposer} {
+		if err := fund(ctx, client, devl1.Address(key)); err != nil {
+			return nil, err
+		}
 	}
 	cfg := chain.DefaultConfig()
 	cfg.L1ChainID, cfg.BatchInbox = client.ChainID().Uint64(), inbox
@@ -74,17 +76,19 @@ func createGenesis(ctx context.Context, client *l1.Client, sender *l1.Sender, wi
 	}, nil
 }
 
-// l1Alloc is what the embedded L1 has besides its ten accounts: the operator's ether, and
+// l1Alloc is what the embedded L1 has besides its ten accounts: the operators' ether, and
 // the contract with which clients make many calls in one.
-func l1Alloc(operator *devl1.PrivateKey) types.GenesisAlloc {
+func l1Alloc() types.GenesisAlloc {
+	operator, _, proposer := devKeys()
 	return types.GenesisAlloc{
 		devl1.Address(operator):   {Balance: ether(devl1.DevBalance)},
+		devl1.Address(proposer):   {Balance: ether(devl1.DevBalance)},
 		predeploys.Multicall3Addr: predeploys.Alloc(predeploys.Settings{})[predeploys.Multicall3Addr],
 	}
 }
 
-func fundOperator(ctx context.Context, client *l1.Client, operator common.Address) error {
-	balance, err := client.Balance(ctx, operator)
+func fund(ctx context.Context, client *l1.Client, account common.Address) error {
+	balance, err := client.Balance(ctx, account)
 	if err != nil {
 		return err
 	}
@@ -93,8 +97,8 @@ func fundOperator(ctx context.Context, client *l1.Client, operator common.Addres
 	}
 	keys := devl1.Keys(devl1.DevAccounts)
 	funder := l1.NewSender(client, l1.NewKeySigner(keys[devl1.DevAccounts-1]), l1.SenderOptions{})
-	if _, err := funder.Send(ctx, l1.Request{To: &operator, Value: ether(operatorEther)}); err != nil {
-		return fmt.Errorf("fund the operator on L1: %w", err)
+	if _, err := funder.Send(ctx, l1.Request{To: &account, Value: ether(operatorEther)}); err != nil {
+		return fmt.Errorf("fund an operator on L1: %w", err)
 	}
 	return nil
 }

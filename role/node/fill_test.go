@@ -55,6 +55,10 @@ func TestFilledTransactions(t *testing.T) {
 			t.Errorf("%s: failed", tc.fields)
 		}
 	}
+	// Nobody in particular has no ether; what the gas will be can be asked all the same.
+	if r := c.ask("eth_fillTransaction", `[{"to":"`+storeAddr.Hex()+`"}]`); r.Error != nil {
+		t.Errorf("from nobody: %+v", r.Error)
+	}
 	for fields, code := range map[string]int{
 		`"gas":"0x1"`: rpc.CodeServer, `"to":"` + revertAddr.Hex() + `"`: rpc.CodeReverted,
 		`"to":"` + storeAddr.Hex() + `","maxPriorityFeePerGas":"0x` + strings.Repeat("f", 64) + `","authorizationList":[]`: rpc.CodeServer,

@@ -1,0 +1,25 @@
+package e2e
+
+import (
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+)
+
+// TestBridge takes ether and a token in and out with viem's op-stack actions as they are:
+// deposits, claims of the proposer, proofs, and payments by the portal.
+func TestBridge(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	startDevnet(t, dir, "--batch-ms", "1000", "--claim-ms", "2000")
+	forge(t, "build")
+	artifact, err := filepath.Abs("out/Coin.sol/Coin.json")
+	if err != nil {
+		t.Fatal(err)
+	}
+	out := runTool(t, 3*time.Minute, "node", "clients/bridge.mjs", filepath.Join(dir, "devnet.json"), artifact)
+	if !strings.Contains(out, `"coins":1000`) {
+		t.Errorf("bridge.mjs: %s", last(out))
+	}
+}

@@ -1,0 +1,263 @@
+package proposer
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"math/big"
+	"sync"
+	"time"
+
+	"github.com/ethereum/go-ethereum/core/types"
+
+	"github.com/talaria-l2/talaria/chain"
+)
+
+// Chain is what a proposer reads of the chain.
+type Chain interface {
+	// HeaderByNumber returns a sealed header.
+	HeaderByNumber(ctx context.Context, number uint64) (*types.Header, error)
+	// Finality is the newest block posted to L1 and the newest that is L1-final.
+	Finality() (safe, finalized uint64)
+}
+
+// Options of a proposer. The zero value of a field means its default.
+type Options struct {
+	Chain  Chain
+	Claims Claims
+	// Interval is the least time between two claims [5 min].
+	Interval time.Duration
+	// Poll is how often games are looked at [a quarter of Interval, at most 10 s].
+	Poll time.Duration
+	Log  *slog.Logger // [slog.Default()]
+}
+
+// Status is how far a proposer is.
+type Status struct {
+	Claimed    uint64 // newest block with a claim of this chain's root
+	Claims     uint64 // made by this run
+	Challenges uint64 // made by this run
+	Failing    error  // why nothing can be done at the moment
+}
+
+// Proposer claims the outputs of one chain.
+type Proposer struct {
+	opts Options
+
+	// Of the loop.
+	next   uint64    // place of the first game that was not looked at yet
+	open   []*Game   // right and not resolved
+	last   time.Time // of the newest own claim
+	warned time.Time
+
+	mu     sync.Mutex
+	status Status
+
+	cancel context.CancelFunc
+	done   chan struct{}
+}
+
+// Start begins to propose.
+func Start(opts Options) *Proposer {
+	if opts.Interval == 0 {
+		opts.Interval = 5 * time.Minute
+	}
+	if opts.Poll == 0 {
+		opts.Poll = min(max(opts.Interval/4, 100*time.Millisecond), 10*time.Second)
+	}
+	if opts.Log == nil {
+		opts.Log = slog.Default()
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	p := &Proposer{opts: opts, cancel: cancel, done: make(chan struct{})}
+	go p.run(ctx)
+	return p
+}
+
+// Close stops and waits for it. What was claimed stays so, and the next run looks after
+// it.
+func (p *Proposer) Close() {
+	p.cancel()
+	<-p.done
+}
+
+// Status tells how far the proposer is.
+func (p *Proposer) Status() Status {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.status
+}
+
+func (p *Proposer) run(ctx context.Context) {
+	defer close(p.done)
+	ticker := time.NewTicker(p.opts.Poll)
+	defer ticker.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-ticker.C:
+		}
+		err := p.step(ctx)
+		if ctx.Err() != nil {
+			return
+		}
+		p.mu.Lock()
+		p.status.Failing = err
+		p.mu.Unlock()
+		if err != nil && time.Since(p.warned) >= time.Minute {
+			p.warned = time.Now()
+			p.opts.Log.Warn("claims on L1; trying again", "err", err)
+		}
+	}
+}
+
+// step looks at new games, settles open ones and claims what is due.
+func (p *Proposer) step(ctx context.Context) error {
+	safe, _ := p.opts.Chain.Finality()
+	if err := p.look(ctx, safe); err != nil {
+		return err
+	}
+	if err := p.settle(ctx); err != nil {
+		return err
+	}
+	if err := p.opts.Claims.TakeBack(ctx); err != nil {
+		return fmt.Errorf("take bonds back: %w", err)
+	}
+	p.mu.Lock()
+	claimed := p.status.Claimed
+	p.mu.Unlock()
+	if safe <= claimed || time.Since(p.last) < p.opts.Interval {
+		return nil
+	}
+	root, err := p.root(ctx, safe)
+	if err != nil {
+		return err
+	}
+	if err := p.opts.Claims.Claim(ctx, root, safe); err != nil && !errors.Is(err, ErrClaimed) {
+		return fmt.Errorf("claim block %d: %w", safe, err)
+	}
+	p.last = time.Now()
+	p.mu.Lock()
+	p.status.Claimed = safe
+	p.status.Claims++
+	p.mu.Unlock()
+	p.opts.Log.Info("claimed on L1", "block", safe, "root", root)
+	return nil
+}
+
+// root is the output root of a sealed block.
+func (p *Proposer) root(ctx context.Context, number uint64) (Root, error) {
+	h, err := p.opts.Chain.HeaderByNumber(ctx, number)
+	if err != nil {
+		return Root{}, err
+	}
+	if h == nil {
+		return Root{}, fmt.Errorf("block %d is not held", number)
+	}
+	return chain.OutputRoot(h)
+}
+
+// look takes in the games that were created since the last look. Those about blocks that
+// L1 does not hold yet wait: whether they are right is not known.
+func (p *Proposer) look(ctx context.Context, safe uint64) error {
+	count, err := p.opts.Claims.Count(ctx)
+	if err != nil {
+		return err
+	}
+	for ; p.next < count; p.next++ {
+		g, err := p.opts.Claims.Game(ctx, p.next)
+		if err != nil {
+			return fmt.Errorf("game %d: %w", p.next, err)
+		}
+		if g == nil {
+			continue // of another type
+		}
+		if g.Block.IsUint64() && g.Block.Uint64() > safe && !p.expired(g) {
+			return nil
+		}
+		if err := p.judge(ctx, g, safe); err != nil {
+			return fmt.Errorf("game %d, block %v: %w", p.next, g.Block, err)
+		}
+	}
+	return nil
+}
+
+// expired reports whether a game must be judged now: half of its window has passed.
+// Nobody can claim a block that L1 does not hold by then.
+func (p *Proposer) expired(g *Game) bool {
+	return g.Now.Sub(g.Created) > g.Closes.Sub(g.Created)/2
+}
+
+// judge compares a game with the chain.
+func (p *Proposer) judge(ctx context.Context, g *Game, safe uint64) error {
+	right := false
+	if g.Block.IsUint64() && g.Block.Uint64() <= safe {
+		root, err := p.root(ctx, g.Block.Uint64())
+		if err != nil {
+			return err
+		}
+		if right = root == g.Root; !right {
+			g.Counter = root
+		}
+	}
+	switch {
+	case right:
+		p.mu.Lock()
+		p.status.Claimed = max(p.status.Claimed, g.Block.Uint64())
+		p.mu.Unlock()
+		if !g.Resolved {
+			p.open = append(p.open, g)
+		}
+	case g.Resolved:
+		if g.Valid {
+			p.opts.Log.Error("a wrong claim was resolved as valid on L1: exits must be paused", "game", g.Address, "block", g.Block, "root", g.Root)
+		}
+	case g.Challenged:
+	default:
+		if g.Counter == (Root{}) {
+			g.Counter = Root{1} // of a block that does not exist: anything but the claim
+		}
+		if err := p.opts.Claims.Challenge(ctx, g); err != nil {
+			return fmt.Errorf("challenge: %w", err)
+		}
+		p.mu.Lock()
+		p.status.Challenges++
+		p.mu.Unlock()
+		p.opts.Log.Warn("challenged a wrong claim", "game", g.Address, "block", g.Block, "root", g.Root)
+	}
+	return nil
+}
+
+// settle resolves right claims whose window has closed, whoever made them, so that
+// withdrawals can go on.
+func (p *Proposer) settle(ctx context.Context) error {
+	rest := p.open[:0]
+	var errs []error
+	for _, g := range p.open {
+		done, err := p.opts.Claims.Settle(ctx, g)
+		if err != nil {
+			errs = append(errs, fmt.Errorf("settle the claim of block %v: %w", g.Block, err))
+		}
+		if !done {
+			rest = append(rest, g)
+		}
+	}
+	p.open = rest
+	return errors.Join(errs...)
+}
+
+// Game is a claim on L1 as it was looked at.
+type Game struct {
+	Address Address
+	Block   *big.Int // number of the L2 block
+	Root    Root
+	Created time.Time
+	Closes  time.Time // its window
+	Now     time.Time // L1's clock at the look
+
+	Challenged, Resolved, Valid bool
+
+	Counter Root // what this node holds to be right; zero: nothing, or the claim
+}

@@ -1,0 +1,213 @@
+package proposer
+
+import (
+	"context"
+	"errors"
+	"io"
+	"log/slog"
+	"math/big"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/ethereum/go-ethereum/common"
+	"github.com/ethereum/go-ethereum/core/types"
+
+	"github.com/talaria-l2/talaria/chain"
+)
+
+// window is how long a claim may be challenged.
+const window = 30 * time.Second
+
+// games is a chain of as many blocks as L1 holds, and the games about it.
+type games struct {
+	mu         sync.Mutex
+	safe       uint64
+	list       []*Game
+	down       bool
+	challenges int
+	resolved   int
+}
+
+func (g *games) HeaderByNumber(_ context.Context, number uint64) (*types.Header, error) {
+	return header(number), nil
+}
+
+func header(number uint64) *types.Header {
+	return &types.Header{Number: new(big.Int).SetUint64(number), Difficulty: new(big.Int), WithdrawalsHash: &types.EmptyWithdrawalsHash}
+}
+
+func rootOf(t *testing.T, number uint64) Root {
+	t.Helper()
+	r, err := chain.OutputRoot(header(number))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return r
+}
+
+func (g *games) Finality() (safe, finalized uint64) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	return g.safe, 0
+}
+
+var errDown = errors.New("connection refused")
+
+func (g *games) Count(context.Context) (uint64, error) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if g.down {
+		return 0, errDown
+	}
+	return uint64(len(g.list)), nil
+}
+
+func (g *games) Game(_ context.Context, place uint64) (*Game, error) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if g.list[place] == nil {
+		return nil, nil
+	}
+	seen := *g.list[place]
+	seen.Now = time.Now()
+	return &seen, nil
+}
+
+// add makes a claim.
+func (g *games) add(root Root, block uint64) {
+	now := time.Now()
+	g.list = append(g.list, &Game{
+		Address: common.Address{byte(len(g.list) + 1)}, Block: new(big.Int).SetUint64(block), Root: root, Created: now, Closes: now.Add(window),
+	})
+}
+
+func (g *games) Claim(_ context.Context, root Root, block uint64) error {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	for _, have := range g.list {
+		if have != nil && have.Root == root {
+			return ErrClaimed
+		}
+	}
+	g.add(root, block)
+	return nil
+}
+
+func (g *games) at(address Address) *Game { return g.list[address[0]-1] }
+
+func (g *games) Challenge(_ context.Context, c *Game) error {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	have := g.at(c.Address)
+	if have.Challenged || time.Now().After(have.Closes) || c.Counter == have.Root || c.Counter == (Root{}) {
+		return errors.New("reverted")
+	}
+	have.Challenged, have.Counter = true, c.Counter
+	g.challenges++
+	return nil
+}
+
+func (g *games) Settle(_ context.Context, c *Game) (bool, error) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	have := g.at(c.Address)
+	if time.Now().Before(have.Closes) || have.Challenged {
+		return false, nil
+	}
+	have.Resolved, have.Valid = true, true
+	g.resolved++
+	return true, nil
+}
+
+func (g *games) TakeBack(context.Context) error { return nil }
+
+func (g *games) start() *Proposer {
+	return Start(Options{Chain: g, Claims: g, Interval: 10 * time.Second, Log: slog.New(slog.NewTextHandler(io.Discard, nil))})
+}
+
+// set changes something that the proposer sees.
+func (g *games) set(f func()) {
+	g.mu.Lock()
+	f()
+	g.mu.Unlock()
+}
+
+func TestWhatL1HoldsIsClaimedOnceAndResolved(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		g := &games{}
+		p := g.start()
+		time.Sleep(time.Minute)
+		if len(g.list) != 0 {
+			t.Fatal("claimed a chain of which L1 holds nothing")
+		}
+		for n := uint64(1); n <= 60; n++ {
+			g.set(func() { g.safe = n })
+			time.Sleep(time.Second)
+		}
+		p.Close()
+		if len(g.list) < 5 || len(g.list) > 7 {
+			t.Errorf("%d claims in a minute, one in 10 s is wanted", len(g.list))
+		}
+		for _, c := range g.list {
+			if c.Root != rootOf(t, c.Block.Uint64()) {
+				t.Errorf("block %v: wrong claim", c.Block)
+			}
+		}
+		claims := len(g.list)
+		p = g.start() // it looks after what the other run claimed, and does not claim it again
+		time.Sleep(time.Minute)
+		p.Close()
+		if extra := len(g.list) - claims; extra > 1 || g.resolved != len(g.list) && g.resolved != len(g.list)-1 || g.challenges != 0 {
+			t.Errorf("%d more claims of the same chain, %d resolved of %d, %d challenges", extra, g.resolved, len(g.list), g.challenges)
+		}
+	})
+}
+
+func TestWrongClaimsOfOthersAreChallenged(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		g := &games{safe: 20}
+		g.list = append(g.list, nil) // of another type
+		g.add(Root{7}, 5)            // wrong
+		g.add(rootOf(t, 6), 6)       // right
+		g.add(rootOf(t, 6), 7)       // right for another block
+		g.add(Root{8}, 500)          // of a block that L1 does not hold
+		g.add(rootOf(t, 501), 25)    // wrong, and of a block that comes
+		p := g.start()
+		defer p.Close()
+		time.Sleep(11 * time.Second)
+		g.set(func() { g.safe = 30 })
+		time.Sleep(time.Minute)
+		g.mu.Lock()
+		defer g.mu.Unlock()
+		for i, want := range map[int]Root{1: rootOf(t, 5), 2: {}, 3: rootOf(t, 7), 4: {1}, 5: rootOf(t, 25)} {
+			if c := g.list[i]; c.Counter != want || c.Challenged != (want != Root{}) {
+				t.Errorf("claim %d of block %v: challenged %v with %s, want %s", i, c.Block, c.Challenged, c.Counter, want)
+			}
+		}
+		if !g.list[2].Resolved {
+			t.Error("the right claim of somebody else is not resolved")
+		}
+		if s := p.Status(); s.Challenges != 4 || s.Failing != nil {
+			t.Errorf("%+v", s)
+		}
+	})
+}
+
+func TestAnL1ThatIsDownIsWaitedFor(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		g := &games{safe: 3, down: true}
+		p := g.start()
+		defer p.Close()
+		time.Sleep(10 * time.Minute)
+		if s := p.Status(); !errors.Is(s.Failing, errDown) {
+			t.Errorf("%+v", s)
+		}
+		g.set(func() { g.down = false })
+		time.Sleep(20 * time.Second)
+		if s := p.Status(); s.Failing != nil || s.Claimed != 3 {
+			t.Errorf("%+v", s)
+		}
+	})
+}
