@@ -123,3 +123,28 @@ func (d *Devnet) awaitDerivation(ctx context.Context, tracker *safehead.Tracker)
 		}
 	}
 }
+
+// readyWait bounds how long a start waits for the sequencer to take transactions: a
+// chain that may not go on yet says so in its log, and serves.
+const readyWait = 15 * time.Second
+
+// awaitReady waits until the sequencer takes transactions.
+func (d *Devnet) awaitReady(ctx context.Context, seq *sequencer.Sequencer) error {
+	ctx, cancel := context.WithTimeout(ctx, readyWait)
+	defer cancel()
+	tick := time.NewTicker(5 * time.Millisecond)
+	defer tick.Stop()
+	for seq.Ready() != nil {
+		select {
+		case <-tick.C:
+		case <-d.node.Failed():
+			return d.node.Failure()
+		case <-ctx.Done():
+			if errors.Is(ctx.Err(), context.DeadlineExceeded) {
+				return nil
+			}
+			return ctx.Err()
+		}
+	}
+	return nil
+}

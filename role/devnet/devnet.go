@@ -142,6 +142,9 @@ func (d *Devnet) start(ctx context.Context) error {
 			return err
 		}
 	}
+	if err := d.awaitReady(ctx, seq); err != nil {
+		return err
+	}
 	d.startHTTP("status page", listeners[1], webHandler(listeners[0].Addr().(*net.TCPAddr).Port))
 	d.startHTTP("metrics", listeners[2], d.metricsHandler())
 	d.onClose(d.observe())
