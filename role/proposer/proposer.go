@@ -46,10 +46,13 @@ type Proposer struct {
 	opts Options
 
 	// Of the loop.
-	next   uint64    // place of the first game that was not looked at yet
-	open   []*Game   // right and not resolved
-	last   time.Time // of the newest own claim
-	warned time.Time
+	next    uint64    // place of the first game that was not looked at yet
+	watched []uint64  // places of games that are not judged yet
+	recent  []judged  // the newest that are, oldest first
+	open    []*Game   // right and not resolved
+	last    time.Time // of the newest own claim
+	again   time.Time // when the recent ones were looked at again
+	warned  time.Time
 
 	mu     sync.Mutex
 	status Status
@@ -113,18 +116,19 @@ func (p *Proposer) run(ctx context.Context) {
 	}
 }
 
-// step looks at new games, settles open ones and claims what is due.
+// step looks at new games, settles open ones and claims what is due. What fails with one
+// game keeps nothing else from being done.
 func (p *Proposer) step(ctx context.Context) error {
 	safe, _ := p.opts.Chain.Finality()
-	if err := p.look(ctx, safe); err != nil {
-		return err
-	}
-	if err := p.settle(ctx); err != nil {
-		return err
-	}
+	errs := []error{p.look(ctx), p.judgeAll(ctx, safe), p.settle(ctx)}
 	if err := p.opts.Claims.TakeBack(ctx); err != nil {
-		return fmt.Errorf("take bonds back: %w", err)
+		errs = append(errs, fmt.Errorf("take bonds back: %w", err))
 	}
+	return errors.Join(append(errs, p.claim(ctx, safe))...)
+}
+
+// claim claims the newest block that L1 holds, when it is time.
+func (p *Proposer) claim(ctx context.Context, safe uint64) error {
 	p.mu.Lock()
 	claimed := p.status.Claimed
 	p.mu.Unlock()
@@ -159,29 +163,79 @@ func (p *Proposer) root(ctx context.Context, number uint64) (Root, error) {
 	return chain.OutputRoot(h)
 }
 
-// look takes in the games that were created since the last look. Those about blocks that
-// L1 does not hold yet wait: whether they are right is not known.
-func (p *Proposer) look(ctx context.Context, safe uint64) error {
+// judged is what a place held when it was judged.
+type judged struct {
+	place   uint64
+	root    Root
+	created time.Time
+}
+
+// A reorganisation of L1 may put another game into a place that was judged: the newest
+// are looked at again for as long as that can be.
+const (
+	recentGames  = 64
+	recentPeriod = 30 * time.Second
+	recentAge    = 20 * time.Minute
+)
+
+// look takes in the games that were created since the last look, and those that have
+// changed.
+func (p *Proposer) look(ctx context.Context) error {
 	count, err := p.opts.Claims.Count(ctx)
 	if err != nil {
 		return err
 	}
 	for ; p.next < count; p.next++ {
-		g, err := p.opts.Claims.Game(ctx, p.next)
-		if err != nil {
-			return fmt.Errorf("game %d: %w", p.next, err)
+		p.watched = append(p.watched, p.next)
+	}
+	if time.Since(p.again) < recentPeriod {
+		return nil
+	}
+	p.again = time.Now()
+	var errs []error
+	rest := p.recent[:0]
+	for _, was := range p.recent {
+		if was.place >= count {
+			continue // its place will be new
 		}
-		if g == nil {
-			continue // of another type
-		}
-		if g.Block.IsUint64() && g.Block.Uint64() > safe && !p.expired(g) {
-			return nil
-		}
-		if err := p.judge(ctx, g, safe); err != nil {
-			return fmt.Errorf("game %d, block %v: %w", p.next, g.Block, err)
+		g, err := p.opts.Claims.Game(ctx, was.place)
+		switch {
+		case err != nil:
+			errs = append(errs, fmt.Errorf("game %d: %w", was.place, err))
+			rest = append(rest, was)
+		case g == nil || g.Root != was.root || !g.Created.Equal(was.created):
+			p.watched = append(p.watched, was.place)
+		case g.Now.Sub(g.Created) < recentAge:
+			rest = append(rest, was)
 		}
 	}
-	return nil
+	p.recent = rest
+	p.next = min(p.next, count)
+	return errors.Join(errs...)
+}
+
+// judgeAll judges the games that can be.
+func (p *Proposer) judgeAll(ctx context.Context, safe uint64) error {
+	var errs []error
+	rest := p.watched[:0]
+	for _, place := range p.watched {
+		g, err := p.opts.Claims.Game(ctx, place)
+		done := err == nil && g == nil // of another type
+		if err == nil && g != nil {
+			done, err = p.judge(ctx, g, safe)
+		}
+		if err != nil {
+			errs = append(errs, fmt.Errorf("game %d: %w", place, err))
+		}
+		if !done {
+			rest = append(rest, place)
+		} else if g != nil {
+			p.recent = append(p.recent, judged{place, g.Root, g.Created})
+		}
+	}
+	p.watched = rest
+	p.recent = p.recent[max(0, len(p.recent)-recentGames):]
+	return errors.Join(errs...)
 }
 
 // expired reports whether a game must be judged now: half of its window has passed.
@@ -190,44 +244,49 @@ func (p *Proposer) expired(g *Game) bool {
 	return g.Now.Sub(g.Created) > g.Closes.Sub(g.Created)/2
 }
 
-// judge compares a game with the chain.
-func (p *Proposer) judge(ctx context.Context, g *Game, safe uint64) error {
-	right := false
-	if g.Block.IsUint64() && g.Block.Uint64() <= safe {
-		root, err := p.root(ctx, g.Block.Uint64())
-		if err != nil {
-			return err
-		}
-		if right = root == g.Root; !right {
-			g.Counter = root
+// judge compares a game with the chain, and challenges a wrong one. It is not done while
+// the claim is about a block that L1 does not hold yet.
+func (p *Proposer) judge(ctx context.Context, g *Game, safe uint64) (done bool, err error) {
+	known := g.Block.IsUint64() && g.Block.Uint64() <= safe
+	if !known && !p.expired(g) {
+		return false, nil
+	}
+	if known {
+		if g.Counter, err = p.root(ctx, g.Block.Uint64()); err != nil {
+			return false, err
 		}
 	}
 	switch {
-	case right:
+	case known && g.Counter == g.Root:
 		p.mu.Lock()
 		p.status.Claimed = max(p.status.Claimed, g.Block.Uint64())
 		p.mu.Unlock()
 		if !g.Resolved {
 			p.open = append(p.open, g)
 		}
-	case g.Resolved:
+		return true, nil
+	case g.Resolved || g.Challenged:
 		if g.Valid {
 			p.opts.Log.Error("a wrong claim was resolved as valid on L1: exits must be paused", "game", g.Address, "block", g.Block, "root", g.Root)
 		}
-	case g.Challenged:
-	default:
-		if g.Counter == (Root{}) {
-			g.Counter = Root{1} // of a block that does not exist: anything but the claim
-		}
-		if err := p.opts.Claims.Challenge(ctx, g); err != nil {
-			return fmt.Errorf("challenge: %w", err)
-		}
-		p.mu.Lock()
-		p.status.Challenges++
-		p.mu.Unlock()
-		p.opts.Log.Warn("challenged a wrong claim", "game", g.Address, "block", g.Block, "root", g.Root)
+		return true, nil
+	case !g.Now.Before(g.Closes):
+		p.opts.Log.Error("a wrong claim was not challenged in time: exits must be paused", "game", g.Address, "block", g.Block, "root", g.Root)
+		return true, nil
 	}
-	return nil
+	if !known {
+		for i := range g.Root { // of a block that does not exist: anything but the claim
+			g.Counter[i] = ^g.Root[i]
+		}
+	}
+	if err := p.opts.Claims.Challenge(ctx, g); err != nil {
+		return false, fmt.Errorf("challenge the claim of block %v: %w", g.Block, err)
+	}
+	p.mu.Lock()
+	p.status.Challenges++
+	p.mu.Unlock()
+	p.opts.Log.Warn("challenged a wrong claim", "game", g.Address, "block", g.Block, "root", g.Root)
+	return true, nil
 }
 
 // settle resolves right claims whose window has closed, whoever made them, so that
@@ -259,5 +318,5 @@ type Game struct {
 
 	Challenged, Resolved, Valid bool
 
-	Counter Root // what this node holds to be right; zero: nothing, or the claim
+	Counter Root // what is claimed against it
 }

@@ -53,6 +53,9 @@ func (g *games) Finality() (safe, finalized uint64) {
 	return g.safe, 0
 }
 
+// stubborn is a claim of which every challenge reverts.
+var stubborn = Root{0x5b}
+
 var errDown = errors.New("connection refused")
 
 func (g *games) Count(context.Context) (uint64, error) {
@@ -101,7 +104,7 @@ func (g *games) Challenge(_ context.Context, c *Game) error {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	have := g.at(c.Address)
-	if have.Challenged || time.Now().After(have.Closes) || c.Counter == have.Root || c.Counter == (Root{}) {
+	if have.Challenged || time.Now().After(have.Closes) || c.Counter == have.Root || have.Root == stubborn {
 		return errors.New("reverted")
 	}
 	have.Challenged, have.Counter = true, c.Counter
@@ -174,6 +177,11 @@ func TestWrongClaimsOfOthersAreChallenged(t *testing.T) {
 		g.add(rootOf(t, 6), 7)       // right for another block
 		g.add(Root{8}, 500)          // of a block that L1 does not hold
 		g.add(rootOf(t, 501), 25)    // wrong, and of a block that comes
+		g.add(stubborn, 9)           // stands in nobody's way
+		g.add(Root{}, 4)             // wrong
+		g.list = append(g.list, &Game{
+			Address: common.Address{9}, Block: new(big.Int).Lsh(big.NewInt(1), 255), Root: Root{1}, Created: time.Now(), Closes: time.Now().Add(window),
+		})
 		p := g.start()
 		defer p.Close()
 		time.Sleep(11 * time.Second)
@@ -181,7 +189,7 @@ func TestWrongClaimsOfOthersAreChallenged(t *testing.T) {
 		time.Sleep(time.Minute)
 		g.mu.Lock()
 		defer g.mu.Unlock()
-		for i, want := range map[int]Root{1: rootOf(t, 5), 2: {}, 3: rootOf(t, 7), 4: {1}, 5: rootOf(t, 25)} {
+		for i, want := range map[int]Root{1: rootOf(t, 5), 2: {}, 3: rootOf(t, 7), 4: inverse(Root{8}), 5: rootOf(t, 25), 6: {}, 7: rootOf(t, 4), 8: inverse(Root{1})} {
 			if c := g.list[i]; c.Counter != want || c.Challenged != (want != Root{}) {
 				t.Errorf("claim %d of block %v: challenged %v with %s, want %s", i, c.Block, c.Challenged, c.Counter, want)
 			}
@@ -189,8 +197,37 @@ func TestWrongClaimsOfOthersAreChallenged(t *testing.T) {
 		if !g.list[2].Resolved {
 			t.Error("the right claim of somebody else is not resolved")
 		}
-		if s := p.Status(); s.Challenges != 4 || s.Failing != nil {
+		if s := p.Status(); s.Challenges != 6 || s.Claimed != 30 {
 			t.Errorf("%+v", s)
+		}
+	})
+}
+
+func inverse(r Root) Root {
+	for i := range r {
+		r[i] = ^r[i]
+	}
+	return r
+}
+
+// TestAGameThatL1ReorganisedIsJudgedAgain: its place holds another claim now.
+func TestAGameThatL1ReorganisedIsJudgedAgain(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		g := &games{safe: 20}
+		g.add(rootOf(t, 20), 20)
+		p := g.start()
+		defer p.Close()
+		time.Sleep(5 * time.Second)
+		g.set(func() {
+			g.list = nil
+			g.add(Root{6}, 6)
+			g.list[0].Closes = time.Now().Add(10 * time.Minute)
+		})
+		time.Sleep(2 * time.Minute)
+		g.mu.Lock()
+		defer g.mu.Unlock()
+		if !g.list[0].Challenged {
+			t.Error("the wrong claim in the same place was not challenged")
 		}
 	})
 }
