@@ -1,8 +1,8 @@
 // Package proposer claims output roots on L1, so that withdrawals can be proven, and
 // watches the claims of others.
 //
-// It claims blocks that L1 holds and nothing else: what derivation has found cannot be
-// sequenced otherwise any more. A claim of its own that nobody challenged is resolved when
+// It claims blocks whose data are final on L1 and nothing else: no reorganisation makes a
+// claim wrong. A claim of its own that nobody challenged is resolved when
 // its window has closed, and its bond is taken back. A claim of somebody else that
 // contradicts this node's chain is challenged with a bond.
 package proposer

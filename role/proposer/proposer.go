@@ -12,6 +12,7 @@ import (
 	"github.com/ethereum/go-ethereum/core/types"
 
 	"github.com/talaria-l2/talaria/chain"
+	"github.com/talaria-l2/talaria/rpc"
 )
 
 // Chain is what a proposer reads of the chain.
@@ -20,6 +21,8 @@ type Chain interface {
 	HeaderByNumber(ctx context.Context, number uint64) (*types.Header, error)
 	// Finality is the newest block posted to L1 and the newest that is L1-final.
 	Finality() (safe, finalized uint64)
+	// L1Status tells how far derivation has read; false: nothing yet.
+	L1Status() (rpc.L1Status, bool)
 }
 
 // Options of a proposer. The zero value of a field means its default.
@@ -119,35 +122,35 @@ func (p *Proposer) run(ctx context.Context) {
 // step looks at new games, settles open ones and claims what is due. What fails with one
 // game keeps nothing else from being done.
 func (p *Proposer) step(ctx context.Context) error {
-	safe, _ := p.opts.Chain.Finality()
-	errs := []error{p.look(ctx), p.judgeAll(ctx, safe), p.settle(ctx)}
+	errs := []error{p.look(ctx), p.judgeAll(ctx), p.settle(ctx)}
 	if err := p.opts.Claims.TakeBack(ctx); err != nil {
 		errs = append(errs, fmt.Errorf("take bonds back: %w", err))
 	}
-	return errors.Join(append(errs, p.claim(ctx, safe))...)
+	return errors.Join(append(errs, p.claim(ctx))...)
 }
 
-// claim claims the newest block that L1 holds, when it is time.
-func (p *Proposer) claim(ctx context.Context, safe uint64) error {
+// claim claims the newest block that L1 holds and will not take back, when it is time.
+func (p *Proposer) claim(ctx context.Context) error {
+	_, final := p.opts.Chain.Finality()
 	p.mu.Lock()
 	claimed := p.status.Claimed
 	p.mu.Unlock()
-	if safe <= claimed || time.Since(p.last) < p.opts.Interval {
+	if final <= claimed || time.Since(p.last) < p.opts.Interval {
 		return nil
 	}
-	root, err := p.root(ctx, safe)
+	root, err := p.root(ctx, final)
 	if err != nil {
 		return err
 	}
-	if err := p.opts.Claims.Claim(ctx, root, safe); err != nil && !errors.Is(err, ErrClaimed) {
-		return fmt.Errorf("claim block %d: %w", safe, err)
+	if err := p.opts.Claims.Claim(ctx, root, final); err != nil && !errors.Is(err, ErrClaimed) {
+		return fmt.Errorf("claim block %d: %w", final, err)
 	}
 	p.last = time.Now()
 	p.mu.Lock()
-	p.status.Claimed = safe
+	p.status.Claimed = final
 	p.status.Claims++
 	p.mu.Unlock()
-	p.opts.Log.Info("claimed on L1", "block", safe, "root", root)
+	p.opts.Log.Info("claimed on L1", "block", final, "root", root)
 	return nil
 }
 
@@ -215,14 +218,15 @@ func (p *Proposer) look(ctx context.Context) error {
 }
 
 // judgeAll judges the games that can be.
-func (p *Proposer) judgeAll(ctx context.Context, safe uint64) error {
+func (p *Proposer) judgeAll(ctx context.Context) error {
 	var errs []error
 	rest := p.watched[:0]
 	for _, place := range p.watched {
 		g, err := p.opts.Claims.Game(ctx, place)
 		done := err == nil && g == nil // of another type
 		if err == nil && g != nil {
-			done, err = p.judge(ctx, g, safe)
+			g.place = place
+			done, err = p.judge(ctx, g)
 		}
 		if err != nil {
 			errs = append(errs, fmt.Errorf("game %d: %w", place, err))
@@ -238,16 +242,22 @@ func (p *Proposer) judgeAll(ctx context.Context, safe uint64) error {
 	return errors.Join(errs...)
 }
 
-// expired reports whether a game must be judged now: half of its window has passed.
-// Nobody can claim a block that L1 does not hold by then.
+// expired reports whether a game must be judged now: derivation has read L1 as it was
+// when half of the window had passed. Nobody can claim a block that is not there then.
 func (p *Proposer) expired(g *Game) bool {
-	return g.Now.Sub(g.Created) > g.Closes.Sub(g.Created)/2
+	s, ok := p.opts.Chain.L1Status()
+	return ok && time.Unix(int64(s.Current.Timestamp), 0).Sub(g.Created) > g.Closes.Sub(g.Created)/2
 }
 
 // judge compares a game with the chain, and challenges a wrong one. It is not done while
-// the claim is about a block that L1 does not hold yet.
-func (p *Proposer) judge(ctx context.Context, g *Game, safe uint64) (done bool, err error) {
-	known := g.Block.IsUint64() && g.Block.Uint64() <= safe
+// the claim is about a block that is not final on L1 and there is time.
+func (p *Proposer) judge(ctx context.Context, g *Game) (done bool, err error) {
+	safe, final := p.opts.Chain.Finality()
+	limit := final
+	if p.expired(g) {
+		limit = safe
+	}
+	known := g.Block.IsUint64() && g.Block.Uint64() <= limit
 	if !known && !p.expired(g) {
 		return false, nil
 	}
@@ -290,11 +300,15 @@ func (p *Proposer) judge(ctx context.Context, g *Game, safe uint64) (done bool, 
 }
 
 // settle resolves right claims whose window has closed, whoever made them, so that
-// withdrawals can go on.
+// withdrawals can go on. What is no longer right, after L1 reorganised, is judged again.
 func (p *Proposer) settle(ctx context.Context) error {
 	rest := p.open[:0]
 	var errs []error
 	for _, g := range p.open {
+		if root, err := p.root(ctx, g.Block.Uint64()); err != nil || root != g.Root {
+			p.watched = append(p.watched, g.place)
+			continue
+		}
 		done, err := p.opts.Claims.Settle(ctx, g)
 		if err != nil {
 			errs = append(errs, fmt.Errorf("settle the claim of block %v: %w", g.Block, err))
@@ -319,4 +333,5 @@ type Game struct {
 	Challenged, Resolved, Valid bool
 
 	Counter Root // what is claimed against it
+	place   uint64
 }

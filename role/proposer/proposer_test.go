@@ -15,6 +15,7 @@ import (
 	"github.com/ethereum/go-ethereum/core/types"
 
 	"github.com/talaria-l2/talaria/chain"
+	"github.com/talaria-l2/talaria/rpc"
 )
 
 // window is how long a claim may be challenged.
@@ -26,6 +27,7 @@ type games struct {
 	safe       uint64
 	list       []*Game
 	down       bool
+	behind     bool // derivation has read nothing
 	challenges int
 	resolved   int
 }
@@ -50,7 +52,13 @@ func rootOf(t *testing.T, number uint64) Root {
 func (g *games) Finality() (safe, finalized uint64) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	return g.safe, 0
+	return g.safe, g.safe
+}
+
+func (g *games) L1Status() (rpc.L1Status, bool) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	return rpc.L1Status{Current: rpc.L1Ref{Timestamp: uint64(time.Now().Unix())}}, !g.behind
 }
 
 // stubborn is a claim of which every challenge reverts.
@@ -245,6 +253,25 @@ func TestAnL1ThatIsDownIsWaitedFor(t *testing.T) {
 		time.Sleep(20 * time.Second)
 		if s := p.Status(); s.Failing != nil || s.Claimed != 3 {
 			t.Errorf("%+v", s)
+		}
+	})
+}
+
+// TestANodeThatIsBehindChallengesNothing: what it does not have may be right.
+func TestANodeThatIsBehindChallengesNothing(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		g := &games{behind: true}
+		g.add(rootOf(t, 20), 20)
+		g.list[0].Closes = time.Now().Add(time.Hour)
+		p := g.start()
+		defer p.Close()
+		time.Sleep(50 * time.Minute)
+		g.set(func() { g.behind, g.safe = false, 20 })
+		time.Sleep(20 * time.Minute)
+		g.mu.Lock()
+		defer g.mu.Unlock()
+		if g.list[0].Challenged || !g.list[0].Resolved {
+			t.Errorf("challenged %v, resolved %v", g.list[0].Challenged, g.list[0].Resolved)
 		}
 	})
 }

@@ -123,7 +123,7 @@ contract L1CrossDomainMessenger {
         bool first = msg.sender == address(PORTAL) && PORTAL.l2Sender() == OTHER_MESSENGER;
         if (msg.value != (first ? _value : 0)) revert WrongValue(msg.value, first ? _value : 0);
         if (!first && !failedMessages[hash]) revert NotReplayable(hash);
-        if (_target == address(this) || _target == address(PORTAL)) revert UnsafeTarget(_target);
+        if (_isUnsafeTarget(_target)) revert UnsafeTarget(_target);
         if (successfulMessages[hash]) revert AlreadyRelayed(hash);
 
         bool delivered = _deliver(hash, _sender, _target, _value, _minGasLimit, _message);
@@ -175,6 +175,12 @@ contract L1CrossDomainMessenger {
         uint64 priced = execution + size * MIN_GAS_CALLDATA_OVERHEAD;
         uint64 floor = size * FLOOR_CALLDATA_OVERHEAD;
         return TX_BASE_GAS + (priced > floor ? priced : floor);
+    }
+
+    /// @dev Whom a message must not speak to in the messenger's name: itself, the portal, and
+    ///      the escrow that deposits for whoever calls it.
+    function _isUnsafeTarget(address target) internal view returns (bool) {
+        return target == address(this) || target == address(PORTAL) || target == address(PORTAL.NATIVE_ESCROW());
     }
 
     /// @dev Calls the target, unless there is too little gas or another message is being

@@ -12,13 +12,13 @@ import {DisputeGameFactory} from "./DisputeGameFactory.sol";
 /// @notice Says which games count: the portal pays only under games for which
 ///         `isGameClaimValid`. Also keeps the newest output root that so became final.
 /// @dev ABI of the OP Stack specification, "Anchor state registry". There the guardian may
-///      void games at any time; here only while a pause runs, so that what the pause leaves
+///      void games at any time; here only in the first pause of a period, so that what the pause leaves
 ///      open stays open.
 contract AnchorStateRegistry is OwnableUpgradeable {
     /// @notice The caller is not the guardian.
     error NotGuardian(address caller);
-    /// @notice The guardian may void games only while a pause runs.
-    error NotPaused();
+    /// @notice The guardian may void games only in the first pause of a period.
+    error NotVoiding();
     /// @notice The game's claim is not final and valid, or not newer than the anchor.
     error AnchorStateRegistry_InvalidAnchorGame();
 
@@ -85,14 +85,14 @@ contract AnchorStateRegistry is OwnableUpgradeable {
         emit DisputeVerifierSet(address(verifier));
     }
 
-    /// @notice Voids a game, while a pause runs. Withdrawals proven under it need another
+    /// @notice Voids a game, in the first pause of a period. Withdrawals proven under it need another
     ///         proof under another game.
     function blacklistDisputeGame(address game) external onlyGuardianInPause {
         disputeGameBlacklist[game] = true;
         emit DisputeGameBlacklisted(game);
     }
 
-    /// @notice Voids every game created until now, while a pause runs.
+    /// @notice Voids every game created until now, in the first pause of a period.
     function updateRetirementTimestamp() external onlyGuardianInPause {
         retirementTimestamp = uint64(block.timestamp);
         emit RetirementTimestampSet(block.timestamp);
@@ -184,7 +184,7 @@ contract AnchorStateRegistry is OwnableUpgradeable {
 
     function _checkGuardianInPause() internal view {
         if (msg.sender != PAUSE.guardian()) revert NotGuardian(msg.sender);
-        if (!PAUSE.paused()) revert NotPaused();
+        if (!PAUSE.voiding()) revert NotVoiding();
     }
 
     function _setRespectedGameType(uint32 gameType_) internal {

@@ -44,6 +44,8 @@ contract Pause is OwnableUpgradeable {
     uint64 public periodEnd;
     /// @dev Slot 1, bits 64..127: seconds of pause left in this period.
     uint64 internal budget;
+    /// @dev Slot 1, bits 128..135: the latest pause was the first of its period.
+    bool internal first;
 
     /// @param duration Seconds of pause per period.
     /// @param period   Seconds of a period, at least twice the duration.
@@ -64,7 +66,8 @@ contract Pause is OwnableUpgradeable {
     /// @notice Pauses exits for as long as the budget of this period lasts.
     function pause() external onlyGuardian {
         uint64 now_ = uint64(block.timestamp);
-        if (now_ >= periodEnd) {
+        first = now_ >= periodEnd;
+        if (first) {
             periodEnd = now_ + PERIOD;
             budget = DURATION;
         }
@@ -96,6 +99,12 @@ contract Pause is OwnableUpgradeable {
     /// @notice Whether exits are paused now.
     function paused() public view returns (bool) {
         return block.timestamp < expiration;
+    }
+
+    /// @notice Whether games may be voided now: in the first pause of a period and in no
+    ///         other, so that claims made after it have the rest of the period to become valid.
+    function voiding() public view returns (bool) {
+        return first && paused();
     }
 
     modifier onlyGuardian() {

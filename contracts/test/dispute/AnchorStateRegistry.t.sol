@@ -55,10 +55,10 @@ contract AnchorStateRegistryTest is World {
 
     function test_gamesAreVoidedOnlyByTheGuardianInAPause() public {
         (HybridGame game,) = claim(ROOT, 5);
-        vm.expectRevert(AnchorStateRegistry.NotPaused.selector);
+        vm.expectRevert(AnchorStateRegistry.NotVoiding.selector);
         vm.prank(GUARDIAN);
         registry.blacklistDisputeGame(address(game));
-        vm.expectRevert(AnchorStateRegistry.NotPaused.selector);
+        vm.expectRevert(AnchorStateRegistry.NotVoiding.selector);
         vm.prank(GUARDIAN);
         registry.updateRetirementTimestamp();
         vm.prank(GUARDIAN);
@@ -71,6 +71,26 @@ contract AnchorStateRegistryTest is World {
         registry.blacklistDisputeGame(address(game));
         vm.assertTrue(registry.isGameBlacklisted(game) && !registry.isGameProper(game), "voided");
         vm.assertTrue(portal.disputeGameBlacklist(address(game)), "the portal's view");
+    }
+
+    /// Else a guardian could hold exits up for ever, without ever pausing them for long.
+    function test_gamesAreVoidedInTheFirstPauseOfAPeriodOnly() public {
+        (HybridGame game,) = claim(ROOT, 5);
+        vm.startPrank(GUARDIAN);
+        pause.pause();
+        registry.updateRetirementTimestamp();
+        pause.unpause();
+        vm.assertTrue(!pause.voiding(), "after the pause");
+        pause.pause();
+        vm.assertTrue(pause.paused() && !pause.voiding(), "in the second pause of the period");
+        vm.expectRevert(AnchorStateRegistry.NotVoiding.selector);
+        registry.updateRetirementTimestamp();
+        vm.expectRevert(AnchorStateRegistry.NotVoiding.selector);
+        registry.blacklistDisputeGame(address(game));
+        vm.warp(pause.periodEnd());
+        pause.pause();
+        registry.blacklistDisputeGame(address(game));
+        vm.stopPrank();
     }
 
     function test_retirementVoidsWhatExists() public {
