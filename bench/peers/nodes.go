@@ -28,6 +28,9 @@ type process struct {
 	url string
 	cmd *exec.Cmd
 	dir string
+	// mark is a file that the node writes when it takes transactions; empty: it does as
+	// soon as it answers.
+	mark string
 }
 
 func (p *process) pid() int { return p.cmd.Process.Pid }
@@ -69,6 +72,7 @@ func start(ctx context.Context, o *options, name string) (*process, error) {
 		}
 		p.cmd = exec.Command(self, serveGeth, at(0))
 	case talaria:
+		p.mark = filepath.Join(dir, "data", "devnet.json")
 		p.cmd = exec.Command(o.talaria, "devnet", "--port", at(0), "--l1-port", at(1), "--web-port", at(2), "--metrics-port", at(3),
 			"--ingest-port", at(4), "--batch-ms", strconv.Itoa(o.batchMs), "--datadir", filepath.Join(dir, "data"), "--log", "error")
 	default:
@@ -84,7 +88,16 @@ func start(ctx context.Context, o *options, name string) (*process, error) {
 	return p, nil
 }
 
-// ready waits until the node answers.
+// marked reports whether the node has said that it takes transactions.
+func (p *process) marked() bool {
+	if p.mark == "" {
+		return true
+	}
+	_, err := os.Stat(p.mark)
+	return err == nil
+}
+
+// ready waits until the node answers and takes transactions.
 func (p *process) ready(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, 30*time.Second)
 	defer cancel()
@@ -98,7 +111,7 @@ func (p *process) ready(ctx context.Context) error {
 		resp, err := http.DefaultClient.Do(req)
 		if err == nil {
 			status := resp.StatusCode
-			if err := resp.Body.Close(); err == nil && status == http.StatusOK {
+			if err := resp.Body.Close(); err == nil && status == http.StatusOK && p.marked() {
 				return nil
 			}
 		}
