@@ -68,7 +68,8 @@ func (t *turns) enter(ctx context.Context, who asker) error {
 		return t.full()
 	}
 	w := &waiter{who: who, turn: make(chan error, 1)}
-	t.queueOf(who).waiters = append(t.queueOf(who).waiters, w)
+	q := t.queueOf(who)
+	q.waiters = append(q.waiters, w)
 	t.waiting++
 	t.mu.Unlock()
 	select {

@@ -1,11 +1,8 @@
 package altda
 
 import (
-	"bytes"
 	"context"
-	"errors"
 	"fmt"
-	"io"
 	"net/http"
 	"net/url"
 	"strings"
@@ -49,7 +46,7 @@ func NewClient(opts ClientOptions) (*Client, error) {
 		opts.Timeout = 30 * time.Second
 	}
 	if opts.HTTP == nil {
-		opts.HTTP = &http.Client{CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
+		opts.HTTP = da.NewHTTPClient()
 	}
 	return &Client{opts: opts}, nil
 }
@@ -117,52 +114,9 @@ func (c *Client) Get(ctx context.Context, commitment da.Commitment) ([]byte, err
 	return data, nil
 }
 
-// do sends a request and reads an answer of at most limit bytes.
+// do sends a request to the server and reads an answer of at most limit bytes.
 func (c *Client) do(ctx context.Context, method, path string, body []byte, limit int) ([]byte, error) {
 	ctx, cancel := context.WithTimeout(ctx, c.opts.Timeout)
 	defer cancel()
-	req, err := http.NewRequestWithContext(ctx, method, c.opts.URL+path, bytes.NewReader(body))
-	if err != nil {
-		return nil, fmt.Errorf("%w: %w", da.ErrRefused, err)
-	}
-	if body != nil {
-		req.Header.Set("Content-Type", "application/octet-stream")
-	}
-	res, err := c.opts.HTTP.Do(req)
-	if err != nil {
-		return nil, unavailable(err)
-	}
-	defer res.Body.Close()
-	if res.StatusCode != http.StatusOK {
-		text, _ := io.ReadAll(io.LimitReader(res.Body, 200))
-		return nil, fmt.Errorf("%w: HTTP status %d: %s", statusError(res.StatusCode), res.StatusCode, strings.TrimSpace(string(text)))
-	}
-	raw, err := io.ReadAll(io.LimitReader(res.Body, int64(limit)+1))
-	if err != nil {
-		return nil, unavailable(err)
-	}
-	if len(raw) > limit {
-		return nil, fmt.Errorf("%w: the answer exceeds %d bytes", da.ErrMismatch, limit)
-	}
-	return raw, nil
-}
-
-// unavailable says that there was no whole answer. A caller that gave up hears that.
-func unavailable(err error) error {
-	if errors.Is(err, context.Canceled) {
-		return err
-	}
-	return fmt.Errorf("%w: %w", da.ErrUnavailable, err)
-}
-
-func statusError(code int) error {
-	switch {
-	case code == http.StatusNotFound:
-		return da.ErrNotFound
-	case code == http.StatusRequestEntityTooLarge:
-		return da.ErrTooLarge
-	case code == http.StatusTooManyRequests || code == http.StatusRequestTimeout || code >= 500:
-		return da.ErrUnavailable
-	}
-	return da.ErrRefused
+	return da.Request(ctx, c.opts.HTTP, method, c.opts.URL+path, nil, body, limit)
 }
