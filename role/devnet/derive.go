@@ -36,8 +36,8 @@ func beaconOf(urls []string, i int) string {
 	return ""
 }
 
-// dialOthers connects to the endpoints behind the first, whose client is given. One that
-// cannot be reached is left out as long as there is a quorum of others.
+// dialOthers connects to the endpoints behind the first, whose client is given. All of
+// them must be up at the start.
 func (d *Devnet) dialOthers(ctx context.Context, first *l1.Client) ([]*l1.Client, error) {
 	clients := []*l1.Client{first}
 	for i := 1; i < len(d.opts.L1URLs); i++ {
@@ -108,20 +108,11 @@ func (d *Devnet) derived() sequencer.Derived {
 // awaitDerivation waits until derivation has read what L1 has, before which the sequencer
 // opens no block.
 func (d *Devnet) awaitDerivation(ctx context.Context, tracker *safehead.Tracker) error {
-	tick := time.NewTicker(20 * time.Millisecond)
-	defer tick.Stop()
-	for {
-		if _, _, caughtUp := tracker.Head(); caughtUp {
-			return nil
-		}
-		select {
-		case <-tick.C:
-		case <-d.node.Failed():
-			return d.node.Failure()
-		case <-ctx.Done():
-			return errors.Join(ctx.Err(), errors.New("stopped while derivation read L1"))
-		}
+	err := d.await(ctx, func() bool { _, _, caughtUp := tracker.Head(); return caughtUp })
+	if cause := ctx.Err(); cause != nil && errors.Is(err, cause) {
+		err = errors.Join(err, errors.New("stopped while derivation read L1"))
 	}
+	return err
 }
 
 // readyWait bounds how long a start waits for the sequencer to take transactions: a
@@ -132,17 +123,23 @@ const readyWait = 15 * time.Second
 func (d *Devnet) awaitReady(ctx context.Context, seq *sequencer.Sequencer) error {
 	ctx, cancel := context.WithTimeout(ctx, readyWait)
 	defer cancel()
+	err := d.await(ctx, func() bool { return seq.Ready() == nil })
+	if errors.Is(err, context.DeadlineExceeded) {
+		return nil
+	}
+	return err
+}
+
+// await waits until done is true, the node fails or ctx ends.
+func (d *Devnet) await(ctx context.Context, done func() bool) error {
 	tick := time.NewTicker(5 * time.Millisecond)
 	defer tick.Stop()
-	for seq.Ready() != nil {
+	for !done() {
 		select {
 		case <-tick.C:
 		case <-d.node.Failed():
 			return d.node.Failure()
 		case <-ctx.Done():
-			if errors.Is(ctx.Err(), context.DeadlineExceeded) {
-				return nil
-			}
 			return ctx.Err()
 		}
 	}

@@ -129,12 +129,9 @@ func (l *loop) voidTxs(first uint64) (again []admitted, lost int, err error) {
 		}
 	}
 	for n := first; n <= l.head.Number; n++ {
-		block, err := l.s.node.BlockByNumber(context.Background(), n)
+		block, err := l.sealed(n)
 		if err != nil {
 			return nil, 0, err
-		}
-		if block == nil {
-			return nil, 0, fmt.Errorf("block %d: sealed but not held", n)
 		}
 		add(block.Txs)
 	}
@@ -143,6 +140,15 @@ func (l *loop) voidTxs(first uint64) (again []admitted, lost int, err error) {
 		add(txs)
 	}
 	return again, lost, nil
+}
+
+// sealed is a block of the chain, which the node must hold.
+func (l *loop) sealed(number uint64) (*chain.Block, error) {
+	block, err := l.s.node.BlockByNumber(context.Background(), number)
+	if err == nil && block == nil {
+		err = fmt.Errorf("block %d: sealed but not held", number)
+	}
+	return block, err
 }
 
 // resync brings the sequencer back to where its own blocks can go on: what it adopted is
@@ -183,12 +189,9 @@ func (l *loop) reorged() error {
 	for n := l.head.Number; ; n-- {
 		origin := l.s.node.Genesis.L1Origin
 		if n > 0 {
-			block, err := l.s.node.BlockByNumber(context.Background(), n)
+			block, err := l.sealed(n)
 			if err != nil {
 				return err
-			}
-			if block == nil {
-				return fmt.Errorf("block %d: sealed but not held", n)
 			}
 			attrs, err := chain.ParseL1Attributes(block.Txs[0])
 			if err != nil {
