@@ -77,7 +77,9 @@ type Options struct {
 	Patience time.Duration
 	// FallBack is how long Layer may fail before a batch goes to L1 instead [30 s].
 	FallBack time.Duration
-	Log      *slog.Logger // [slog.Default()]
+	// LayerRetry is how long a layer that fails is passed over before it is tried again [10 s].
+	LayerRetry time.Duration
+	Log        *slog.Logger // [slog.Default()]
 }
 
 // Place says what carries data on L1.
@@ -103,7 +105,9 @@ type Batcher struct {
 	sent    *sent     // nil: nothing is on its way to derivation
 	failing time.Time // since when nothing can be posted; zero: it can
 	warned  time.Time
-	layer   time.Time // since when Layer fails
+	layer   time.Time // since when Layer fails; zero: it works
+
+	layerAgain time.Time // before then Layer is passed over
 
 	mu     sync.Mutex
 	status Status
@@ -123,9 +127,12 @@ type sent struct {
 type Status struct {
 	Posted  uint64 // newest block in an included transaction of this run
 	Batches uint64 // sent by this run
-	Bytes   uint64 // of channels
-	Blobs   uint64
-	Failing error // why nothing can be posted at the moment
+	// Delegated are those of which L1 holds a commitment, and Layer the data.
+	Delegated    uint64
+	Bytes        uint64 // of channels
+	Blobs        uint64
+	Failing      error // why nothing can be posted at the moment
+	LayerFailing error // why Layer is passed over; nil: it is not
 }
 
 // Start begins to post what L1 does not hold.
@@ -144,6 +151,9 @@ func Start(opts Options) *Batcher {
 	}
 	if opts.FallBack == 0 {
 		opts.FallBack = 30 * time.Second
+	}
+	if opts.LayerRetry == 0 {
+		opts.LayerRetry = 10 * time.Second
 	}
 	if opts.Log == nil {
 		opts.Log = slog.Default()

@@ -9,6 +9,8 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"github.com/talaria-l2/talaria/da"
 )
 
 func (w *world) start(change func(*Options)) *Batcher {
@@ -249,7 +251,7 @@ func TestALayerIsUsedWhileItAnswers(t *testing.T) {
 			t.Errorf("%+v: it does not wait for the layer", s)
 		}
 		time.Sleep(30 * time.Second)
-		if s := b.Status(); s.Posted != 5 || s.Blobs != 1 {
+		if s := b.Status(); s.Posted != 5 || s.Blobs != 1 || s.Delegated != 1 || s.LayerFailing == nil {
 			t.Errorf("%+v: not on L1 after the time to fall back", s)
 		}
 		w.mu.Lock()
@@ -257,8 +259,41 @@ func TestALayerIsUsedWhileItAnswers(t *testing.T) {
 		w.mu.Unlock()
 		w.grow(t, 3)
 		w.settle(t, b, time.Minute)
-		if s := b.Status(); s.Blobs != 1 || len(w.layer) != 2 {
+		if s := b.Status(); s.Blobs != 1 || len(w.layer) != 2 || s.Delegated != 2 || s.LayerFailing != nil {
 			t.Errorf("%+v, %d pieces: not in the layer again", s, len(w.layer))
+		}
+	})
+}
+
+// certifying is a layer whose certificates L1 refuses.
+type certifying struct{ *world }
+
+func (certifying) Put(context.Context, []byte) (da.Commitment, error) {
+	return &da.Certificate{Operators: 1, Signers: []byte{1}}, nil
+}
+
+func TestWhatL1RefusesOfALayerGoesToL1(t *testing.T) {
+	run(t, 3, func(t *testing.T, w *world) {
+		asked := 0
+		w.refuse = func(tx Tx) bool {
+			if tx.To == certifier {
+				asked++
+				return true
+			}
+			return false
+		}
+		b := w.start(func(o *Options) { o.Layer, o.Place = certifying{w}, InBlobs })
+		defer b.Close()
+		w.settle(t, b, 2*time.Minute)
+		if s := b.Status(); s.Batches != 1 || s.Delegated != 0 || s.LayerFailing == nil || asked < 2 {
+			t.Errorf("%+v, certified %d times", s, asked)
+		}
+		before := asked
+		w.grow(t, 3)
+		time.Sleep(30 * time.Second)
+		w.settle(t, b, time.Minute)
+		if asked == before {
+			t.Error("a layer that failed once is never asked again")
 		}
 	})
 }

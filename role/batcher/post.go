@@ -2,11 +2,13 @@ package batcher
 
 import (
 	"context"
+	"errors"
 	"math/big"
 	"time"
 
 	"github.com/talaria-l2/talaria/batch"
 	"github.com/talaria-l2/talaria/da"
+	"github.com/talaria-l2/talaria/l1"
 )
 
 // post closes the batch and sends it. Whatever the outcome, the batch is over: what L1
@@ -18,7 +20,7 @@ func (b *Batcher) post(ctx context.Context, f *filling) error {
 	if err != nil {
 		return err
 	}
-	txs, err := b.load(ctx, channel)
+	txs, delegated, err := b.load(ctx, channel)
 	if err != nil {
 		return err
 	}
@@ -29,6 +31,9 @@ func (b *Batcher) post(ctx context.Context, f *filling) error {
 		if err != nil {
 			// Whether it is included or not will be found by reading L1.
 			b.resumed, b.nonce = false, 0
+			if delegated && errors.Is(err, l1.ErrReverted) {
+				b.layerFails(err) // L1 does not take what the layer gave
+			}
 			return err
 		}
 		b.nonce++
@@ -36,6 +41,9 @@ func (b *Batcher) post(ctx context.Context, f *filling) error {
 		b.mu.Lock()
 		b.status.Blobs += uint64(len(tx.Blobs))
 		b.mu.Unlock()
+	}
+	if delegated {
+		b.layerWorks()
 	}
 	b.mu.Lock()
 	b.status.Posted = last
@@ -47,25 +55,23 @@ func (b *Batcher) post(ctx context.Context, f *filling) error {
 }
 
 // load makes the transactions of a channel: one, unless a single block is larger than
-// that.
-func (b *Batcher) load(ctx context.Context, channel *batch.Channel) ([]Tx, error) {
-	if b.opts.Layer != nil {
+// that. delegated says that the data are with the layer.
+func (b *Batcher) load(ctx context.Context, channel *batch.Channel) (txs []Tx, delegated bool, err error) {
+	if b.opts.Layer != nil && !time.Now().Before(b.layerAgain) {
 		txs, err := b.delegate(ctx, channel)
 		if err == nil {
-			b.layer = time.Time{}
-			return txs, nil
+			return txs, true, nil
 		}
-		if ctx.Err() != nil {
-			return nil, err
+		if ctx.Err() != nil || b.layerFails(err) {
+			return nil, false, err
 		}
-		if b.layer.IsZero() {
-			b.layer = time.Now()
-		}
-		if da.Transient(err) && time.Since(b.layer) < b.opts.FallBack {
-			return nil, err
-		}
-		b.opts.Log.Warn("data layer fails: this batch goes to L1 itself", "since", b.layer.Format(time.RFC3339), "err", err)
 	}
+	txs, err = b.onL1(ctx, channel)
+	return txs, false, err
+}
+
+// onL1 makes transactions that carry the data themselves.
+func (b *Batcher) onL1(ctx context.Context, channel *batch.Channel) ([]Tx, error) {
 	inBlobs := b.opts.Place != InCalldata
 	if b.opts.Place == Cheapest {
 		p, err := b.opts.L1.Prices(ctx)
@@ -79,46 +85,6 @@ func (b *Batcher) load(ctx context.Context, channel *batch.Channel) ([]Tx, error
 	}
 	return b.calldata(channel)
 }
-
-// delegate gives the data to the layer and makes transactions of its commitments.
-func (b *Batcher) delegate(ctx context.Context, channel *batch.Channel) ([]Tx, error) {
-	frames, err := channel.Frames(min(b.opts.Layer.Limit()-batch.FrameOverhead, batch.MaxFrameData))
-	if err != nil {
-		return nil, err
-	}
-	var txs []Tx
-	var data []byte
-	flush := func() error {
-		c, err := b.opts.Layer.Put(ctx, data)
-		if err != nil {
-			return err
-		}
-		data = nil
-		tx := Tx{To: b.opts.Inbox, Data: c.Bytes()}
-		if certificate, ok := c.(*da.Certificate); ok {
-			tx = Tx{To: b.opts.Certifier, Data: da.CertifyCall(certificate)}
-		}
-		txs = append(txs, tx)
-		return nil
-	}
-	for i := range frames {
-		more, err := batch.EncodeCalldata(frames[i : i+1])
-		if err != nil {
-			return nil, err
-		}
-		more = more[1:] // without the byte that says calldata
-		if len(data)+len(more) > min(b.opts.Layer.Limit(), maxDelegated) {
-			if err := flush(); err != nil {
-				return nil, err
-			}
-		}
-		data = append(data, more...)
-	}
-	return txs, flush()
-}
-
-// maxDelegated bounds the data behind one commitment in bytes.
-const maxDelegated = 4 << 20
 
 func (b *Batcher) blobs(channel *batch.Channel) ([]Tx, error) {
 	groups, err := channel.Txs(b.opts.MaxBlobs)

@@ -40,7 +40,9 @@ type world struct {
 	// whether its caller hears of it.
 	fault func(call string) (effect, answer bool)
 	stuck bool // the pool keeps what it has
-	salt  byte // makes other blocks of the same numbers
+	// refuse, if set, says that a transaction reverts before it is sent.
+	refuse func(tx Tx) bool
+	salt   byte // makes other blocks of the same numbers
 }
 
 type l1Block struct{ txs []Tx }
@@ -213,6 +215,10 @@ func (w *world) Prices(context.Context) (Prices, error) {
 
 func (w *world) Send(ctx context.Context, tx Tx) (uint64, error) {
 	w.mu.Lock()
+	if w.refuse != nil && w.refuse(tx) {
+		w.mu.Unlock()
+		return 0, l1.ErrReverted
+	}
 	effect, answer := w.ask("send")
 	if effect {
 		if tx.Nonce < w.nonce {
