@@ -98,3 +98,16 @@ func appendWord(text []byte, v *big.Int) []byte {
 func Slot(withdrawal common.Hash) common.Hash {
 	return keccak.Sum256(append(withdrawal[:], make([]byte, 32)...)) // mapping of slot 0
 }
+
+// MessageHash names the message that a withdrawal carries between the messengers of both
+// layers; false: it carries none. messenger is the one on L1. The withdrawal's data are
+// the call that delivers the message, which names it.
+func (w *Withdrawal) MessageHash(messenger common.Address) (common.Hash, bool) {
+	if w.Sender != L2Messenger || w.Target != messenger {
+		return common.Hash{}, false
+	}
+	return keccak.Sum256(w.Data), true
+}
+
+// L2Messenger is the predeploy that sends and delivers messages on L2.
+var L2Messenger = common.HexToAddress("0x4200000000000000000000000000000000000007")

@@ -31,6 +31,7 @@ type Backend interface {
 	Accessor
 	TierTimes
 	Rollup
+	Exits
 	BundleCaller
 
 	TxPool

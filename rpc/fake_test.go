@@ -23,6 +23,7 @@ import (
 type fakeBackend struct {
 	Feed
 	fakePool
+	fakeExits
 	cfg chain.Config
 	key *ecdsa.PrivateKey
 	l1  L1Status

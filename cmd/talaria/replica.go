@@ -18,6 +18,7 @@ import (
 	"github.com/talaria-l2/talaria/da"
 	"github.com/talaria-l2/talaria/da/altda"
 	"github.com/talaria-l2/talaria/l1"
+	"github.com/talaria-l2/talaria/role/exits"
 	"github.com/talaria-l2/talaria/role/l1feed"
 	"github.com/talaria-l2/talaria/role/node"
 	"github.com/talaria-l2/talaria/role/replica"
@@ -109,7 +110,7 @@ func runReplica(ctx context.Context, c *cli.Command) (err error) {
 			return usagef("--altda-url: %w", err)
 		}
 	}
-	source, closeL1, err := dialL1(ctx, cfg, c.StringSlice("l1-url"), c.StringSlice("l1-beacon-url"), quorum, log)
+	source, client, closeL1, err := dialL1(ctx, cfg, c.StringSlice("l1-url"), c.StringSlice("l1-beacon-url"), quorum, log)
 	if err != nil {
 		return err
 	}
@@ -119,7 +120,8 @@ func runReplica(ctx context.Context, c *cli.Command) (err error) {
 		return err
 	}
 	defer follower.Close()
-	server := rpc.New(&node.Backend{Node: n, SyncStatus: follower.Status}, serving)
+	withdrawals := exits.New(exits.Options{Chain: n, L1: client, Contracts: n.L1Contracts()}).Withdrawal
+	server := rpc.New(&node.Backend{Node: n, SyncStatus: follower.Status, Withdrawals: withdrawals}, serving)
 	served := make(chan error, 1)
 	go func() { served <- server.Serve(listener) }()
 	defer func() {
@@ -140,8 +142,8 @@ func runReplica(ctx context.Context, c *cli.Command) (err error) {
 	}
 }
 
-// dialL1 connects to the endpoints of the chain's L1.
-func dialL1(ctx context.Context, cfg *chain.Config, urls, beacons []string, quorum int, log *slog.Logger) (_ l1feed.L1, closeAll func(), err error) {
+// dialL1 connects to the endpoints of the chain's L1. first is the client of the first one.
+func dialL1(ctx context.Context, cfg *chain.Config, urls, beacons []string, quorum int, log *slog.Logger) (_ l1feed.L1, first *l1.Client, closeAll func(), err error) {
 	var endpoints []l1.Endpoint
 	var clients []*l1.Client
 	closeAll = func() {
@@ -161,16 +163,16 @@ func dialL1(ctx context.Context, cfg *chain.Config, urls, beacons []string, quor
 		}
 		client, err := l1.Dial(ctx, l1.Options{URL: url, BeaconURL: beacon})
 		if err != nil {
-			return nil, nil, fmt.Errorf("connect to L1: %w", err)
+			return nil, nil, nil, fmt.Errorf("connect to L1: %w", err)
 		}
 		clients = append(clients, client)
 		if got := client.ChainID().Uint64(); got != cfg.L1ChainID {
-			return nil, nil, fmt.Errorf("L1 at %s has chain id %d, this chain settles on %d", url, got, cfg.L1ChainID)
+			return nil, nil, nil, fmt.Errorf("L1 at %s has chain id %d, this chain settles on %d", url, got, cfg.L1ChainID)
 		}
 		endpoints = append(endpoints, l1.Endpoint{Name: url, Source: l1.NewSource(client, l1.SourceOf(cfg))})
 	}
 	if len(endpoints) == 1 {
-		return endpoints[0].Source, closeAll, nil
+		return endpoints[0].Source, clients[0], closeAll, nil
 	}
 	q, err := l1.NewQuorum(endpoints, l1.QuorumOptions{Need: quorum, Report: func(endpoint string, err error) {
 		if err != nil {
@@ -179,7 +181,7 @@ func dialL1(ctx context.Context, cfg *chain.Config, urls, beacons []string, quor
 			log.Info("an L1 endpoint agrees with the quorum again", "endpoint", endpoint)
 		}
 	}})
-	return q, closeAll, err
+	return q, clients[0], closeAll, err
 }
 
 func readGenesis(path string) (*chain.Genesis, error) {

@@ -30,7 +30,7 @@ type room struct {
 // below is everything under the roles: all cores and all edges.
 var below = []string{
 	"chain", "state", "evm", "exec", "sequencing", "batch", "derive", "bridge/predeploys",
-	"tracer", "store", "l1", "l1/devl1", "l1/bindings", "l1/deploy", "rpc", "rpc/ingest", "telemetry", "invariant", "keccak",
+	"bridge", "tracer", "store", "l1", "l1/devl1", "l1/bindings", "l1/deploy", "rpc", "rpc/ingest", "telemetry", "invariant", "keccak",
 	"bls", "da", "da/altda", "da/committee",
 }
 
@@ -47,6 +47,9 @@ var rooms = map[string]room{
 
 	// What users of the chain take into their own programs: it imports nothing here.
 	"sdk/ingest": {layer: vocabulary},
+
+	// What moves value between the layers for a user with a key.
+	"sdk/bridging": {layer: front, imports: []string{"bridge", "chain", "l1", "l1/bindings"}},
 
 	"state":             {layer: core, imports: []string{"chain", "invariant", "keccak"}},
 	"evm":               {layer: core, imports: []string{"chain", "invariant", "keccak", "state"}, testImports: []string{"bridge/predeploys", "internal/fixtures", "internal/gethevm"}},
@@ -78,9 +81,11 @@ var rooms = map[string]room{
 	"role/batcher":    {layer: role, imports: below},
 	"role/proposer":   {layer: role, imports: below},
 	"role/daoperator": {layer: role, imports: below},
+	"role/exits":      {layer: role, imports: below},
+	"role/attestor":   {layer: role, imports: below},
 	"role/replica":    {layer: role, imports: with(below, "role/node", "role/l1feed", "role/derivation")},
 	"role/devnet": {layer: role, imports: with(below,
-		"role/node", "role/l1feed", "role/safehead", "role/sequencer", "role/batcher", "role/proposer", "role/daoperator")},
+		"role/node", "role/l1feed", "role/safehead", "role/sequencer", "role/batcher", "role/proposer", "role/daoperator", "role/exits", "role/attestor")},
 
 	"bench":              {layer: front, imports: []string{"sdk/ingest"}},
 	"bench/peers":        {layer: front, imports: []string{"bench"}},
@@ -89,7 +94,7 @@ var rooms = map[string]room{
 	"bench/core":         {layer: front, imports: []string{"chain", "state", "evm", "exec", "bridge/predeploys", "internal/fixtures", "internal/gethevm"}},
 	"bench/core/compare": {layer: front, imports: []string{"bench/core"}},
 	"cmd/talaria": {layer: front, imports: with(below,
-		"bench", "role/node", "role/l1feed", "role/replica", "role/devnet", "role/daoperator")},
+		"bench", "role/node", "role/l1feed", "role/replica", "role/devnet", "role/daoperator", "role/exits", "sdk/bridging")},
 
 	"e2e":           {layer: checks, imports: []string{"bench", "chain", "l1/bindings", "sdk/ingest"}},
 	"internal/arch": {layer: checks},

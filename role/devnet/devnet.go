@@ -128,6 +128,9 @@ func (d *Devnet) start(ctx context.Context) error {
 		return err
 	}
 	backend := &node.Backend{Node: n, Submit: seq.Submit, ReadyHook: seq.Ready, DevControls: seq.Dev(), Pool: seq.Pool}
+	if err := d.startExits(backend, clients[0]); err != nil {
+		return err
+	}
 	serving := d.opts.RPC
 	serving.ClientVersion, serving.Logger, serving.OpenTxPool = d.clientVersion(), d.log, d.opts.OpenTxPool
 	server := rpc.New(backend, serving)

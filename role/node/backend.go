@@ -24,6 +24,9 @@ type Backend struct {
 	SyncStatus func() rpc.SyncStatus
 	// DevControls are nil but on a development chain.
 	DevControls rpc.DevControls
+	// Withdrawals and Attestations are rpc.Exits' methods; nil: this node cannot tell.
+	Withdrawals  func(ctx context.Context, hash common.Hash, index uint64) (*rpc.WithdrawalStatus, error)
+	Attestations func(ctx context.Context, number uint64) (*rpc.Attestation, error)
 	// Pool is rpc.TxPool's method; nil: nothing waits here.
 	Pool func(ctx context.Context, caller string, all bool) (*rpc.PoolContent, error)
 }
