@@ -83,6 +83,10 @@ type Config struct {
 	// keeps; zero: there is no committee.
 	CertificateVerifier common.Address `json:"certificateVerifier"`
 
+	// GasToken is the native currency where that is not ether. It never changes; its rate
+	// may.
+	GasToken GasToken `json:"gasToken,omitzero"`
+
 	// InclusionWindow is after how many L1 blocks a deposit enters the chain without the
 	// sequencer, 10..50,000 [3,600].
 	InclusionWindow uint64 `json:"inclusionWindow"`
@@ -123,5 +127,5 @@ func (c *Config) Check() error {
 	case c.BaseFeeDenominator == 0 || c.BaseFeeElasticity == 0:
 		return errors.New("baseFeeDenominator, baseFeeElasticity: must be positive")
 	}
-	return nil
+	return c.GasToken.Check()
 }

@@ -41,22 +41,35 @@ type L1Attributes struct {
 	Batcher        common.Address
 	// Scalars of the L1 data fee.
 	BaseFeeScalar, BlobBaseFeeScalar uint32
+	// GasTokenRate is zero where the native currency is ether.
+	GasTokenRate TokenRate
 }
 
-// setL1BlockValuesEcotone() of the L1Block predeploy.
-var l1AttributesSelector = [4]byte{0x44, 0x0a, 0x5e, 0x20}
+// setL1BlockValuesEcotone() of the L1Block predeploy, and setL1BlockValuesGasToken(), which
+// takes the rate behind the same data.
+var (
+	l1AttributesSelector      = [4]byte{0x44, 0x0a, 0x5e, 0x20}
+	l1AttributesTokenSelector = [4]byte{0xc5, 0xa6, 0x75, 0x41}
+)
 
 // L1AttributesGas is the gas of the L1-attributes deposit.
 const L1AttributesGas Gas = 1_000_000
 
-// l1AttributesLen is the length of the packed calldata.
-const l1AttributesLen = 4 + 4 + 4 + 8 + 8 + 8 + 32 + 32 + 32 + 32
+// Lengths of the packed calldata, without and with a rate.
+const (
+	l1AttributesLen      = 4 + 4 + 4 + 8 + 8 + 8 + 32 + 32 + 32 + 32
+	l1AttributesTokenLen = l1AttributesLen + 8 + 8 + 8
+)
 
 // Tx builds the first transaction of a block (OP Stack specification, "L1
-// attributes deposited transaction", Ecotone layout).
+// attributes deposited transaction", Ecotone layout; with a rate, as L1Block says).
 func (a *L1Attributes) Tx() *Tx {
-	data := make([]byte, 0, l1AttributesLen)
-	data = append(data, l1AttributesSelector[:]...)
+	data := make([]byte, 0, l1AttributesTokenLen)
+	if a.GasTokenRate == (TokenRate{}) {
+		data = append(data, l1AttributesSelector[:]...)
+	} else {
+		data = append(data, l1AttributesTokenSelector[:]...)
+	}
 	data = binary.BigEndian.AppendUint32(data, a.BaseFeeScalar)
 	data = binary.BigEndian.AppendUint32(data, a.BlobBaseFeeScalar)
 	data = binary.BigEndian.AppendUint64(data, a.SequenceNumber)
@@ -66,6 +79,10 @@ func (a *L1Attributes) Tx() *Tx {
 	data = append(data, word(a.BlobBaseFee)...)
 	data = append(data, a.Hash[:]...)
 	data = append(data, common.LeftPadBytes(a.Batcher[:], 32)...)
+	if a.GasTokenRate != (TokenRate{}) {
+		rate := a.GasTokenRate.Word()
+		data = append(data, rate[8:]...)
+	}
 
 	var seq [32]byte
 	binary.BigEndian.PutUint64(seq[24:], a.SequenceNumber)
@@ -80,17 +97,26 @@ func (a *L1Attributes) Tx() *Tx {
 }
 
 // ParseL1Attributes reads what an L1-attributes deposit carries of its L1 block:
-// number, hash, timestamp, fees, sequence number, batcher and scalars. PrevRandao and
+// number, hash, timestamp, fees, sequence number, batcher, scalars and rate. PrevRandao and
 // ParentBeacon are not part of it and stay zero.
 func ParseL1Attributes(tx *Tx) (L1Attributes, error) {
 	if tx.Deposit == nil || tx.Deposit.From != L1AttributesDepositor {
 		return L1Attributes{}, errors.New("not an L1-attributes deposit")
 	}
 	d := tx.Deposit.Data
-	if len(d) != l1AttributesLen || [4]byte(d[:4]) != l1AttributesSelector {
-		return L1Attributes{}, fmt.Errorf("L1-attributes deposit: %d bytes of calldata, want %d of setL1BlockValuesEcotone", len(d), l1AttributesLen)
+	var rate TokenRate
+	switch {
+	case len(d) == l1AttributesLen && [4]byte(d[:4]) == l1AttributesSelector:
+	case len(d) == l1AttributesTokenLen && [4]byte(d[:4]) == l1AttributesTokenSelector:
+		var word common.Hash
+		copy(word[8:], d[l1AttributesLen:])
+		rate = TokenRateOf(word)
+	default:
+		return L1Attributes{}, fmt.Errorf("L1-attributes deposit: %d bytes of calldata, want %d of setL1BlockValuesEcotone or %d of setL1BlockValuesGasToken",
+			len(d), l1AttributesLen, l1AttributesTokenLen)
 	}
 	return L1Attributes{
+		GasTokenRate:      rate,
 		BaseFeeScalar:     binary.BigEndian.Uint32(d[4:]),
 		BlobBaseFeeScalar: binary.BigEndian.Uint32(d[8:]),
 

@@ -35,5 +35,8 @@ func DecodeGenesis(raw []byte) (*Genesis, error) {
 	if err := g.Config.Check(); err != nil {
 		return nil, fmt.Errorf("genesis: %w", err)
 	}
+	if err := g.checkCurrency(); err != nil {
+		return nil, fmt.Errorf("genesis: %w", err)
+	}
 	return g, nil
 }

@@ -38,6 +38,8 @@ type SystemConfig struct {
 	BlockParams
 	Sequencer common.Address `json:"sequencer"` // signs mini-blocks
 	DAMode    DAMode         `json:"daMode"`
+	// GasTokenRate is zero where the native currency is ether.
+	GasTokenRate TokenRate `json:"gasTokenRate,omitzero"`
 }
 
 // System is the configuration that the chain begins with.
@@ -45,6 +47,7 @@ func (c *Config) System() SystemConfig {
 	return SystemConfig{
 		Batcher: c.Batcher, BaseFeeScalar: c.BaseFeeScalar, BlobBaseFeeScalar: c.BlobBaseFeeScalar,
 		BlockParams: c.BlockParams(), Sequencer: c.Sequencer, DAMode: c.DAMode,
+		GasTokenRate: c.GasToken.Rate,
 	}
 }
 
@@ -67,6 +70,7 @@ const (
 	updateEIP1559    = 4
 	updateMinBaseFee = 6
 	updateDAMode     = 0x80
+	updateTokenRate  = 0x81
 )
 
 // MaxGasLimit is the largest gas limit of a block that an update may set.
@@ -120,6 +124,13 @@ func (s SystemConfig) Apply(cfg *Config, log *types.Log) (SystemConfig, error) {
 		} else {
 			s.Sequencer = common.Address(word[12:])
 		}
+		return s, nil
+	case kind.Uint64() == updateTokenRate:
+		rate := TokenRateOf(word)
+		if cfg.GasToken.IsZero() || value.BitLen() > 192 || rate.Rate == 0 || rate.Then == 0 {
+			return fail("rate %x, native currency %s", word, cfg.GasToken.CurrencySymbol())
+		}
+		s.GasTokenRate = rate
 		return s, nil
 	case !value.IsUint64():
 		return fail("type %s with %x", kind, word)

@@ -40,6 +40,7 @@ func (b *L1Block) Attributes(sequenceNumber uint64, system *chain.SystemConfig) 
 		PrevRandao: b.PrevRandao, ParentBeacon: b.ParentBeaconRoot,
 		SequenceNumber: sequenceNumber, Batcher: system.Batcher,
 		BaseFeeScalar: system.BaseFeeScalar, BlobBaseFeeScalar: system.BlobBaseFeeScalar,
+		GasTokenRate: system.GasTokenRate,
 	}
 }
 

@@ -62,6 +62,7 @@ func HeadOf(cfg *chain.Config, b *chain.Block) (Head, error) {
 		SequenceNumber: attrs.SequenceNumber, Epoch: last.Epoch,
 		System: chain.SystemConfig{
 			Batcher: attrs.Batcher, BaseFeeScalar: attrs.BaseFeeScalar, BlobBaseFeeScalar: attrs.BlobBaseFeeScalar,
+			GasTokenRate: attrs.GasTokenRate,
 			BlockParams: chain.ParamsOf(cfg, b.Header),
 		},
 	}, nil

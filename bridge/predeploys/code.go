@@ -4,11 +4,9 @@ import (
 	"embed"
 	"encoding/hex"
 	"fmt"
-	"math/big"
 	"strings"
 
 	"github.com/ethereum/go-ethereum/common"
-	"github.com/ethereum/go-ethereum/crypto"
 
 	"github.com/talaria-l2/talaria/invariant"
 )
@@ -27,12 +25,6 @@ func embedded(contract string) []byte {
 		}
 	}
 	panic(fmt.Sprintf("code of %s: %v", contract, err))
-}
-
-// hashSlot is the storage slot of a name, as EIP-1967 forms it.
-func hashSlot(name string) common.Hash {
-	hash := crypto.Keccak256Hash([]byte(name)).Big()
-	return common.BigToHash(hash.Sub(hash, big.NewInt(1)))
 }
 
 // textWord is a short text from the high end of a word.

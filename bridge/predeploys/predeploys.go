@@ -2,11 +2,8 @@ package predeploys
 
 import (
 	"encoding/binary"
-	"errors"
-	"fmt"
 	"maps"
 	"math/big"
-	"strings"
 
 	"github.com/ethereum/go-ethereum/common"
 	"github.com/ethereum/go-ethereum/core/types"
@@ -43,32 +40,11 @@ type FeeSettings struct {
 	MinWithdrawal *big.Int // wei, least that is paid out; nil is 0
 }
 
-// GasToken describes a native currency that is not ether.
-type GasToken struct {
-	L1Addr   common.Address // the ERC-20 token of L1
-	Decimals uint8
-	Name     string // at most 32 bytes
-	Symbol   string // at most 32 bytes
-}
-
-// Check returns what is wrong with the description, naming the field.
-func (g *GasToken) Check() error {
-	switch {
-	case g.L1Addr == common.Address{}:
-		return errors.New("gas token: address on L1 is zero")
-	case len(g.Name) == 0 || len(g.Name) > 32 || strings.Contains(g.Name, "\x00"):
-		return fmt.Errorf("gas token: name %q: must be 1..32 bytes, none of them zero", g.Name)
-	case len(g.Symbol) == 0 || len(g.Symbol) > 32 || strings.Contains(g.Symbol, "\x00"):
-		return fmt.Errorf("gas token: symbol %q: must be 1..32 bytes, none of them zero", g.Symbol)
-	}
-	return nil
-}
-
 // Settings are all that differs between the predeploys of two chains.
 type Settings struct {
 	L1       L1Addresses
 	Fees     FeeSettings
-	GasToken *GasToken // nil is ether; one that Check accepts
+	GasToken chain.GasToken // zero is ether; one that Check accepts
 }
 
 // Alloc returns the genesis accounts with code: the predeploys of the OP Stack, the
@@ -100,7 +76,7 @@ func Alloc(s Settings) types.GenesisAlloc {
 		slot(0): addressWord(StandardBridgeAddr),
 	})
 	proxied(alloc, GasPriceOracleAddr, "GasPriceOracle", nil)
-	proxied(alloc, chain.L1BlockAddr, "L1Block", s.GasToken.storage())
+	proxied(alloc, chain.L1BlockAddr, "L1Block", currency(s.GasToken))
 	proxied(alloc, chain.SequencerFeeVaultAddr, "SequencerFeeVault", s.Fees.storage())
 	proxied(alloc, chain.BaseFeeVaultAddr, "FeeVault", s.Fees.storage())
 	proxied(alloc, chain.L1FeeVaultAddr, "FeeVault", s.Fees.storage())
@@ -157,22 +133,19 @@ func (f FeeSettings) storage() map[common.Hash]common.Hash {
 	return s
 }
 
-// Slots of L1Block for the native currency: keccak256 of "opstack.gaspayingtoken…", less 1.
-var (
-	gasTokenSlot       = hashSlot("opstack.gaspayingtoken")
-	gasTokenNameSlot   = hashSlot("opstack.gaspayingtokenname")
-	gasTokenSymbolSlot = hashSlot("opstack.gaspayingtokensymbol")
-)
+// tokenDecimals are those of a native currency: wei of L2 are the token's smallest unit.
+const tokenDecimals = 18
 
-// storage is what L1Block holds of the native currency.
-func (g *GasToken) storage() map[common.Hash]common.Hash {
-	if g == nil {
+// currency is what L1Block holds of the native currency.
+func currency(g chain.GasToken) map[common.Hash]common.Hash {
+	if g.IsZero() {
 		return nil
 	}
-	token := addressWord(g.L1Addr)
-	token[11] = g.Decimals
+	token := addressWord(g.Token)
+	token[11] = tokenDecimals
 	return map[common.Hash]common.Hash{
-		gasTokenSlot: token, gasTokenNameSlot: textWord(g.Name), gasTokenSymbolSlot: textWord(g.Symbol),
+		chain.GasTokenSlot: token, chain.GasTokenNameSlot: textWord(g.Name), chain.GasTokenSymbolSlot: textWord(g.Symbol),
+		chain.GasTokenRateSlot: g.Rate.Word(),
 	}
 }
 

@@ -144,8 +144,16 @@ func TestContractsReadTheirSettings(t *testing.T) {
 	}
 }
 
+// tokenSettings are those of a chain whose native currency is a token.
+func tokenSettings() predeploys.Settings {
+	s := fullSettings()
+	s.GasToken = chain.GasToken{Token: treasury, Bridge: l1Bridge, Name: "Talaria", Symbol: "TLR", L2Ether: predeploys.Ether.Addr(),
+		Rate: chain.TokenRate{Rate: 1e12, Until: 1_900_000_000, Then: 2e12}}
+	return s
+}
+
 func TestAGasTokenIsNamedByItsChain(t *testing.T) {
-	s := predeploys.Settings{GasToken: &predeploys.GasToken{L1Addr: treasury, Decimals: 18, Name: "Talaria", Symbol: "TLR"}}
+	s := tokenSettings()
 	if err := s.GasToken.Check(); err != nil {
 		t.Fatal(err)
 	}
@@ -160,13 +168,37 @@ func TestAGasTokenIsNamedByItsChain(t *testing.T) {
 			t.Errorf("%s = %q, %v; want %q", signature, got, err, want)
 		}
 	}
-	for _, bad := range []predeploys.GasToken{
-		{Name: "a", Symbol: "b"}, {L1Addr: treasury, Symbol: "b"}, {L1Addr: treasury, Name: "a"},
-		{L1Addr: treasury, Name: strings.Repeat("a", 33), Symbol: "b"}, {L1Addr: treasury, Name: "a", Symbol: "b\x00"},
-	} {
-		if bad.Check() == nil {
-			t.Errorf("%+v: accepted", bad)
-		}
+	if got, err := w.ask(predeploys.GasPriceOracleAddr, selector("gasTokenRate()")); err != nil || common.BytesToHash(got).Big().Int64() != 1e12 {
+		t.Errorf("gasTokenRate() = %x, %v", got, err)
+	}
+}
+
+func TestEtherIsATokenWhereTheCurrencyIsAnother(t *testing.T) {
+	w := newL2(t, tokenSettings())
+	if r := w.deposit(user, predeploys.MintableERC20FactoryAddr, 0, predeploys.Ether.CreateCall()); r.Status != 1 {
+		t.Fatal("not made")
+	}
+	to := common.HexToAddress("0xb0b")
+	finalize := encode(t, "finalizeBridgeERC20(address,address,address,address,uint256,bytes)",
+		predeploys.Ether.Addr(), chain.EtherToken, user, to, big.NewInt(77), []byte{})
+	relay := encode(t, "relayMessage(uint256,address,address,uint256,uint256,bytes)",
+		new(big.Int).Lsh(big.NewInt(1), 240), l1Bridge, predeploys.StandardBridgeAddr, new(big.Int), big.NewInt(400_000), finalize)
+	if r := w.deposit(chain.AliasOfL1(l1Messenger), predeploys.CrossDomainMessengerAddr, 0, relay); r.Status != 1 {
+		t.Fatal("not relayed")
+	}
+	got, err := w.ask(predeploys.Ether.Addr(), encode(t, "balanceOf(address)", to))
+	if err != nil || common.BytesToHash(got).Big().Int64() != 77 {
+		t.Errorf("balance %x, %v", got, err)
+	}
+	if r := w.deposit(to, predeploys.StandardBridgeAddr, 1, encode(t, "bridgeETHTo(address,uint32,bytes)", to, uint32(0), []byte{})); r.Status != 0 {
+		t.Error("the native currency left through the bridge as ether")
+	}
+	back := encode(t, "withdrawTo(address,address,uint256,uint32,bytes)", predeploys.Ether.Addr(), user, big.NewInt(70), uint32(200_000), []byte{})
+	if r := w.deposit(to, predeploys.StandardBridgeAddr, 0, back); r.Status != 1 {
+		t.Error("ether does not go back")
+	}
+	if got, _ := w.ask(predeploys.Ether.Addr(), selector("totalSupply()")); common.BytesToHash(got).Big().Int64() != 7 {
+		t.Errorf("supply %x, want 7", got)
 	}
 }
 

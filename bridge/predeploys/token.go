@@ -7,6 +7,7 @@ import (
 	"github.com/ethereum/go-ethereum/common"
 	"github.com/ethereum/go-ethereum/crypto"
 
+	"github.com/talaria-l2/talaria/chain"
 	"github.com/talaria-l2/talaria/invariant"
 )
 
@@ -17,6 +18,9 @@ type MintableERC20 struct {
 	Symbol   string
 	Decimals uint8
 }
+
+// Ether is the token that stands for ether where the native currency is another.
+var Ether = MintableERC20{Remote: chain.EtherToken, Name: "Ether", Symbol: "ETH", Decimals: 18}
 
 // Addr is where the factory at MintableERC20FactoryAddr puts the token, by CREATE2.
 func (m *MintableERC20) Addr() common.Address {

@@ -4,6 +4,7 @@ pragma solidity 0.8.37;
 import {TimelockController} from "@openzeppelin/contracts/governance/TimelockController.sol";
 import {TransparentUpgradeableProxy} from "@openzeppelin/contracts/proxy/transparent/TransparentUpgradeableProxy.sol";
 import {IERC20} from "@openzeppelin/contracts/token/ERC20/IERC20.sol";
+import {IERC20Metadata} from "@openzeppelin/contracts/token/ERC20/extensions/IERC20Metadata.sol";
 
 import {L1CrossDomainMessenger} from "../src/bridge/L1CrossDomainMessenger.sol";
 import {L1StandardBridge} from "../src/bridge/L1StandardBridge.sol";
@@ -15,6 +16,7 @@ import {DisputeGameFactory} from "../src/dispute/DisputeGameFactory.sol";
 import {HybridGame} from "../src/dispute/HybridGame.sol";
 import {INativeEscrow} from "../src/interfaces/INativeEscrow.sol";
 import {Hashing} from "../src/libraries/Hashing.sol";
+import {TokenRate} from "../src/libraries/TokenRate.sol";
 import {Types} from "../src/libraries/Types.sol";
 import {Pause} from "../src/rollup/Pause.sol";
 import {SystemConfig} from "../src/rollup/SystemConfig.sol";
@@ -31,6 +33,7 @@ abstract contract World is Base {
     uint64 internal constant PAUSE_DURATION = 3 days;
     uint64 internal constant PAUSE_PERIOD = 30 days;
     uint256 internal constant BOND = 0.5 ether;
+    uint64 internal constant RATE = 1000 gwei; // a thousand tokens for one ether
     uint64 internal constant START = 1_800_000_000;
 
     address internal constant OWNER = address(0x0E0);
@@ -68,10 +71,16 @@ abstract contract World is Base {
                 address(new Pause(PAUSE_DURATION, PAUSE_PERIOD)), abi.encodeCall(Pause.initialize, (OWNER, GUARDIAN))
             )
         );
+        SystemConfig.Settings memory first = settings();
+        if (native) first.gasTokenRate = RATE;
         config = SystemConfig(
             proxied(
-                address(new SystemConfig(address(0xBA7C4), 7411)),
-                abi.encodeCall(SystemConfig.initialize, (OWNER, settings()))
+                address(
+                    new SystemConfig(
+                        address(0xBA7C4), 7411, IERC20Metadata(address(nativeToken)), native ? rateBounds() : noBounds()
+                    )
+                ),
+                abi.encodeCall(SystemConfig.initialize, (OWNER, first))
             )
         );
         vault = BondVault(proxied(address(new BondVault(BOND_DELAY, pause)), ""));
@@ -127,9 +136,16 @@ abstract contract World is Base {
             eip1559Denominator: 250,
             eip1559Elasticity: 6,
             minBaseFee: 1_000_000,
-            daMode: 0
+            daMode: 0,
+            gasTokenRate: 0
         });
     }
+
+    function rateBounds() internal pure returns (TokenRate.Bounds memory) {
+        return TokenRate.Bounds({min: RATE / 10, max: RATE * 10, minInterval: 10 minutes, maxAge: 1 days});
+    }
+
+    function noBounds() internal pure returns (TokenRate.Bounds memory none) {}
 
     /// @dev Claims an output root for a block as PROPOSER.
     function claim(bytes32 root, uint256 number) internal returns (HybridGame game, uint256 index) {

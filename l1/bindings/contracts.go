@@ -78,6 +78,15 @@ type SystemConfigSettings struct {
 	Eip1559Elasticity  uint32
 	MinBaseFee         uint64
 	DaMode             uint8
+	GasTokenRate       uint64
+}
+
+// TokenRateBounds is an auto generated low-level Go binding around an user-defined struct.
+type TokenRateBounds struct {
+	Min         uint64
+	Max         uint64
+	MinInterval uint64
+	MaxAge      uint64
 }
 
 // TypesOutputRootProof is an auto generated low-level Go binding around an user-defined struct.
@@ -3099,6 +3108,1034 @@ func CertificateVerifierOwnableUnauthorizedAccountErrorID() common.Hash {
 func (certificateVerifier *CertificateVerifier) UnpackOwnableUnauthorizedAccountError(raw []byte) (*CertificateVerifierOwnableUnauthorizedAccount, error) {
 	out := new(CertificateVerifierOwnableUnauthorizedAccount)
 	if err := certificateVerifier.abi.UnpackIntoInterface(out, "OwnableUnauthorizedAccount", raw); err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+// DevTokenMetaData contains all meta data concerning the DevToken contract.
+var DevTokenMetaData = bind.MetaData{
+	ABI: "[{\"type\":\"constructor\",\"inputs\":[{\"name\":\"name_\",\"type\":\"string\",\"internalType\":\"string\"},{\"name\":\"symbol_\",\"type\":\"string\",\"internalType\":\"string\"},{\"name\":\"holders\",\"type\":\"address[]\",\"internalType\":\"address[]\"},{\"name\":\"each\",\"type\":\"uint256\",\"internalType\":\"uint256\"}],\"stateMutability\":\"nonpayable\"},{\"type\":\"function\",\"name\":\"DOMAIN_SEPARATOR\",\"inputs\":[],\"outputs\":[{\"name\":\"\",\"type\":\"bytes32\",\"internalType\":\"bytes32\"}],\"stateMutability\":\"view\"},{\"type\":\"function\",\"name\":\"allowance\",\"inputs\":[{\"name\":\"owner\",\"type\":\"address\",\"internalType\":\"address\"},{\"name\":\"spender\",\"type\":\"address\",\"internalType\":\"address\"}],\"outputs\":[{\"name\":\"\",\"type\":\"uint256\",\"internalType\":\"uint256\"}],\"stateMutability\":\"view\"},{\"type\":\"function\",\"name\":\"approve\",\"inputs\":[{\"name\":\"spender\",\"type\":\"address\",\"internalType\":\"address\"},{\"name\":\"value\",\"type\":\"uint256\",\"internalType\":\"uint256\"}],\"outputs\":[{\"name\":\"\",\"type\":\"bool\",\"internalType\":\"bool\"}],\"stateMutability\":\"nonpayable\"},{\"type\":\"function\",\"name\":\"balanceOf\",\"inputs\":[{\"name\":\"account\",\"type\":\"address\",\"internalType\":\"address\"}],\"outputs\":[{\"name\":\"\",\"type\":\"uint256\",\"internalType\":\"uint256\"}],\"stateMutability\":\"view\"},{\"type\":\"function\",\"name\":\"decimals\",\"inputs\":[],\"outputs\":[{\"name\":\"\",\"type\":\"uint8\",\"internalType\":\"uint8\"}],\"stateMutability\":\"view\"},{\"type\":\"function\",\"name\":\"eip712Domain\",\"inputs\":[],\"outputs\":[{\"name\":\"fields\",\"type\":\"bytes1\",\"internalType\":\"bytes1\"},{\"name\":\"name\",\"type\":\"string\",\"internalType\":\"string\"},{\"name\":\"version\",\"type\":\"string\",\"internalType\":\"string\"},{\"name\":\"chainId\",\"type\":\"uint256\",\"internalType\":\"uint256\"},{\"name\":\"verifyingContract\",\"type\":\"address\",\"internalType\":\"address\"},{\"name\":\"salt\",\"type\":\"bytes32\",\"internalType\":\"bytes32\"},{\"name\":\"extensions\",\"type\":\"uint256[]\",\"internalType\":\"uint256[]\"}],\"stateMutability\":\"view\"},{\"type\":\"function\",\"name\":\"name\",\"inputs\":[],\"outputs\":[{\"name\":\"\",\"type\":\"string\",\"internalType\":\"string\"}],\"stateMutability\":\"view\"},{\"type\":\"function\",\"name\":\"nonces\",\"inputs\":[{\"name\":\"owner\",\"type\":\"address\",\"internalType\":\"address\"}],\"outputs\":[{\"name\":\"\",\"type\":\"uint256\",\"internalType\":\"uint256\"}],\"stateMutability\":\"view\"},{\"type\":\"function\",\"name\":\"permit\",\"inputs\":[{\"name\":\"owner\",\"type\":\"address\",\"internalType\":\"address\"},{\"name\":\"spender\",\"type\":\"address\",\"internalType\":\"address\"},{\"name\":\"value\",\"type\":\"uint256\",\"internalType\":\"uint256\"},{\"name\":\"deadline\",\"type\":\"uint256\",\"internalType\":\"uint256\"},{\"name\":\"v\",\"type\":\"uint8\",\"internalType\":\"uint8\"},{\"name\":\"r\",\"type\":\"bytes32\",\"internalType\":\"bytes32\"},{\"name\":\"s\",\"type\":\"bytes32\",\"internalType\":\"bytes32\"}],\"outputs\":[],\"stateMutability\":\"nonpayable\"},{\"type\":\"function\",\"name\":\"symbol\",\"inputs\":[],\"outputs\":[{\"name\":\"\",\"type\":\"string\",\"internalType\":\"string\"}],\"stateMutability\":\"view\"},{\"type\":\"function\",\"name\":\"totalSupply\",\"inputs\":[],\"outputs\":[{\"name\":\"\",\"type\":\"uint256\",\"internalType\":\"uint256\"}],\"stateMutability\":\"view\"},{\"type\":\"function\",\"name\":\"transfer\",\"inputs\":[{\"name\":\"to\",\"type\":\"address\",\"internalType\":\"address\"},{\"name\":\"value\",\"type\":\"uint256\",\"internalType\":\"uint256\"}],\"outputs\":[{\"name\":\"\",\"type\":\"bool\",\"internalType\":\"bool\"}],\"stateMutability\":\"nonpayable\"},{\"type\":\"function\",\"name\":\"transferFrom\",\"inputs\":[{\"name\":\"from\",\"type\":\"address\",\"internalType\":\"address\"},{\"name\":\"to\",\"type\":\"address\",\"internalType\":\"address\"},{\"name\":\"value\",\"type\":\"uint256\",\"internalType\":\"uint256\"}],\"outputs\":[{\"name\":\"\",\"type\":\"bool\",\"internalType\":\"bool\"}],\"stateMutability\":\"nonpayable\"},{\"type\":\"event\",\"name\":\"Approval\",\"inputs\":[{\"name\":\"owner\",\"type\":\"address\",\"indexed\":true,\"internalType\":\"address\"},{\"name\":\"spender\",\"type\":\"address\",\"indexed\":true,\"internalType\":\"address\"},{\"name\":\"value\",\"type\":\"uint256\",\"indexed\":false,\"internalType\":\"uint256\"}],\"anonymous\":false},{\"type\":\"event\",\"name\":\"EIP712DomainChanged\",\"inputs\":[],\"anonymous\":false},{\"type\":\"event\",\"name\":\"Transfer\",\"inputs\":[{\"name\":\"from\",\"type\":\"address\",\"indexed\":true,\"internalType\":\"address\"},{\"name\":\"to\",\"type\":\"address\",\"indexed\":true,\"internalType\":\"address\"},{\"name\":\"value\",\"type\":\"uint256\",\"indexed\":false,\"internalType\":\"uint256\"}],\"anonymous\":false},{\"type\":\"error\",\"name\":\"ECDSAInvalidSignature\",\"inputs\":[]},{\"type\":\"error\",\"name\":\"ECDSAInvalidSignatureLength\",\"inputs\":[{\"name\":\"length\",\"type\":\"uint256\",\"internalType\":\"uint256\"}]},{\"type\":\"error\",\"name\":\"ECDSAInvalidSignatureS\",\"inputs\":[{\"name\":\"s\",\"type\":\"bytes32\",\"internalType\":\"bytes32\"}]},{\"type\":\"error\",\"name\":\"ERC20InsufficientAllowance\",\"inputs\":[{\"name\":\"spender\",\"type\":\"address\",\"internalType\":\"address\"},{\"name\":\"allowance\",\"type\":\"uint256\",\"internalType\":\"uint256\"},{\"name\":\"needed\",\"type\":\"uint256\",\"internalType\":\"uint256\"}]},{\"type\":\"error\",\"name\":\"ERC20InsufficientBalance\",\"inputs\":[{\"name\":\"sender\",\"type\":\"address\",\"internalType\":\"address\"},{\"name\":\"balance\",\"type\":\"uint256\",\"internalType\":\"uint256\"},{\"name\":\"needed\",\"type\":\"uint256\",\"internalType\":\"uint256\"}]},{\"type\":\"error\",\"name\":\"ERC20InvalidApprover\",\"inputs\":[{\"name\":\"approver\",\"type\":\"address\",\"internalType\":\"address\"}]},{\"type\":\"error\",\"name\":\"ERC20InvalidReceiver\",\"inputs\":[{\"name\":\"receiver\",\"type\":\"address\",\"internalType\":\"address\"}]},{\"type\":\"error\",\"name\":\"ERC20InvalidSender\",\"inputs\":[{\"name\":\"sender\",\"type\":\"address\",\"internalType\":\"address\"}]},{\"type\":\"error\",\"name\":\"ERC20InvalidSpender\",\"inputs\":[{\"name\":\"spender\",\"type\":\"address\",\"internalType\":\"address\"}]},{\"type\":\"error\",\"name\":\"ERC2612ExpiredSignature\",\"inputs\":[{\"name\":\"deadline\",\"type\":\"uint256\",\"internalType\":\"uint256\"}]},{\"type\":\"error\",\"name\":\"ERC2612InvalidSigner\",\"inputs\":[{\"name\":\"signer\",\"type\":\"address\",\"internalType\":\"address\"},{\"name\":\"owner\",\"type\":\"address\",\"internalType\":\"address\"}]},{\"type\":\"error\",\"name\":\"InvalidAccountNonce\",\"inputs\":[{\"name\":\"account\",\"type\":\"address\",\"internalType\":\"address\"},{\"name\":\"currentNonce\",\"type\":\"uint256\",\"internalType\":\"uint256\"}]},{\"type\":\"error\",\"name\":\"InvalidShortString\",\"inputs\":[]},{\"type\":\"error\",\"name\":\"StringTooLong\",\"inputs\":[{\"name\":\"str\",\"type\":\"string\",\"internalType\":\"string\"}]}]",
+	ID:  "DevToken",
+	Bin: "0x610160604052348015610010575f5ffd5b5060405161186338038061186383398101604081905261002f916103b4565b6040805180820190915260018152603160f81b60208201528490819081866003610059838261055e565b506004610066828261055e565b5050506100788261016160201b60201c565b6101205261008581610161565b61014052815160208084019190912060e052815190820120610100524660a05261011160e05161010051604080517f8b73c3c69bb8fe3d512ecc4cf759cc79239f7b179b0ffacaa9a75d522b39400f60208201529081019290925260608201524660808201523060a08201525f9060c00160405160208183030381529060405280519060200120905090565b60805250503060c052505f5b82518110156101575761014f83828151811061013b5761013b61061c565b6020026020010151836101a760201b60201c565b60010161011d565b50505050506106ad565b5f5f829050601f81511115610194578260405163305a27a960e01b815260040161018b9190610630565b60405180910390fd5b805161019f82610665565b179392505050565b6001600160a01b0382166101d05760405163ec442f0560e01b81525f600482015260240161018b565b6101db5f83836101df565b5050565b6001600160a01b038316610209578060025f8282546101fe9190610688565b909155506102799050565b6001600160a01b0383165f908152602081905260409020548181101561025b5760405163391434e360e21b81526001600160a01b0385166004820152602481018290526044810183905260640161018b565b6001600160a01b0384165f9081526020819052604090209082900390555b6001600160a01b038216610295576002805482900390556102b3565b6001600160a01b0382165f9081526020819052604090208054820190555b816001600160a01b0316836001600160a01b03167fddf252ad1be2c89b69c2b068fc378daa952ba7f163c4a11628f55a4df523b3ef836040516102f891815260200190565b60405180910390a3505050565b634e487b7160e01b5f52604160045260245ffd5b604051601f8201601f191681016001600160401b038111828210171561034157610341610305565b604052919050565b5f82601f830112610358575f5ffd5b81516001600160401b0381111561037157610371610305565b610384601f8201601f1916602001610319565b818152846020838601011115610398575f5ffd5b8160208501602083015e5f918101602001919091529392505050565b5f5f5f5f608085870312156103c7575f5ffd5b84516001600160401b038111156103dc575f5ffd5b6103e887828801610349565b602087015190955090506001600160401b03811115610405575f5ffd5b61041187828801610349565b604087015190945090506001600160401b0381111561042e575f5ffd5b8501601f8101871361043e575f5ffd5b80516001600160401b0381111561045757610457610305565b8060051b61046760208201610319565b9182526020818401810192908101908a841115610482575f5ffd5b6020850194505b838510156104bb57845192506001600160a01b03831683146104a9575f5ffd5b82825260209485019490910190610489565b60609990990151979a969950505050505050565b600181811c908216806104e357607f821691505b60208210810361050157634e487b7160e01b5f52602260045260245ffd5b50919050565b601f821115610559578282111561055957805f5260205f20601f840160051c602085101561053257505f5b90810190601f840160051c035f5b81811015610555575f83820155600101610540565b5050505b505050565b81516001600160401b0381111561057757610577610305565b61058b8161058584546104cf565b84610507565b6020601f8211600181146105bd575f83156105a65750848201515b5f19600385901b1c1916600184901b178455610615565b5f84815260208120601f198516915b828110156105ec57878501518255602094850194600190920191016105cc565b508482101561060957868401515f19600387901b60f8161c191681555b505060018360011b0184555b5050505050565b634e487b7160e01b5f52603260045260245ffd5b602081525f82518060208401528060208501604085015e5f604082850101526040601f19601f83011684010191505092915050565b80516020808301519190811015610501575f1960209190910360031b1b16919050565b808201808211156106a757634e487b7160e01b5f52601160045260245ffd5b92915050565b60805160a05160c05160e0516101005161012051610140516111656106fe5f395f61085001525f61082501525f6107ce01525f6107a601525f61070101525f61072b01525f61075501526111655ff3fe608060405234801561000f575f5ffd5b50600436106100da575f3560e01c806370a082311161008857806395d89b411161006357806395d89b41146101be578063a9059cbb146101c6578063d505accf146101d9578063dd62ed3e146101ee575f5ffd5b806370a082311461015b5780637ecebe001461019057806384b0196e146101a3575f5ffd5b806323b872dd116100b857806323b872dd14610131578063313ce567146101445780633644e51514610153575f5ffd5b806306fdde03146100de578063095ea7b3146100fc57806318160ddd1461011f575b5f5ffd5b6100e6610233565b6040516100f39190610e96565b60405180910390f35b61010f61010a366004610ed7565b6102c3565b60405190151581526020016100f3565b6002545b6040519081526020016100f3565b61010f61013f366004610eff565b6102dc565b604051601281526020016100f3565b6101236102ff565b610123610169366004610f39565b73ffffffffffffffffffffffffffffffffffffffff165f9081526020819052604090205490565b61012361019e366004610f39565b61030d565b6101ab610337565b6040516100f39796959493929190610f52565b6100e6610395565b61010f6101d4366004610ed7565b6103a4565b6101ec6101e7366004611011565b6103b1565b005b6101236101fc36600461107e565b73ffffffffffffffffffffffffffffffffffffffff9182165f90815260016020908152604080832093909416825291909152205490565b606060038054610242906110af565b80601f016020809104026020016040519081016040528092919081815260200182805461026e906110af565b80156102b95780601f10610290576101008083540402835291602001916102b9565b820191905f5260205f20905b81548152906001019060200180831161029c57829003601f168201915b5050505050905090565b5f336102d081858561055f565b60019150505b92915050565b5f336102e9858285610571565b6102f485858561063f565b506001949350505050565b5f6103086106e8565b905090565b73ffffffffffffffffffffffffffffffffffffffff81165f908152600760205260408120546102d6565b5f6060805f5f5f606061034861081e565b610350610849565b604080515f808252602082019092527f0f000000000000000000000000000000000000000000000000000000000000009b939a50919850469750309650945092509050565b606060048054610242906110af565b5f336102d081858561063f565b834211156103f3576040517f62791302000000000000000000000000000000000000000000000000000000008152600481018590526024015b60405180910390fd5b5f7f6e71edae12b1b97f4d1f60370fef10105fa2faae0126114a169c64845d6126c988888861044b8c73ffffffffffffffffffffffffffffffffffffffff165f90815260076020526040902080546001810190915590565b60408051602081019690965273ffffffffffffffffffffffffffffffffffffffff94851690860152929091166060840152608083015260a082015260c0810186905260e0016040516020818303038152906040528051906020012090505f6104b282610874565b90505f6104c1828787876108bb565b90508973ffffffffffffffffffffffffffffffffffffffff168173ffffffffffffffffffffffffffffffffffffffff1614610548576040517f4b800e4600000000000000000000000000000000000000000000000000000000815273ffffffffffffffffffffffffffffffffffffffff80831660048301528b1660248201526044016103ea565b6105538a8a8a61055f565b50505050505050505050565b61056c83838360016108e7565b505050565b73ffffffffffffffffffffffffffffffffffffffff8381165f908152600160209081526040808320938616835292905220547fffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff811015610639578181101561062b576040517ffb8f41b200000000000000000000000000000000000000000000000000000000815273ffffffffffffffffffffffffffffffffffffffff8416600482015260248101829052604481018390526064016103ea565b61063984848484035f6108e7565b50505050565b73ffffffffffffffffffffffffffffffffffffffff831661068e576040517f96c6fd1e0000000000000000000000000000000000000000000000000000000081525f60048201526024016103ea565b73ffffffffffffffffffffffffffffffffffffffff82166106dd576040517fec442f050000000000000000000000000000000000000000000000000000000081525f60048201526024016103ea565b61056c838383610a2c565b5f3073ffffffffffffffffffffffffffffffffffffffff7f00000000000000000000000000000000000000000000000000000000000000001614801561074d57507f000000000000000000000000000000000000000000000000000000000000000046145b1561077757507f000000000000000000000000000000000000000000000000000000000000000090565b610308604080517f8b73c3c69bb8fe3d512ecc4cf759cc79239f7b179b0ffacaa9a75d522b39400f60208201527f0000000000000000000000000000000000000000000000000000000000000000918101919091527f000000000000000000000000000000000000000000000000000000000000000060608201524660808201523060a08201525f9060c00160405160208183030381529060405280519060200120905090565b60606103087f0000000000000000000000000000000000000000000000000000000000000000610bd3565b60606103087f0000000000000000000000000000000000000000000000000000000000000000610bd3565b5f6102d66108806106e8565b836040517f19010000000000000000000000000000000000000000000000000000000000008152600281019290925260228201526042902090565b5f5f5f5f6108cb88888888610c10565b9250925092506108db8282610d03565b50909695505050505050565b73ffffffffffffffffffffffffffffffffffffffff8416610936576040517fe602df050000000000000000000000000000000000000000000000000000000081525f60048201526024016103ea565b73ffffffffffffffffffffffffffffffffffffffff8316610985576040517f94280d620000000000000000000000000000000000000000000000000000000081525f60048201526024016103ea565b73ffffffffffffffffffffffffffffffffffffffff8085165f9081526001602090815260408083209387168352929052208290558015610639578273ffffffffffffffffffffffffffffffffffffffff168473ffffffffffffffffffffffffffffffffffffffff167f8c5be1e5ebec7d5bd14f71427d1e84f3dd0314c0f7b2291e5b200ac8c7c3b92584604051610a1e91815260200190565b60405180910390a350505050565b73ffffffffffffffffffffffffffffffffffffffff8316610a63578060025f828254610a589190611100565b90915550610b139050565b73ffffffffffffffffffffffffffffffffffffffff83165f9081526020819052604090205481811015610ae8576040517fe450d38c00000000000000000000000000000000000000000000000000000000815273ffffffffffffffffffffffffffffffffffffffff8516600482015260248101829052604481018390526064016103ea565b73ffffffffffffffffffffffffffffffffffffffff84165f9081526020819052604090209082900390555b73ffffffffffffffffffffffffffffffffffffffff8216610b3c57600280548290039055610b67565b73ffffffffffffffffffffffffffffffffffffffff82165f9081526020819052604090208054820190555b8173ffffffffffffffffffffffffffffffffffffffff168373ffffffffffffffffffffffffffffffffffffffff167fddf252ad1be2c89b69c2b068fc378daa952ba7f163c4a11628f55a4df523b3ef83604051610bc691815260200190565b60405180910390a3505050565b60605f610bdf83610e0a565b6040805160208082528183019092529192505f91906020820181803683375050509182525060208101929092525090565b5f80807f7fffffffffffffffffffffffffffffff5d576e7357a4501ddfe92f46681b20a0841115610c4957505f91506003905082610cf9565b604080515f808252602082018084528a905260ff891692820192909252606081018790526080810186905260019060a0016020604051602081039080840390855afa158015610c9a573d5f5f3e3d5ffd5b50506040517fffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffe0015191505073ffffffffffffffffffffffffffffffffffffffff8116610cf057505f925060019150829050610cf9565b92505f91508190505b9450945094915050565b5f826003811115610d1657610d16611138565b03610d1f575050565b6001826003811115610d3357610d33611138565b03610d6a576040517ff645eedf00000000000000000000000000000000000000000000000000000000815260040160405180910390fd5b6002826003811115610d7e57610d7e611138565b03610db8576040517ffce698f7000000000000000000000000000000000000000000000000000000008152600481018290526024016103ea565b6003826003811115610dcc57610dcc611138565b03610e06576040517fd78bce0c000000000000000000000000000000000000000000000000000000008152600481018290526024016103ea565b5050565b5f60ff8216601f8111156102d6576040517fb3512b0c00000000000000000000000000000000000000000000000000000000815260040160405180910390fd5b5f81518084528060208401602086015e5f6020828601015260207fffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffe0601f83011685010191505092915050565b602081525f610ea86020830184610e4a565b9392505050565b803573ffffffffffffffffffffffffffffffffffffffff81168114610ed2575f5ffd5b919050565b5f5f60408385031215610ee8575f5ffd5b610ef183610eaf565b946020939093013593505050565b5f5f5f60608486031215610f11575f5ffd5b610f1a84610eaf565b9250610f2860208501610eaf565b929592945050506040919091013590565b5f60208284031215610f49575f5ffd5b610ea882610eaf565b7fff000000000000000000000000000000000000000000000000000000000000008816815260e060208201525f610f8c60e0830189610e4a565b8281036040840152610f9e8189610e4a565b6060840188905273ffffffffffffffffffffffffffffffffffffffff8716608085015260a0840186905283810360c0850152845180825260208087019350909101905f5b81811015611000578351835260209384019390920191600101610fe2565b50909b9a5050505050505050505050565b5f5f5f5f5f5f5f60e0888a031215611027575f5ffd5b61103088610eaf565b965061103e60208901610eaf565b95506040880135945060608801359350608088013560ff81168114611061575f5ffd5b9699959850939692959460a0840135945060c09093013592915050565b5f5f6040838503121561108f575f5ffd5b61109883610eaf565b91506110a660208401610eaf565b90509250929050565b600181811c908216806110c357607f821691505b6020821081036110fa577f4e487b71000000000000000000000000000000000000000000000000000000005f52602260045260245ffd5b50919050565b808201808211156102d6577f4e487b71000000000000000000000000000000000000000000000000000000005f52601160045260245ffd5b7f4e487b71000000000000000000000000000000000000000000000000000000005f52602160045260245ffd",
+}
+
+// DevToken is an auto generated Go binding around an Ethereum contract.
+type DevToken struct {
+	abi abi.ABI
+}
+
+// GetABI returns the ABI associated with this contract binding.
+func (c *DevToken) GetABI() abi.ABI {
+	return c.abi
+}
+
+// NewDevToken creates a new instance of DevToken.
+func NewDevToken() *DevToken {
+	parsed, err := DevTokenMetaData.ParseABI()
+	if err != nil {
+		panic(errors.New("invalid ABI: " + err.Error()))
+	}
+	return &DevToken{abi: *parsed}
+}
+
+// Instance creates a wrapper for a deployed contract instance at the given address.
+// Use this to create the instance object passed to abigen v2 library functions Call, Transact, etc.
+func (c *DevToken) Instance(backend bind.ContractBackend, addr common.Address) *bind.BoundContract {
+	return bind.NewBoundContract(addr, c.abi, backend, backend, backend)
+}
+
+// PackConstructor is the Go binding used to pack the parameters required for
+// contract deployment.
+//
+// Solidity: constructor(string name_, string symbol_, address[] holders, uint256 each) returns()
+func (devToken *DevToken) PackConstructor(name_ string, symbol_ string, holders []common.Address, each *big.Int) []byte {
+	enc, err := devToken.abi.Pack("", name_, symbol_, holders, each)
+	if err != nil {
+		panic(err)
+	}
+	return enc
+}
+
+// PackDOMAINSEPARATOR is the Go binding used to pack the parameters required for calling
+// the contract method with ID 0x3644e515.  This method will panic if any
+// invalid/nil inputs are passed.
+//
+// Solidity: function DOMAIN_SEPARATOR() view returns(bytes32)
+func (devToken *DevToken) PackDOMAINSEPARATOR() []byte {
+	enc, err := devToken.abi.Pack("DOMAIN_SEPARATOR")
+	if err != nil {
+		panic(err)
+	}
+	return enc
+}
+
+// TryPackDOMAINSEPARATOR is the Go binding used to pack the parameters required for calling
+// the contract method with ID 0x3644e515.  This method will return an error
+// if any inputs are invalid/nil.
+//
+// Solidity: function DOMAIN_SEPARATOR() view returns(bytes32)
+func (devToken *DevToken) TryPackDOMAINSEPARATOR() ([]byte, error) {
+	return devToken.abi.Pack("DOMAIN_SEPARATOR")
+}
+
+// UnpackDOMAINSEPARATOR is the Go binding that unpacks the parameters returned
+// from invoking the contract method with ID 0x3644e515.
+//
+// Solidity: function DOMAIN_SEPARATOR() view returns(bytes32)
+func (devToken *DevToken) UnpackDOMAINSEPARATOR(data []byte) ([32]byte, error) {
+	out, err := devToken.abi.Unpack("DOMAIN_SEPARATOR", data)
+	if err != nil {
+		return *new([32]byte), err
+	}
+	out0 := *abi.ConvertType(out[0], new([32]byte)).(*[32]byte)
+	return out0, nil
+}
+
+// PackAllowance is the Go binding used to pack the parameters required for calling
+// the contract method with ID 0xdd62ed3e.  This method will panic if any
+// invalid/nil inputs are passed.
+//
+// Solidity: function allowance(address owner, address spender) view returns(uint256)
+func (devToken *DevToken) PackAllowance(owner common.Address, spender common.Address) []byte {
+	enc, err := devToken.abi.Pack("allowance", owner, spender)
+	if err != nil {
+		panic(err)
+	}
+	return enc
+}
+
+// TryPackAllowance is the Go binding used to pack the parameters required for calling
+// the contract method with ID 0xdd62ed3e.  This method will return an error
+// if any inputs are invalid/nil.
+//
+// Solidity: function allowance(address owner, address spender) view returns(uint256)
+func (devToken *DevToken) TryPackAllowance(owner common.Address, spender common.Address) ([]byte, error) {
+	return devToken.abi.Pack("allowance", owner, spender)
+}
+
+// UnpackAllowance is the Go binding that unpacks the parameters returned
+// from invoking the contract method with ID 0xdd62ed3e.
+//
+// Solidity: function allowance(address owner, address spender) view returns(uint256)
+func (devToken *DevToken) UnpackAllowance(data []byte) (*big.Int, error) {
+	out, err := devToken.abi.Unpack("allowance", data)
+	if err != nil {
+		return new(big.Int), err
+	}
+	out0 := abi.ConvertType(out[0], new(big.Int)).(*big.Int)
+	return out0, nil
+}
+
+// PackApprove is the Go binding used to pack the parameters required for calling
+// the contract method with ID 0x095ea7b3.  This method will panic if any
+// invalid/nil inputs are passed.
+//
+// Solidity: function approve(address spender, uint256 value) returns(bool)
+func (devToken *DevToken) PackApprove(spender common.Address, value *big.Int) []byte {
+	enc, err := devToken.abi.Pack("approve", spender, value)
+	if err != nil {
+		panic(err)
+	}
+	return enc
+}
+
+// TryPackApprove is the Go binding used to pack the parameters required for calling
+// the contract method with ID 0x095ea7b3.  This method will return an error
+// if any inputs are invalid/nil.
+//
+// Solidity: function approve(address spender, uint256 value) returns(bool)
+func (devToken *DevToken) TryPackApprove(spender common.Address, value *big.Int) ([]byte, error) {
+	return devToken.abi.Pack("approve", spender, value)
+}
+
+// UnpackApprove is the Go binding that unpacks the parameters returned
+// from invoking the contract method with ID 0x095ea7b3.
+//
+// Solidity: function approve(address spender, uint256 value) returns(bool)
+func (devToken *DevToken) UnpackApprove(data []byte) (bool, error) {
+	out, err := devToken.abi.Unpack("approve", data)
+	if err != nil {
+		return *new(bool), err
+	}
+	out0 := *abi.ConvertType(out[0], new(bool)).(*bool)
+	return out0, nil
+}
+
+// PackBalanceOf is the Go binding used to pack the parameters required for calling
+// the contract method with ID 0x70a08231.  This method will panic if any
+// invalid/nil inputs are passed.
+//
+// Solidity: function balanceOf(address account) view returns(uint256)
+func (devToken *DevToken) PackBalanceOf(account common.Address) []byte {
+	enc, err := devToken.abi.Pack("balanceOf", account)
+	if err != nil {
+		panic(err)
+	}
+	return enc
+}
+
+// TryPackBalanceOf is the Go binding used to pack the parameters required for calling
+// the contract method with ID 0x70a08231.  This method will return an error
+// if any inputs are invalid/nil.
+//
+// Solidity: function balanceOf(address account) view returns(uint256)
+func (devToken *DevToken) TryPackBalanceOf(account common.Address) ([]byte, error) {
+	return devToken.abi.Pack("balanceOf", account)
+}
+
+// UnpackBalanceOf is the Go binding that unpacks the parameters returned
+// from invoking the contract method with ID 0x70a08231.
+//
+// Solidity: function balanceOf(address account) view returns(uint256)
+func (devToken *DevToken) UnpackBalanceOf(data []byte) (*big.Int, error) {
+	out, err := devToken.abi.Unpack("balanceOf", data)
+	if err != nil {
+		return new(big.Int), err
+	}
+	out0 := abi.ConvertType(out[0], new(big.Int)).(*big.Int)
+	return out0, nil
+}
+
+// PackDecimals is the Go binding used to pack the parameters required for calling
+// the contract method with ID 0x313ce567.  This method will panic if any
+// invalid/nil inputs are passed.
+//
+// Solidity: function decimals() view returns(uint8)
+func (devToken *DevToken) PackDecimals() []byte {
+	enc, err := devToken.abi.Pack("decimals")
+	if err != nil {
+		panic(err)
+	}
+	return enc
+}
+
+// TryPackDecimals is the Go binding used to pack the parameters required for calling
+// the contract method with ID 0x313ce567.  This method will return an error
+// if any inputs are invalid/nil.
+//
+// Solidity: function decimals() view returns(uint8)
+func (devToken *DevToken) TryPackDecimals() ([]byte, error) {
+	return devToken.abi.Pack("decimals")
+}
+
+// UnpackDecimals is the Go binding that unpacks the parameters returned
+// from invoking the contract method with ID 0x313ce567.
+//
+// Solidity: function decimals() view returns(uint8)
+func (devToken *DevToken) UnpackDecimals(data []byte) (uint8, error) {
+	out, err := devToken.abi.Unpack("decimals", data)
+	if err != nil {
+		return *new(uint8), err
+	}
+	out0 := *abi.ConvertType(out[0], new(uint8)).(*uint8)
+	return out0, nil
+}
+
+// PackEip712Domain is the Go binding used to pack the parameters required for calling
+// the contract method with ID 0x84b0196e.  This method will panic if any
+// invalid/nil inputs are passed.
+//
+// Solidity: function eip712Domain() view returns(bytes1 fields, string name, string version, uint256 chainId, address verifyingContract, bytes32 salt, uint256[] extensions)
+func (devToken *DevToken) PackEip712Domain() []byte {
+	enc, err := devToken.abi.Pack("eip712Domain")
+	if err != nil {
+		panic(err)
+	}
+	return enc
+}
+
+// TryPackEip712Domain is the Go binding used to pack the parameters required for calling
+// the contract method with ID 0x84b0196e.  This method will return an error
+// if any inputs are invalid/nil.
+//
+// Solidity: function eip712Domain() view returns(bytes1 fields, string name, string version, uint256 chainId, address verifyingContract, bytes32 salt, uint256[] extensions)
+func (devToken *DevToken) TryPackEip712Domain() ([]byte, error) {
+	return devToken.abi.Pack("eip712Domain")
+}
+
+// Eip712DomainOutput serves as a container for the return parameters of contract
+// method Eip712Domain.
+type Eip712DomainOutput struct {
+	Fields            [1]byte
+	Name              string
+	Version           string
+	ChainId           *big.Int
+	VerifyingContract common.Address
+	Salt              [32]byte
+	Extensions        []*big.Int
+}
+
+// UnpackEip712Domain is the Go binding that unpacks the parameters returned
+// from invoking the contract method with ID 0x84b0196e.
+//
+// Solidity: function eip712Domain() view returns(bytes1 fields, string name, string version, uint256 chainId, address verifyingContract, bytes32 salt, uint256[] extensions)
+func (devToken *DevToken) UnpackEip712Domain(data []byte) (Eip712DomainOutput, error) {
+	out, err := devToken.abi.Unpack("eip712Domain", data)
+	outstruct := new(Eip712DomainOutput)
+	if err != nil {
+		return *outstruct, err
+	}
+	outstruct.Fields = *abi.ConvertType(out[0], new([1]byte)).(*[1]byte)
+	outstruct.Name = *abi.ConvertType(out[1], new(string)).(*string)
+	outstruct.Version = *abi.ConvertType(out[2], new(string)).(*string)
+	outstruct.ChainId = abi.ConvertType(out[3], new(big.Int)).(*big.Int)
+	outstruct.VerifyingContract = *abi.ConvertType(out[4], new(common.Address)).(*common.Address)
+	outstruct.Salt = *abi.ConvertType(out[5], new([32]byte)).(*[32]byte)
+	outstruct.Extensions = *abi.ConvertType(out[6], new([]*big.Int)).(*[]*big.Int)
+	return *outstruct, nil
+}
+
+// PackName is the Go binding used to pack the parameters required for calling
+// the contract method with ID 0x06fdde03.  This method will panic if any
+// invalid/nil inputs are passed.
+//
+// Solidity: function name() view returns(string)
+func (devToken *DevToken) PackName() []byte {
+	enc, err := devToken.abi.Pack("name")
+	if err != nil {
+		panic(err)
+	}
+	return enc
+}
+
+// TryPackName is the Go binding used to pack the parameters required for calling
+// the contract method with ID 0x06fdde03.  This method will return an error
+// if any inputs are invalid/nil.
+//
+// Solidity: function name() view returns(string)
+func (devToken *DevToken) TryPackName() ([]byte, error) {
+	return devToken.abi.Pack("name")
+}
+
+// UnpackName is the Go binding that unpacks the parameters returned
+// from invoking the contract method with ID 0x06fdde03.
+//
+// Solidity: function name() view returns(string)
+func (devToken *DevToken) UnpackName(data []byte) (string, error) {
+	out, err := devToken.abi.Unpack("name", data)
+	if err != nil {
+		return *new(string), err
+	}
+	out0 := *abi.ConvertType(out[0], new(string)).(*string)
+	return out0, nil
+}
+
+// PackNonces is the Go binding used to pack the parameters required for calling
+// the contract method with ID 0x7ecebe00.  This method will panic if any
+// invalid/nil inputs are passed.
+//
+// Solidity: function nonces(address owner) view returns(uint256)
+func (devToken *DevToken) PackNonces(owner common.Address) []byte {
+	enc, err := devToken.abi.Pack("nonces", owner)
+	if err != nil {
+		panic(err)
+	}
+	return enc
+}
+
+// TryPackNonces is the Go binding used to pack the parameters required for calling
+// the contract method with ID 0x7ecebe00.  This method will return an error
+// if any inputs are invalid/nil.
+//
+// Solidity: function nonces(address owner) view returns(uint256)
+func (devToken *DevToken) TryPackNonces(owner common.Address) ([]byte, error) {
+	return devToken.abi.Pack("nonces", owner)
+}
+
+// UnpackNonces is the Go binding that unpacks the parameters returned
+// from invoking the contract method with ID 0x7ecebe00.
+//
+// Solidity: function nonces(address owner) view returns(uint256)
+func (devToken *DevToken) UnpackNonces(data []byte) (*big.Int, error) {
+	out, err := devToken.abi.Unpack("nonces", data)
+	if err != nil {
+		return new(big.Int), err
+	}
+	out0 := abi.ConvertType(out[0], new(big.Int)).(*big.Int)
+	return out0, nil
+}
+
+// PackPermit is the Go binding used to pack the parameters required for calling
+// the contract method with ID 0xd505accf.  This method will panic if any
+// invalid/nil inputs are passed.
+//
+// Solidity: function permit(address owner, address spender, uint256 value, uint256 deadline, uint8 v, bytes32 r, bytes32 s) returns()
+func (devToken *DevToken) PackPermit(owner common.Address, spender common.Address, value *big.Int, deadline *big.Int, v uint8, r [32]byte, s [32]byte) []byte {
+	enc, err := devToken.abi.Pack("permit", owner, spender, value, deadline, v, r, s)
+	if err != nil {
+		panic(err)
+	}
+	return enc
+}
+
+// TryPackPermit is the Go binding used to pack the parameters required for calling
+// the contract method with ID 0xd505accf.  This method will return an error
+// if any inputs are invalid/nil.
+//
+// Solidity: function permit(address owner, address spender, uint256 value, uint256 deadline, uint8 v, bytes32 r, bytes32 s) returns()
+func (devToken *DevToken) TryPackPermit(owner common.Address, spender common.Address, value *big.Int, deadline *big.Int, v uint8, r [32]byte, s [32]byte) ([]byte, error) {
+	return devToken.abi.Pack("permit", owner, spender, value, deadline, v, r, s)
+}
+
+// PackSymbol is the Go binding used to pack the parameters required for calling
+// the contract method with ID 0x95d89b41.  This method will panic if any
+// invalid/nil inputs are passed.
+//
+// Solidity: function symbol() view returns(string)
+func (devToken *DevToken) PackSymbol() []byte {
+	enc, err := devToken.abi.Pack("symbol")
+	if err != nil {
+		panic(err)
+	}
+	return enc
+}
+
+// TryPackSymbol is the Go binding used to pack the parameters required for calling
+// the contract method with ID 0x95d89b41.  This method will return an error
+// if any inputs are invalid/nil.
+//
+// Solidity: function symbol() view returns(string)
+func (devToken *DevToken) TryPackSymbol() ([]byte, error) {
+	return devToken.abi.Pack("symbol")
+}
+
+// UnpackSymbol is the Go binding that unpacks the parameters returned
+// from invoking the contract method with ID 0x95d89b41.
+//
+// Solidity: function symbol() view returns(string)
+func (devToken *DevToken) UnpackSymbol(data []byte) (string, error) {
+	out, err := devToken.abi.Unpack("symbol", data)
+	if err != nil {
+		return *new(string), err
+	}
+	out0 := *abi.ConvertType(out[0], new(string)).(*string)
+	return out0, nil
+}
+
+// PackTotalSupply is the Go binding used to pack the parameters required for calling
+// the contract method with ID 0x18160ddd.  This method will panic if any
+// invalid/nil inputs are passed.
+//
+// Solidity: function totalSupply() view returns(uint256)
+func (devToken *DevToken) PackTotalSupply() []byte {
+	enc, err := devToken.abi.Pack("totalSupply")
+	if err != nil {
+		panic(err)
+	}
+	return enc
+}
+
+// TryPackTotalSupply is the Go binding used to pack the parameters required for calling
+// the contract method with ID 0x18160ddd.  This method will return an error
+// if any inputs are invalid/nil.
+//
+// Solidity: function totalSupply() view returns(uint256)
+func (devToken *DevToken) TryPackTotalSupply() ([]byte, error) {
+	return devToken.abi.Pack("totalSupply")
+}
+
+// UnpackTotalSupply is the Go binding that unpacks the parameters returned
+// from invoking the contract method with ID 0x18160ddd.
+//
+// Solidity: function totalSupply() view returns(uint256)
+func (devToken *DevToken) UnpackTotalSupply(data []byte) (*big.Int, error) {
+	out, err := devToken.abi.Unpack("totalSupply", data)
+	if err != nil {
+		return new(big.Int), err
+	}
+	out0 := abi.ConvertType(out[0], new(big.Int)).(*big.Int)
+	return out0, nil
+}
+
+// PackTransfer is the Go binding used to pack the parameters required for calling
+// the contract method with ID 0xa9059cbb.  This method will panic if any
+// invalid/nil inputs are passed.
+//
+// Solidity: function transfer(address to, uint256 value) returns(bool)
+func (devToken *DevToken) PackTransfer(to common.Address, value *big.Int) []byte {
+	enc, err := devToken.abi.Pack("transfer", to, value)
+	if err != nil {
+		panic(err)
+	}
+	return enc
+}
+
+// TryPackTransfer is the Go binding used to pack the parameters required for calling
+// the contract method with ID 0xa9059cbb.  This method will return an error
+// if any inputs are invalid/nil.
+//
+// Solidity: function transfer(address to, uint256 value) returns(bool)
+func (devToken *DevToken) TryPackTransfer(to common.Address, value *big.Int) ([]byte, error) {
+	return devToken.abi.Pack("transfer", to, value)
+}
+
+// UnpackTransfer is the Go binding that unpacks the parameters returned
+// from invoking the contract method with ID 0xa9059cbb.
+//
+// Solidity: function transfer(address to, uint256 value) returns(bool)
+func (devToken *DevToken) UnpackTransfer(data []byte) (bool, error) {
+	out, err := devToken.abi.Unpack("transfer", data)
+	if err != nil {
+		return *new(bool), err
+	}
+	out0 := *abi.ConvertType(out[0], new(bool)).(*bool)
+	return out0, nil
+}
+
+// PackTransferFrom is the Go binding used to pack the parameters required for calling
+// the contract method with ID 0x23b872dd.  This method will panic if any
+// invalid/nil inputs are passed.
+//
+// Solidity: function transferFrom(address from, address to, uint256 value) returns(bool)
+func (devToken *DevToken) PackTransferFrom(from common.Address, to common.Address, value *big.Int) []byte {
+	enc, err := devToken.abi.Pack("transferFrom", from, to, value)
+	if err != nil {
+		panic(err)
+	}
+	return enc
+}
+
+// TryPackTransferFrom is the Go binding used to pack the parameters required for calling
+// the contract method with ID 0x23b872dd.  This method will return an error
+// if any inputs are invalid/nil.
+//
+// Solidity: function transferFrom(address from, address to, uint256 value) returns(bool)
+func (devToken *DevToken) TryPackTransferFrom(from common.Address, to common.Address, value *big.Int) ([]byte, error) {
+	return devToken.abi.Pack("transferFrom", from, to, value)
+}
+
+// UnpackTransferFrom is the Go binding that unpacks the parameters returned
+// from invoking the contract method with ID 0x23b872dd.
+//
+// Solidity: function transferFrom(address from, address to, uint256 value) returns(bool)
+func (devToken *DevToken) UnpackTransferFrom(data []byte) (bool, error) {
+	out, err := devToken.abi.Unpack("transferFrom", data)
+	if err != nil {
+		return *new(bool), err
+	}
+	out0 := *abi.ConvertType(out[0], new(bool)).(*bool)
+	return out0, nil
+}
+
+// DevTokenApproval represents a Approval event raised by the DevToken contract.
+type DevTokenApproval struct {
+	Owner   common.Address
+	Spender common.Address
+	Value   *big.Int
+	Raw     *types.Log // Blockchain specific contextual infos
+}
+
+const DevTokenApprovalEventName = "Approval"
+
+// ContractEventName returns the user-defined event name.
+func (DevTokenApproval) ContractEventName() string {
+	return DevTokenApprovalEventName
+}
+
+// UnpackApprovalEvent is the Go binding that unpacks the event data emitted
+// by contract.
+//
+// Solidity: event Approval(address indexed owner, address indexed spender, uint256 value)
+func (devToken *DevToken) UnpackApprovalEvent(log *types.Log) (*DevTokenApproval, error) {
+	event := "Approval"
+	if len(log.Topics) == 0 {
+		return nil, bind.ErrNoEventSignature
+	}
+	if log.Topics[0] != devToken.abi.Events[event].ID {
+		return nil, bind.ErrEventSignatureMismatch
+	}
+	out := new(DevTokenApproval)
+	if len(log.Data) > 0 {
+		if err := devToken.abi.UnpackIntoInterface(out, event, log.Data); err != nil {
+			return nil, err
+		}
+	}
+	var indexed abi.Arguments
+	for _, arg := range devToken.abi.Events[event].Inputs {
+		if arg.Indexed {
+			indexed = append(indexed, arg)
+		}
+	}
+	if err := abi.ParseTopics(out, indexed, log.Topics[1:]); err != nil {
+		return nil, err
+	}
+	out.Raw = log
+	return out, nil
+}
+
+// DevTokenEIP712DomainChanged represents a EIP712DomainChanged event raised by the DevToken contract.
+type DevTokenEIP712DomainChanged struct {
+	Raw *types.Log // Blockchain specific contextual infos
+}
+
+const DevTokenEIP712DomainChangedEventName = "EIP712DomainChanged"
+
+// ContractEventName returns the user-defined event name.
+func (DevTokenEIP712DomainChanged) ContractEventName() string {
+	return DevTokenEIP712DomainChangedEventName
+}
+
+// UnpackEIP712DomainChangedEvent is the Go binding that unpacks the event data emitted
+// by contract.
+//
+// Solidity: event EIP712DomainChanged()
+func (devToken *DevToken) UnpackEIP712DomainChangedEvent(log *types.Log) (*DevTokenEIP712DomainChanged, error) {
+	event := "EIP712DomainChanged"
+	if len(log.Topics) == 0 {
+		return nil, bind.ErrNoEventSignature
+	}
+	if log.Topics[0] != devToken.abi.Events[event].ID {
+		return nil, bind.ErrEventSignatureMismatch
+	}
+	out := new(DevTokenEIP712DomainChanged)
+	if len(log.Data) > 0 {
+		if err := devToken.abi.UnpackIntoInterface(out, event, log.Data); err != nil {
+			return nil, err
+		}
+	}
+	var indexed abi.Arguments
+	for _, arg := range devToken.abi.Events[event].Inputs {
+		if arg.Indexed {
+			indexed = append(indexed, arg)
+		}
+	}
+	if err := abi.ParseTopics(out, indexed, log.Topics[1:]); err != nil {
+		return nil, err
+	}
+	out.Raw = log
+	return out, nil
+}
+
+// DevTokenTransfer represents a Transfer event raised by the DevToken contract.
+type DevTokenTransfer struct {
+	From  common.Address
+	To    common.Address
+	Value *big.Int
+	Raw   *types.Log // Blockchain specific contextual infos
+}
+
+const DevTokenTransferEventName = "Transfer"
+
+// ContractEventName returns the user-defined event name.
+func (DevTokenTransfer) ContractEventName() string {
+	return DevTokenTransferEventName
+}
+
+// UnpackTransferEvent is the Go binding that unpacks the event data emitted
+// by contract.
+//
+// Solidity: event Transfer(address indexed from, address indexed to, uint256 value)
+func (devToken *DevToken) UnpackTransferEvent(log *types.Log) (*DevTokenTransfer, error) {
+	event := "Transfer"
+	if len(log.Topics) == 0 {
+		return nil, bind.ErrNoEventSignature
+	}
+	if log.Topics[0] != devToken.abi.Events[event].ID {
+		return nil, bind.ErrEventSignatureMismatch
+	}
+	out := new(DevTokenTransfer)
+	if len(log.Data) > 0 {
+		if err := devToken.abi.UnpackIntoInterface(out, event, log.Data); err != nil {
+			return nil, err
+		}
+	}
+	var indexed abi.Arguments
+	for _, arg := range devToken.abi.Events[event].Inputs {
+		if arg.Indexed {
+			indexed = append(indexed, arg)
+		}
+	}
+	if err := abi.ParseTopics(out, indexed, log.Topics[1:]); err != nil {
+		return nil, err
+	}
+	out.Raw = log
+	return out, nil
+}
+
+// UnpackError attempts to decode the provided error data using user-defined
+// error definitions.
+func (devToken *DevToken) UnpackError(raw []byte) (any, error) {
+	if bytes.Equal(raw[:4], devToken.abi.Errors["ECDSAInvalidSignature"].ID.Bytes()[:4]) {
+		return devToken.UnpackECDSAInvalidSignatureError(raw[4:])
+	}
+	if bytes.Equal(raw[:4], devToken.abi.Errors["ECDSAInvalidSignatureLength"].ID.Bytes()[:4]) {
+		return devToken.UnpackECDSAInvalidSignatureLengthError(raw[4:])
+	}
+	if bytes.Equal(raw[:4], devToken.abi.Errors["ECDSAInvalidSignatureS"].ID.Bytes()[:4]) {
+		return devToken.UnpackECDSAInvalidSignatureSError(raw[4:])
+	}
+	if bytes.Equal(raw[:4], devToken.abi.Errors["ERC20InsufficientAllowance"].ID.Bytes()[:4]) {
+		return devToken.UnpackERC20InsufficientAllowanceError(raw[4:])
+	}
+	if bytes.Equal(raw[:4], devToken.abi.Errors["ERC20InsufficientBalance"].ID.Bytes()[:4]) {
+		return devToken.UnpackERC20InsufficientBalanceError(raw[4:])
+	}
+	if bytes.Equal(raw[:4], devToken.abi.Errors["ERC20InvalidApprover"].ID.Bytes()[:4]) {
+		return devToken.UnpackERC20InvalidApproverError(raw[4:])
+	}
+	if bytes.Equal(raw[:4], devToken.abi.Errors["ERC20InvalidReceiver"].ID.Bytes()[:4]) {
+		return devToken.UnpackERC20InvalidReceiverError(raw[4:])
+	}
+	if bytes.Equal(raw[:4], devToken.abi.Errors["ERC20InvalidSender"].ID.Bytes()[:4]) {
+		return devToken.UnpackERC20InvalidSenderError(raw[4:])
+	}
+	if bytes.Equal(raw[:4], devToken.abi.Errors["ERC20InvalidSpender"].ID.Bytes()[:4]) {
+		return devToken.UnpackERC20InvalidSpenderError(raw[4:])
+	}
+	if bytes.Equal(raw[:4], devToken.abi.Errors["ERC2612ExpiredSignature"].ID.Bytes()[:4]) {
+		return devToken.UnpackERC2612ExpiredSignatureError(raw[4:])
+	}
+	if bytes.Equal(raw[:4], devToken.abi.Errors["ERC2612InvalidSigner"].ID.Bytes()[:4]) {
+		return devToken.UnpackERC2612InvalidSignerError(raw[4:])
+	}
+	if bytes.Equal(raw[:4], devToken.abi.Errors["InvalidAccountNonce"].ID.Bytes()[:4]) {
+		return devToken.UnpackInvalidAccountNonceError(raw[4:])
+	}
+	if bytes.Equal(raw[:4], devToken.abi.Errors["InvalidShortString"].ID.Bytes()[:4]) {
+		return devToken.UnpackInvalidShortStringError(raw[4:])
+	}
+	if bytes.Equal(raw[:4], devToken.abi.Errors["StringTooLong"].ID.Bytes()[:4]) {
+		return devToken.UnpackStringTooLongError(raw[4:])
+	}
+	return nil, errors.New("Unknown error")
+}
+
+// DevTokenECDSAInvalidSignature represents a ECDSAInvalidSignature error raised by the DevToken contract.
+type DevTokenECDSAInvalidSignature struct {
+}
+
+// ErrorID returns the hash of canonical representation of the error's signature.
+//
+// Solidity: error ECDSAInvalidSignature()
+func DevTokenECDSAInvalidSignatureErrorID() common.Hash {
+	return common.HexToHash("0xf645eedf0193584640b6b90cb9477e4c95b98636c148a891d4c0a146dc46e75a")
+}
+
+// UnpackECDSAInvalidSignatureError is the Go binding used to decode the provided
+// error data into the corresponding Go error struct.
+//
+// Solidity: error ECDSAInvalidSignature()
+func (devToken *DevToken) UnpackECDSAInvalidSignatureError(raw []byte) (*DevTokenECDSAInvalidSignature, error) {
+	out := new(DevTokenECDSAInvalidSignature)
+	if err := devToken.abi.UnpackIntoInterface(out, "ECDSAInvalidSignature", raw); err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+// DevTokenECDSAInvalidSignatureLength represents a ECDSAInvalidSignatureLength error raised by the DevToken contract.
+type DevTokenECDSAInvalidSignatureLength struct {
+	Length *big.Int
+}
+
+// ErrorID returns the hash of canonical representation of the error's signature.
+//
+// Solidity: error ECDSAInvalidSignatureLength(uint256 length)
+func DevTokenECDSAInvalidSignatureLengthErrorID() common.Hash {
+	return common.HexToHash("0xfce698f7e8e5342cd615f641317bc45fe7e1e4a8b0a14dd1383ff8dc9c41917f")
+}
+
+// UnpackECDSAInvalidSignatureLengthError is the Go binding used to decode the provided
+// error data into the corresponding Go error struct.
+//
+// Solidity: error ECDSAInvalidSignatureLength(uint256 length)
+func (devToken *DevToken) UnpackECDSAInvalidSignatureLengthError(raw []byte) (*DevTokenECDSAInvalidSignatureLength, error) {
+	out := new(DevTokenECDSAInvalidSignatureLength)
+	if err := devToken.abi.UnpackIntoInterface(out, "ECDSAInvalidSignatureLength", raw); err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+// DevTokenECDSAInvalidSignatureS represents a ECDSAInvalidSignatureS error raised by the DevToken contract.
+type DevTokenECDSAInvalidSignatureS struct {
+	S [32]byte
+}
+
+// ErrorID returns the hash of canonical representation of the error's signature.
+//
+// Solidity: error ECDSAInvalidSignatureS(bytes32 s)
+func DevTokenECDSAInvalidSignatureSErrorID() common.Hash {
+	return common.HexToHash("0xd78bce0cccb935155ed6428d1c13e50b7f3550fd2b66b9fe266006fea4a5e1eb")
+}
+
+// UnpackECDSAInvalidSignatureSError is the Go binding used to decode the provided
+// error data into the corresponding Go error struct.
+//
+// Solidity: error ECDSAInvalidSignatureS(bytes32 s)
+func (devToken *DevToken) UnpackECDSAInvalidSignatureSError(raw []byte) (*DevTokenECDSAInvalidSignatureS, error) {
+	out := new(DevTokenECDSAInvalidSignatureS)
+	if err := devToken.abi.UnpackIntoInterface(out, "ECDSAInvalidSignatureS", raw); err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+// DevTokenERC20InsufficientAllowance represents a ERC20InsufficientAllowance error raised by the DevToken contract.
+type DevTokenERC20InsufficientAllowance struct {
+	Spender   common.Address
+	Allowance *big.Int
+	Needed    *big.Int
+}
+
+// ErrorID returns the hash of canonical representation of the error's signature.
+//
+// Solidity: error ERC20InsufficientAllowance(address spender, uint256 allowance, uint256 needed)
+func DevTokenERC20InsufficientAllowanceErrorID() common.Hash {
+	return common.HexToHash("0xfb8f41b23e99d2101d86da76cdfa87dd51c82ed07d3cb62cbc473e469dbc75c3")
+}
+
+// UnpackERC20InsufficientAllowanceError is the Go binding used to decode the provided
+// error data into the corresponding Go error struct.
+//
+// Solidity: error ERC20InsufficientAllowance(address spender, uint256 allowance, uint256 needed)
+func (devToken *DevToken) UnpackERC20InsufficientAllowanceError(raw []byte) (*DevTokenERC20InsufficientAllowance, error) {
+	out := new(DevTokenERC20InsufficientAllowance)
+	if err := devToken.abi.UnpackIntoInterface(out, "ERC20InsufficientAllowance", raw); err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+// DevTokenERC20InsufficientBalance represents a ERC20InsufficientBalance error raised by the DevToken contract.
+type DevTokenERC20InsufficientBalance struct {
+	Sender  common.Address
+	Balance *big.Int
+	Needed  *big.Int
+}
+
+// ErrorID returns the hash of canonical representation of the error's signature.
+//
+// Solidity: error ERC20InsufficientBalance(address sender, uint256 balance, uint256 needed)
+func DevTokenERC20InsufficientBalanceErrorID() common.Hash {
+	return common.HexToHash("0xe450d38cd8d9f7d95077d567d60ed49c7254716e6ad08fc9872816c97e0ffec6")
+}
+
+// UnpackERC20InsufficientBalanceError is the Go binding used to decode the provided
+// error data into the corresponding Go error struct.
+//
+// Solidity: error ERC20InsufficientBalance(address sender, uint256 balance, uint256 needed)
+func (devToken *DevToken) UnpackERC20InsufficientBalanceError(raw []byte) (*DevTokenERC20InsufficientBalance, error) {
+	out := new(DevTokenERC20InsufficientBalance)
+	if err := devToken.abi.UnpackIntoInterface(out, "ERC20InsufficientBalance", raw); err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+// DevTokenERC20InvalidApprover represents a ERC20InvalidApprover error raised by the DevToken contract.
+type DevTokenERC20InvalidApprover struct {
+	Approver common.Address
+}
+
+// ErrorID returns the hash of canonical representation of the error's signature.
+//
+// Solidity: error ERC20InvalidApprover(address approver)
+func DevTokenERC20InvalidApproverErrorID() common.Hash {
+	return common.HexToHash("0xe602df05cc75712490294c6c104ab7c17f4030363910a7a2626411c6d3118847")
+}
+
+// UnpackERC20InvalidApproverError is the Go binding used to decode the provided
+// error data into the corresponding Go error struct.
+//
+// Solidity: error ERC20InvalidApprover(address approver)
+func (devToken *DevToken) UnpackERC20InvalidApproverError(raw []byte) (*DevTokenERC20InvalidApprover, error) {
+	out := new(DevTokenERC20InvalidApprover)
+	if err := devToken.abi.UnpackIntoInterface(out, "ERC20InvalidApprover", raw); err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+// DevTokenERC20InvalidReceiver represents a ERC20InvalidReceiver error raised by the DevToken contract.
+type DevTokenERC20InvalidReceiver struct {
+	Receiver common.Address
+}
+
+// ErrorID returns the hash of canonical representation of the error's signature.
+//
+// Solidity: error ERC20InvalidReceiver(address receiver)
+func DevTokenERC20InvalidReceiverErrorID() common.Hash {
+	return common.HexToHash("0xec442f055133b72f3b2f9f0bb351c406b178527de2040a7d1feb4e058771f613")
+}
+
+// UnpackERC20InvalidReceiverError is the Go binding used to decode the provided
+// error data into the corresponding Go error struct.
+//
+// Solidity: error ERC20InvalidReceiver(address receiver)
+func (devToken *DevToken) UnpackERC20InvalidReceiverError(raw []byte) (*DevTokenERC20InvalidReceiver, error) {
+	out := new(DevTokenERC20InvalidReceiver)
+	if err := devToken.abi.UnpackIntoInterface(out, "ERC20InvalidReceiver", raw); err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+// DevTokenERC20InvalidSender represents a ERC20InvalidSender error raised by the DevToken contract.
+type DevTokenERC20InvalidSender struct {
+	Sender common.Address
+}
+
+// ErrorID returns the hash of canonical representation of the error's signature.
+//
+// Solidity: error ERC20InvalidSender(address sender)
+func DevTokenERC20InvalidSenderErrorID() common.Hash {
+	return common.HexToHash("0x96c6fd1edd0cd6ef7ff0ecc0facdf53148dc0048b57fe58af65755250a7a96bd")
+}
+
+// UnpackERC20InvalidSenderError is the Go binding used to decode the provided
+// error data into the corresponding Go error struct.
+//
+// Solidity: error ERC20InvalidSender(address sender)
+func (devToken *DevToken) UnpackERC20InvalidSenderError(raw []byte) (*DevTokenERC20InvalidSender, error) {
+	out := new(DevTokenERC20InvalidSender)
+	if err := devToken.abi.UnpackIntoInterface(out, "ERC20InvalidSender", raw); err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+// DevTokenERC20InvalidSpender represents a ERC20InvalidSpender error raised by the DevToken contract.
+type DevTokenERC20InvalidSpender struct {
+	Spender common.Address
+}
+
+// ErrorID returns the hash of canonical representation of the error's signature.
+//
+// Solidity: error ERC20InvalidSpender(address spender)
+func DevTokenERC20InvalidSpenderErrorID() common.Hash {
+	return common.HexToHash("0x94280d62c347d8d9f4d59a76ea321452406db88df38e0c9da304f58b57b373a2")
+}
+
+// UnpackERC20InvalidSpenderError is the Go binding used to decode the provided
+// error data into the corresponding Go error struct.
+//
+// Solidity: error ERC20InvalidSpender(address spender)
+func (devToken *DevToken) UnpackERC20InvalidSpenderError(raw []byte) (*DevTokenERC20InvalidSpender, error) {
+	out := new(DevTokenERC20InvalidSpender)
+	if err := devToken.abi.UnpackIntoInterface(out, "ERC20InvalidSpender", raw); err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+// DevTokenERC2612ExpiredSignature represents a ERC2612ExpiredSignature error raised by the DevToken contract.
+type DevTokenERC2612ExpiredSignature struct {
+	Deadline *big.Int
+}
+
+// ErrorID returns the hash of canonical representation of the error's signature.
+//
+// Solidity: error ERC2612ExpiredSignature(uint256 deadline)
+func DevTokenERC2612ExpiredSignatureErrorID() common.Hash {
+	return common.HexToHash("0x627913023c184eaad13735d5a3d2657ae76ec9a872a70e0fc57522ef1a114d58")
+}
+
+// UnpackERC2612ExpiredSignatureError is the Go binding used to decode the provided
+// error data into the corresponding Go error struct.
+//
+// Solidity: error ERC2612ExpiredSignature(uint256 deadline)
+func (devToken *DevToken) UnpackERC2612ExpiredSignatureError(raw []byte) (*DevTokenERC2612ExpiredSignature, error) {
+	out := new(DevTokenERC2612ExpiredSignature)
+	if err := devToken.abi.UnpackIntoInterface(out, "ERC2612ExpiredSignature", raw); err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+// DevTokenERC2612InvalidSigner represents a ERC2612InvalidSigner error raised by the DevToken contract.
+type DevTokenERC2612InvalidSigner struct {
+	Signer common.Address
+	Owner  common.Address
+}
+
+// ErrorID returns the hash of canonical representation of the error's signature.
+//
+// Solidity: error ERC2612InvalidSigner(address signer, address owner)
+func DevTokenERC2612InvalidSignerErrorID() common.Hash {
+	return common.HexToHash("0x4b800e463b323b1d856edf9dec70329a639d13874a57f5c28219ff57128756db")
+}
+
+// UnpackERC2612InvalidSignerError is the Go binding used to decode the provided
+// error data into the corresponding Go error struct.
+//
+// Solidity: error ERC2612InvalidSigner(address signer, address owner)
+func (devToken *DevToken) UnpackERC2612InvalidSignerError(raw []byte) (*DevTokenERC2612InvalidSigner, error) {
+	out := new(DevTokenERC2612InvalidSigner)
+	if err := devToken.abi.UnpackIntoInterface(out, "ERC2612InvalidSigner", raw); err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+// DevTokenInvalidAccountNonce represents a InvalidAccountNonce error raised by the DevToken contract.
+type DevTokenInvalidAccountNonce struct {
+	Account      common.Address
+	CurrentNonce *big.Int
+}
+
+// ErrorID returns the hash of canonical representation of the error's signature.
+//
+// Solidity: error InvalidAccountNonce(address account, uint256 currentNonce)
+func DevTokenInvalidAccountNonceErrorID() common.Hash {
+	return common.HexToHash("0x752d88c0de02638abf10e8e31861e4c68dc1f3a1e7d840e580683f2c282bfc7a")
+}
+
+// UnpackInvalidAccountNonceError is the Go binding used to decode the provided
+// error data into the corresponding Go error struct.
+//
+// Solidity: error InvalidAccountNonce(address account, uint256 currentNonce)
+func (devToken *DevToken) UnpackInvalidAccountNonceError(raw []byte) (*DevTokenInvalidAccountNonce, error) {
+	out := new(DevTokenInvalidAccountNonce)
+	if err := devToken.abi.UnpackIntoInterface(out, "InvalidAccountNonce", raw); err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+// DevTokenInvalidShortString represents a InvalidShortString error raised by the DevToken contract.
+type DevTokenInvalidShortString struct {
+}
+
+// ErrorID returns the hash of canonical representation of the error's signature.
+//
+// Solidity: error InvalidShortString()
+func DevTokenInvalidShortStringErrorID() common.Hash {
+	return common.HexToHash("0xb3512b0c6163e5f0bafab72bb631b9d58cd7a731b082f910338aa21c83d5c274")
+}
+
+// UnpackInvalidShortStringError is the Go binding used to decode the provided
+// error data into the corresponding Go error struct.
+//
+// Solidity: error InvalidShortString()
+func (devToken *DevToken) UnpackInvalidShortStringError(raw []byte) (*DevTokenInvalidShortString, error) {
+	out := new(DevTokenInvalidShortString)
+	if err := devToken.abi.UnpackIntoInterface(out, "InvalidShortString", raw); err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+// DevTokenStringTooLong represents a StringTooLong error raised by the DevToken contract.
+type DevTokenStringTooLong struct {
+	Str string
+}
+
+// ErrorID returns the hash of canonical representation of the error's signature.
+//
+// Solidity: error StringTooLong(string str)
+func DevTokenStringTooLongErrorID() common.Hash {
+	return common.HexToHash("0x305a27a93f8e33b7392df0a0f91d6fc63847395853c45991eec52dbf24d72381")
+}
+
+// UnpackStringTooLongError is the Go binding used to decode the provided
+// error data into the corresponding Go error struct.
+//
+// Solidity: error StringTooLong(string str)
+func (devToken *DevToken) UnpackStringTooLongError(raw []byte) (*DevTokenStringTooLong, error) {
+	out := new(DevTokenStringTooLong)
+	if err := devToken.abi.UnpackIntoInterface(out, "StringTooLong", raw); err != nil {
 		return nil, err
 	}
 	return out, nil
@@ -15391,9 +16428,9 @@ func (signedCheckpoints *SignedCheckpoints) UnpackVoidedError(raw []byte) (*Sign
 
 // SystemConfigMetaData contains all meta data concerning the SystemConfig contract.
 var SystemConfigMetaData = bind.MetaData{
-	ABI: "[{\"type\":\"constructor\",\"inputs\":[{\"name\":\"batchInbox_\",\"type\":\"address\",\"internalType\":\"address\"},{\"name\":\"l2ChainId_\",\"type\":\"uint64\",\"internalType\":\"uint64\"}],\"stateMutability\":\"nonpayable\"},{\"type\":\"function\",\"name\":\"BATCHER\",\"inputs\":[],\"outputs\":[{\"name\":\"\",\"type\":\"uint8\",\"internalType\":\"uint8\"}],\"stateMutability\":\"view\"},{\"type\":\"function\",\"name\":\"BATCH_INBOX\",\"inputs\":[],\"outputs\":[{\"name\":\"\",\"type\":\"address\",\"internalType\":\"address\"}],\"stateMutability\":\"view\"},{\"type\":\"function\",\"name\":\"DA_MODE\",\"inputs\":[],\"outputs\":[{\"name\":\"\",\"type\":\"uint8\",\"internalType\":\"uint8\"}],\"stateMutability\":\"view\"},{\"type\":\"function\",\"name\":\"EIP_1559_PARAMS\",\"inputs\":[],\"outputs\":[{\"name\":\"\",\"type\":\"uint8\",\"internalType\":\"uint8\"}],\"stateMutability\":\"view\"},{\"type\":\"function\",\"name\":\"FEE_SCALARS\",\"inputs\":[],\"outputs\":[{\"name\":\"\",\"type\":\"uint8\",\"internalType\":\"uint8\"}],\"stateMutability\":\"view\"},{\"type\":\"function\",\"name\":\"GAS_LIMIT\",\"inputs\":[],\"outputs\":[{\"name\":\"\",\"type\":\"uint8\",\"internalType\":\"uint8\"}],\"stateMutability\":\"view\"},{\"type\":\"function\",\"name\":\"L2_CHAIN_ID\",\"inputs\":[],\"outputs\":[{\"name\":\"\",\"type\":\"uint64\",\"internalType\":\"uint64\"}],\"stateMutability\":\"view\"},{\"type\":\"function\",\"name\":\"MAX_DA_MODE\",\"inputs\":[],\"outputs\":[{\"name\":\"\",\"type\":\"uint8\",\"internalType\":\"uint8\"}],\"stateMutability\":\"view\"},{\"type\":\"function\",\"name\":\"MAX_DENOMINATOR\",\"inputs\":[],\"outputs\":[{\"name\":\"\",\"type\":\"uint32\",\"internalType\":\"uint32\"}],\"stateMutability\":\"view\"},{\"type\":\"function\",\"name\":\"MAX_ELASTICITY\",\"inputs\":[],\"outputs\":[{\"name\":\"\",\"type\":\"uint32\",\"internalType\":\"uint32\"}],\"stateMutability\":\"view\"},{\"type\":\"function\",\"name\":\"MAX_GAS_LIMIT\",\"inputs\":[],\"outputs\":[{\"name\":\"\",\"type\":\"uint64\",\"internalType\":\"uint64\"}],\"stateMutability\":\"view\"},{\"type\":\"function\",\"name\":\"MAX_MIN_BASE_FEE\",\"inputs\":[],\"outputs\":[{\"name\":\"\",\"type\":\"uint64\",\"internalType\":\"uint64\"}],\"stateMutability\":\"view\"},{\"type\":\"function\",\"name\":\"MAX_SCALAR\",\"inputs\":[],\"outputs\":[{\"name\":\"\",\"type\":\"uint32\",\"internalType\":\"uint32\"}],\"stateMutability\":\"view\"},{\"type\":\"function\",\"name\":\"MIN_BASE_FEE\",\"inputs\":[],\"outputs\":[{\"name\":\"\",\"type\":\"uint8\",\"internalType\":\"uint8\"}],\"stateMutability\":\"view\"},{\"type\":\"function\",\"name\":\"MIN_DENOMINATOR\",\"inputs\":[],\"outputs\":[{\"name\":\"\",\"type\":\"uint32\",\"internalType\":\"uint32\"}],\"stateMutability\":\"view\"},{\"type\":\"function\",\"name\":\"MIN_GAS_LIMIT\",\"inputs\":[],\"outputs\":[{\"name\":\"\",\"type\":\"uint64\",\"internalType\":\"uint64\"}],\"stateMutability\":\"view\"},{\"type\":\"function\",\"name\":\"UNSAFE_BLOCK_SIGNER\",\"inputs\":[],\"outputs\":[{\"name\":\"\",\"type\":\"uint8\",\"internalType\":\"uint8\"}],\"stateMutability\":\"view\"},{\"type\":\"function\",\"name\":\"VERSION\",\"inputs\":[],\"outputs\":[{\"name\":\"\",\"type\":\"uint256\",\"internalType\":\"uint256\"}],\"stateMutability\":\"view\"},{\"type\":\"function\",\"name\":\"basefeeScalar\",\"inputs\":[],\"outputs\":[{\"name\":\"\",\"type\":\"uint32\",\"internalType\":\"uint32\"}],\"stateMutability\":\"view\"},{\"type\":\"function\",\"name\":\"batcherHash\",\"inputs\":[],\"outputs\":[{\"name\":\"\",\"type\":\"bytes32\",\"internalType\":\"bytes32\"}],\"stateMutability\":\"view\"},{\"type\":\"function\",\"name\":\"blobbasefeeScalar\",\"inputs\":[],\"outputs\":[{\"name\":\"\",\"type\":\"uint32\",\"internalType\":\"uint32\"}],\"stateMutability\":\"view\"},{\"type\":\"function\",\"name\":\"daMode\",\"inputs\":[],\"outputs\":[{\"name\":\"\",\"type\":\"uint8\",\"internalType\":\"uint8\"}],\"stateMutability\":\"view\"},{\"type\":\"function\",\"name\":\"eip1559Denominator\",\"inputs\":[],\"outputs\":[{\"name\":\"\",\"type\":\"uint32\",\"internalType\":\"uint32\"}],\"stateMutability\":\"view\"},{\"type\":\"function\",\"name\":\"eip1559Elasticity\",\"inputs\":[],\"outputs\":[{\"name\":\"\",\"type\":\"uint32\",\"internalType\":\"uint32\"}],\"stateMutability\":\"view\"},{\"type\":\"function\",\"name\":\"gasLimit\",\"inputs\":[],\"outputs\":[{\"name\":\"\",\"type\":\"uint64\",\"internalType\":\"uint64\"}],\"stateMutability\":\"view\"},{\"type\":\"function\",\"name\":\"initialize\",\"inputs\":[{\"name\":\"owner_\",\"type\":\"address\",\"internalType\":\"address\"},{\"name\":\"settings_\",\"type\":\"tuple\",\"internalType\":\"structSystemConfig.Settings\",\"components\":[{\"name\":\"batcher\",\"type\":\"address\",\"internalType\":\"address\"},{\"name\":\"sequencer\",\"type\":\"address\",\"internalType\":\"address\"},{\"name\":\"basefeeScalar\",\"type\":\"uint32\",\"internalType\":\"uint32\"},{\"name\":\"blobbasefeeScalar\",\"type\":\"uint32\",\"internalType\":\"uint32\"},{\"name\":\"gasLimit\",\"type\":\"uint64\",\"internalType\":\"uint64\"},{\"name\":\"eip1559Denominator\",\"type\":\"uint32\",\"internalType\":\"uint32\"},{\"name\":\"eip1559Elasticity\",\"type\":\"uint32\",\"internalType\":\"uint32\"},{\"name\":\"minBaseFee\",\"type\":\"uint64\",\"internalType\":\"uint64\"},{\"name\":\"daMode\",\"type\":\"uint8\",\"internalType\":\"uint8\"}]}],\"outputs\":[],\"stateMutability\":\"nonpayable\"},{\"type\":\"function\",\"name\":\"minBaseFee\",\"inputs\":[],\"outputs\":[{\"name\":\"\",\"type\":\"uint64\",\"internalType\":\"uint64\"}],\"stateMutability\":\"view\"},{\"type\":\"function\",\"name\":\"owner\",\"inputs\":[],\"outputs\":[{\"name\":\"\",\"type\":\"address\",\"internalType\":\"address\"}],\"stateMutability\":\"view\"},{\"type\":\"function\",\"name\":\"renounceOwnership\",\"inputs\":[],\"outputs\":[],\"stateMutability\":\"nonpayable\"},{\"type\":\"function\",\"name\":\"scalar\",\"inputs\":[],\"outputs\":[{\"name\":\"\",\"type\":\"uint256\",\"internalType\":\"uint256\"}],\"stateMutability\":\"view\"},{\"type\":\"function\",\"name\":\"setBatcherHash\",\"inputs\":[{\"name\":\"batcherHash_\",\"type\":\"bytes32\",\"internalType\":\"bytes32\"}],\"outputs\":[],\"stateMutability\":\"nonpayable\"},{\"type\":\"function\",\"name\":\"setDAMode\",\"inputs\":[{\"name\":\"daMode_\",\"type\":\"uint8\",\"internalType\":\"uint8\"}],\"outputs\":[],\"stateMutability\":\"nonpayable\"},{\"type\":\"function\",\"name\":\"setEIP1559Params\",\"inputs\":[{\"name\":\"denominator_\",\"type\":\"uint32\",\"internalType\":\"uint32\"},{\"name\":\"elasticity_\",\"type\":\"uint32\",\"internalType\":\"uint32\"}],\"outputs\":[],\"stateMutability\":\"nonpayable\"},{\"type\":\"function\",\"name\":\"setGasConfigEcotone\",\"inputs\":[{\"name\":\"basefeeScalar_\",\"type\":\"uint32\",\"internalType\":\"uint32\"},{\"name\":\"blobbasefeeScalar_\",\"type\":\"uint32\",\"internalType\":\"uint32\"}],\"outputs\":[],\"stateMutability\":\"nonpayable\"},{\"type\":\"function\",\"name\":\"setGasLimit\",\"inputs\":[{\"name\":\"gasLimit_\",\"type\":\"uint64\",\"internalType\":\"uint64\"}],\"outputs\":[],\"stateMutability\":\"nonpayable\"},{\"type\":\"function\",\"name\":\"setMinBaseFee\",\"inputs\":[{\"name\":\"minBaseFee_\",\"type\":\"uint64\",\"internalType\":\"uint64\"}],\"outputs\":[],\"stateMutability\":\"nonpayable\"},{\"type\":\"function\",\"name\":\"setUnsafeBlockSigner\",\"inputs\":[{\"name\":\"sequencer_\",\"type\":\"address\",\"internalType\":\"address\"}],\"outputs\":[],\"stateMutability\":\"nonpayable\"},{\"type\":\"function\",\"name\":\"transferOwnership\",\"inputs\":[{\"name\":\"newOwner\",\"type\":\"address\",\"internalType\":\"address\"}],\"outputs\":[],\"stateMutability\":\"nonpayable\"},{\"type\":\"function\",\"name\":\"unsafeBlockSigner\",\"inputs\":[],\"outputs\":[{\"name\":\"\",\"type\":\"address\",\"internalType\":\"address\"}],\"stateMutability\":\"view\"},{\"type\":\"function\",\"name\":\"version\",\"inputs\":[],\"outputs\":[{\"name\":\"\",\"type\":\"string\",\"internalType\":\"string\"}],\"stateMutability\":\"pure\"},{\"type\":\"event\",\"name\":\"ConfigUpdate\",\"inputs\":[{\"name\":\"version\",\"type\":\"uint256\",\"indexed\":true,\"internalType\":\"uint256\"},{\"name\":\"updateType\",\"type\":\"uint8\",\"indexed\":true,\"internalType\":\"uint8\"},{\"name\":\"data\",\"type\":\"bytes\",\"indexed\":false,\"internalType\":\"bytes\"}],\"anonymous\":false},{\"type\":\"event\",\"name\":\"Initialized\",\"inputs\":[{\"name\":\"version\",\"type\":\"uint64\",\"indexed\":false,\"internalType\":\"uint64\"}],\"anonymous\":false},{\"type\":\"event\",\"name\":\"OwnershipTransferred\",\"inputs\":[{\"name\":\"previousOwner\",\"type\":\"address\",\"indexed\":true,\"internalType\":\"address\"},{\"name\":\"newOwner\",\"type\":\"address\",\"indexed\":true,\"internalType\":\"address\"}],\"anonymous\":false},{\"type\":\"error\",\"name\":\"BadBatcherHash\",\"inputs\":[{\"name\":\"batcherHash\",\"type\":\"bytes32\",\"internalType\":\"bytes32\"}]},{\"type\":\"error\",\"name\":\"InvalidInitialization\",\"inputs\":[]},{\"type\":\"error\",\"name\":\"NotInitializing\",\"inputs\":[]},{\"type\":\"error\",\"name\":\"OutOfRange\",\"inputs\":[{\"name\":\"updateType\",\"type\":\"uint8\",\"internalType\":\"uint8\"},{\"name\":\"value\",\"type\":\"uint256\",\"internalType\":\"uint256\"},{\"name\":\"min\",\"type\":\"uint256\",\"internalType\":\"uint256\"},{\"name\":\"max\",\"type\":\"uint256\",\"internalType\":\"uint256\"}]},{\"type\":\"error\",\"name\":\"OwnableInvalidOwner\",\"inputs\":[{\"name\":\"owner\",\"type\":\"address\",\"internalType\":\"address\"}]},{\"type\":\"error\",\"name\":\"OwnableUnauthorizedAccount\",\"inputs\":[{\"name\":\"account\",\"type\":\"address\",\"internalType\":\"address\"}]},{\"type\":\"error\",\"name\":\"ZeroAddress\",\"inputs\":[]}]",
+	ABI: "[{\"type\":\"constructor\",\"inputs\":[{\"name\":\"batchInbox_\",\"type\":\"address\",\"internalType\":\"address\"},{\"name\":\"l2ChainId_\",\"type\":\"uint64\",\"internalType\":\"uint64\"},{\"name\":\"gasToken_\",\"type\":\"address\",\"internalType\":\"contractIERC20Metadata\"},{\"name\":\"bounds\",\"type\":\"tuple\",\"internalType\":\"structTokenRate.Bounds\",\"components\":[{\"name\":\"min\",\"type\":\"uint64\",\"internalType\":\"uint64\"},{\"name\":\"max\",\"type\":\"uint64\",\"internalType\":\"uint64\"},{\"name\":\"minInterval\",\"type\":\"uint64\",\"internalType\":\"uint64\"},{\"name\":\"maxAge\",\"type\":\"uint64\",\"internalType\":\"uint64\"}]}],\"stateMutability\":\"nonpayable\"},{\"type\":\"function\",\"name\":\"BATCHER\",\"inputs\":[],\"outputs\":[{\"name\":\"\",\"type\":\"uint8\",\"internalType\":\"uint8\"}],\"stateMutability\":\"view\"},{\"type\":\"function\",\"name\":\"BATCH_INBOX\",\"inputs\":[],\"outputs\":[{\"name\":\"\",\"type\":\"address\",\"internalType\":\"address\"}],\"stateMutability\":\"view\"},{\"type\":\"function\",\"name\":\"DA_MODE\",\"inputs\":[],\"outputs\":[{\"name\":\"\",\"type\":\"uint8\",\"internalType\":\"uint8\"}],\"stateMutability\":\"view\"},{\"type\":\"function\",\"name\":\"EIP_1559_PARAMS\",\"inputs\":[],\"outputs\":[{\"name\":\"\",\"type\":\"uint8\",\"internalType\":\"uint8\"}],\"stateMutability\":\"view\"},{\"type\":\"function\",\"name\":\"FEE_SCALARS\",\"inputs\":[],\"outputs\":[{\"name\":\"\",\"type\":\"uint8\",\"internalType\":\"uint8\"}],\"stateMutability\":\"view\"},{\"type\":\"function\",\"name\":\"GAS_LIMIT\",\"inputs\":[],\"outputs\":[{\"name\":\"\",\"type\":\"uint8\",\"internalType\":\"uint8\"}],\"stateMutability\":\"view\"},{\"type\":\"function\",\"name\":\"GAS_TOKEN\",\"inputs\":[],\"outputs\":[{\"name\":\"\",\"type\":\"address\",\"internalType\":\"contractIERC20Metadata\"}],\"stateMutability\":\"view\"},{\"type\":\"function\",\"name\":\"GAS_TOKEN_RATE\",\"inputs\":[],\"outputs\":[{\"name\":\"\",\"type\":\"uint8\",\"internalType\":\"uint8\"}],\"stateMutability\":\"view\"},{\"type\":\"function\",\"name\":\"L2_CHAIN_ID\",\"inputs\":[],\"outputs\":[{\"name\":\"\",\"type\":\"uint64\",\"internalType\":\"uint64\"}],\"stateMutability\":\"view\"},{\"type\":\"function\",\"name\":\"MAX_DA_MODE\",\"inputs\":[],\"outputs\":[{\"name\":\"\",\"type\":\"uint8\",\"internalType\":\"uint8\"}],\"stateMutability\":\"view\"},{\"type\":\"function\",\"name\":\"MAX_DENOMINATOR\",\"inputs\":[],\"outputs\":[{\"name\":\"\",\"type\":\"uint32\",\"internalType\":\"uint32\"}],\"stateMutability\":\"view\"},{\"type\":\"function\",\"name\":\"MAX_ELASTICITY\",\"inputs\":[],\"outputs\":[{\"name\":\"\",\"type\":\"uint32\",\"internalType\":\"uint32\"}],\"stateMutability\":\"view\"},{\"type\":\"function\",\"name\":\"MAX_GAS_LIMIT\",\"inputs\":[],\"outputs\":[{\"name\":\"\",\"type\":\"uint64\",\"internalType\":\"uint64\"}],\"stateMutability\":\"view\"},{\"type\":\"function\",\"name\":\"MAX_MIN_BASE_FEE\",\"inputs\":[],\"outputs\":[{\"name\":\"\",\"type\":\"uint64\",\"internalType\":\"uint64\"}],\"stateMutability\":\"view\"},{\"type\":\"function\",\"name\":\"MAX_SCALAR\",\"inputs\":[],\"outputs\":[{\"name\":\"\",\"type\":\"uint32\",\"internalType\":\"uint32\"}],\"stateMutability\":\"view\"},{\"type\":\"function\",\"name\":\"MIN_BASE_FEE\",\"inputs\":[],\"outputs\":[{\"name\":\"\",\"type\":\"uint8\",\"internalType\":\"uint8\"}],\"stateMutability\":\"view\"},{\"type\":\"function\",\"name\":\"MIN_DENOMINATOR\",\"inputs\":[],\"outputs\":[{\"name\":\"\",\"type\":\"uint32\",\"internalType\":\"uint32\"}],\"stateMutability\":\"view\"},{\"type\":\"function\",\"name\":\"MIN_GAS_LIMIT\",\"inputs\":[],\"outputs\":[{\"name\":\"\",\"type\":\"uint64\",\"internalType\":\"uint64\"}],\"stateMutability\":\"view\"},{\"type\":\"function\",\"name\":\"UNSAFE_BLOCK_SIGNER\",\"inputs\":[],\"outputs\":[{\"name\":\"\",\"type\":\"uint8\",\"internalType\":\"uint8\"}],\"stateMutability\":\"view\"},{\"type\":\"function\",\"name\":\"VERSION\",\"inputs\":[],\"outputs\":[{\"name\":\"\",\"type\":\"uint256\",\"internalType\":\"uint256\"}],\"stateMutability\":\"view\"},{\"type\":\"function\",\"name\":\"basefeeScalar\",\"inputs\":[],\"outputs\":[{\"name\":\"\",\"type\":\"uint32\",\"internalType\":\"uint32\"}],\"stateMutability\":\"view\"},{\"type\":\"function\",\"name\":\"batcherHash\",\"inputs\":[],\"outputs\":[{\"name\":\"\",\"type\":\"bytes32\",\"internalType\":\"bytes32\"}],\"stateMutability\":\"view\"},{\"type\":\"function\",\"name\":\"blobbasefeeScalar\",\"inputs\":[],\"outputs\":[{\"name\":\"\",\"type\":\"uint32\",\"internalType\":\"uint32\"}],\"stateMutability\":\"view\"},{\"type\":\"function\",\"name\":\"daMode\",\"inputs\":[],\"outputs\":[{\"name\":\"\",\"type\":\"uint8\",\"internalType\":\"uint8\"}],\"stateMutability\":\"view\"},{\"type\":\"function\",\"name\":\"eip1559Denominator\",\"inputs\":[],\"outputs\":[{\"name\":\"\",\"type\":\"uint32\",\"internalType\":\"uint32\"}],\"stateMutability\":\"view\"},{\"type\":\"function\",\"name\":\"eip1559Elasticity\",\"inputs\":[],\"outputs\":[{\"name\":\"\",\"type\":\"uint32\",\"internalType\":\"uint32\"}],\"stateMutability\":\"view\"},{\"type\":\"function\",\"name\":\"gasLimit\",\"inputs\":[],\"outputs\":[{\"name\":\"\",\"type\":\"uint64\",\"internalType\":\"uint64\"}],\"stateMutability\":\"view\"},{\"type\":\"function\",\"name\":\"gasPayingToken\",\"inputs\":[],\"outputs\":[{\"name\":\"addr_\",\"type\":\"address\",\"internalType\":\"address\"},{\"name\":\"decimals_\",\"type\":\"uint8\",\"internalType\":\"uint8\"}],\"stateMutability\":\"view\"},{\"type\":\"function\",\"name\":\"gasPayingTokenName\",\"inputs\":[],\"outputs\":[{\"name\":\"\",\"type\":\"string\",\"internalType\":\"string\"}],\"stateMutability\":\"view\"},{\"type\":\"function\",\"name\":\"gasPayingTokenSymbol\",\"inputs\":[],\"outputs\":[{\"name\":\"\",\"type\":\"string\",\"internalType\":\"string\"}],\"stateMutability\":\"view\"},{\"type\":\"function\",\"name\":\"gasTokenRate\",\"inputs\":[],\"outputs\":[{\"name\":\"rate\",\"type\":\"uint64\",\"internalType\":\"uint64\"},{\"name\":\"until\",\"type\":\"uint64\",\"internalType\":\"uint64\"},{\"name\":\"then_\",\"type\":\"uint64\",\"internalType\":\"uint64\"}],\"stateMutability\":\"view\"},{\"type\":\"function\",\"name\":\"initialize\",\"inputs\":[{\"name\":\"owner_\",\"type\":\"address\",\"internalType\":\"address\"},{\"name\":\"settings_\",\"type\":\"tuple\",\"internalType\":\"structSystemConfig.Settings\",\"components\":[{\"name\":\"batcher\",\"type\":\"address\",\"internalType\":\"address\"},{\"name\":\"sequencer\",\"type\":\"address\",\"internalType\":\"address\"},{\"name\":\"basefeeScalar\",\"type\":\"uint32\",\"internalType\":\"uint32\"},{\"name\":\"blobbasefeeScalar\",\"type\":\"uint32\",\"internalType\":\"uint32\"},{\"name\":\"gasLimit\",\"type\":\"uint64\",\"internalType\":\"uint64\"},{\"name\":\"eip1559Denominator\",\"type\":\"uint32\",\"internalType\":\"uint32\"},{\"name\":\"eip1559Elasticity\",\"type\":\"uint32\",\"internalType\":\"uint32\"},{\"name\":\"minBaseFee\",\"type\":\"uint64\",\"internalType\":\"uint64\"},{\"name\":\"daMode\",\"type\":\"uint8\",\"internalType\":\"uint8\"},{\"name\":\"gasTokenRate\",\"type\":\"uint64\",\"internalType\":\"uint64\"}]}],\"outputs\":[],\"stateMutability\":\"nonpayable\"},{\"type\":\"function\",\"name\":\"isCustomGasToken\",\"inputs\":[],\"outputs\":[{\"name\":\"\",\"type\":\"bool\",\"internalType\":\"bool\"}],\"stateMutability\":\"view\"},{\"type\":\"function\",\"name\":\"minBaseFee\",\"inputs\":[],\"outputs\":[{\"name\":\"\",\"type\":\"uint64\",\"internalType\":\"uint64\"}],\"stateMutability\":\"view\"},{\"type\":\"function\",\"name\":\"owner\",\"inputs\":[],\"outputs\":[{\"name\":\"\",\"type\":\"address\",\"internalType\":\"address\"}],\"stateMutability\":\"view\"},{\"type\":\"function\",\"name\":\"rateBounds\",\"inputs\":[],\"outputs\":[{\"name\":\"\",\"type\":\"tuple\",\"internalType\":\"structTokenRate.Bounds\",\"components\":[{\"name\":\"min\",\"type\":\"uint64\",\"internalType\":\"uint64\"},{\"name\":\"max\",\"type\":\"uint64\",\"internalType\":\"uint64\"},{\"name\":\"minInterval\",\"type\":\"uint64\",\"internalType\":\"uint64\"},{\"name\":\"maxAge\",\"type\":\"uint64\",\"internalType\":\"uint64\"}]}],\"stateMutability\":\"view\"},{\"type\":\"function\",\"name\":\"rateSetAt\",\"inputs\":[],\"outputs\":[{\"name\":\"\",\"type\":\"uint64\",\"internalType\":\"uint64\"}],\"stateMutability\":\"view\"},{\"type\":\"function\",\"name\":\"rateSetter\",\"inputs\":[],\"outputs\":[{\"name\":\"\",\"type\":\"address\",\"internalType\":\"address\"}],\"stateMutability\":\"view\"},{\"type\":\"function\",\"name\":\"renounceOwnership\",\"inputs\":[],\"outputs\":[],\"stateMutability\":\"nonpayable\"},{\"type\":\"function\",\"name\":\"scalar\",\"inputs\":[],\"outputs\":[{\"name\":\"\",\"type\":\"uint256\",\"internalType\":\"uint256\"}],\"stateMutability\":\"view\"},{\"type\":\"function\",\"name\":\"setBatcherHash\",\"inputs\":[{\"name\":\"batcherHash_\",\"type\":\"bytes32\",\"internalType\":\"bytes32\"}],\"outputs\":[],\"stateMutability\":\"nonpayable\"},{\"type\":\"function\",\"name\":\"setDAMode\",\"inputs\":[{\"name\":\"daMode_\",\"type\":\"uint8\",\"internalType\":\"uint8\"}],\"outputs\":[],\"stateMutability\":\"nonpayable\"},{\"type\":\"function\",\"name\":\"setEIP1559Params\",\"inputs\":[{\"name\":\"denominator_\",\"type\":\"uint32\",\"internalType\":\"uint32\"},{\"name\":\"elasticity_\",\"type\":\"uint32\",\"internalType\":\"uint32\"}],\"outputs\":[],\"stateMutability\":\"nonpayable\"},{\"type\":\"function\",\"name\":\"setGasConfigEcotone\",\"inputs\":[{\"name\":\"basefeeScalar_\",\"type\":\"uint32\",\"internalType\":\"uint32\"},{\"name\":\"blobbasefeeScalar_\",\"type\":\"uint32\",\"internalType\":\"uint32\"}],\"outputs\":[],\"stateMutability\":\"nonpayable\"},{\"type\":\"function\",\"name\":\"setGasLimit\",\"inputs\":[{\"name\":\"gasLimit_\",\"type\":\"uint64\",\"internalType\":\"uint64\"}],\"outputs\":[],\"stateMutability\":\"nonpayable\"},{\"type\":\"function\",\"name\":\"setGasTokenRate\",\"inputs\":[{\"name\":\"rate\",\"type\":\"uint64\",\"internalType\":\"uint64\"}],\"outputs\":[],\"stateMutability\":\"nonpayable\"},{\"type\":\"function\",\"name\":\"setMinBaseFee\",\"inputs\":[{\"name\":\"minBaseFee_\",\"type\":\"uint64\",\"internalType\":\"uint64\"}],\"outputs\":[],\"stateMutability\":\"nonpayable\"},{\"type\":\"function\",\"name\":\"setRateSetter\",\"inputs\":[{\"name\":\"rateSetter_\",\"type\":\"address\",\"internalType\":\"address\"}],\"outputs\":[],\"stateMutability\":\"nonpayable\"},{\"type\":\"function\",\"name\":\"setUnsafeBlockSigner\",\"inputs\":[{\"name\":\"sequencer_\",\"type\":\"address\",\"internalType\":\"address\"}],\"outputs\":[],\"stateMutability\":\"nonpayable\"},{\"type\":\"function\",\"name\":\"transferOwnership\",\"inputs\":[{\"name\":\"newOwner\",\"type\":\"address\",\"internalType\":\"address\"}],\"outputs\":[],\"stateMutability\":\"nonpayable\"},{\"type\":\"function\",\"name\":\"unsafeBlockSigner\",\"inputs\":[],\"outputs\":[{\"name\":\"\",\"type\":\"address\",\"internalType\":\"address\"}],\"stateMutability\":\"view\"},{\"type\":\"function\",\"name\":\"version\",\"inputs\":[],\"outputs\":[{\"name\":\"\",\"type\":\"string\",\"internalType\":\"string\"}],\"stateMutability\":\"pure\"},{\"type\":\"event\",\"name\":\"ConfigUpdate\",\"inputs\":[{\"name\":\"version\",\"type\":\"uint256\",\"indexed\":true,\"internalType\":\"uint256\"},{\"name\":\"updateType\",\"type\":\"uint8\",\"indexed\":true,\"internalType\":\"uint8\"},{\"name\":\"data\",\"type\":\"bytes\",\"indexed\":false,\"internalType\":\"bytes\"}],\"anonymous\":false},{\"type\":\"event\",\"name\":\"Initialized\",\"inputs\":[{\"name\":\"version\",\"type\":\"uint64\",\"indexed\":false,\"internalType\":\"uint64\"}],\"anonymous\":false},{\"type\":\"event\",\"name\":\"OwnershipTransferred\",\"inputs\":[{\"name\":\"previousOwner\",\"type\":\"address\",\"indexed\":true,\"internalType\":\"address\"},{\"name\":\"newOwner\",\"type\":\"address\",\"indexed\":true,\"internalType\":\"address\"}],\"anonymous\":false},{\"type\":\"event\",\"name\":\"RateSetterSet\",\"inputs\":[{\"name\":\"rateSetter\",\"type\":\"address\",\"indexed\":true,\"internalType\":\"address\"}],\"anonymous\":false},{\"type\":\"error\",\"name\":\"BadBatcherHash\",\"inputs\":[{\"name\":\"batcherHash\",\"type\":\"bytes32\",\"internalType\":\"bytes32\"}]},{\"type\":\"error\",\"name\":\"BadRateBounds\",\"inputs\":[]},{\"type\":\"error\",\"name\":\"EtherIsNative\",\"inputs\":[]},{\"type\":\"error\",\"name\":\"InvalidInitialization\",\"inputs\":[]},{\"type\":\"error\",\"name\":\"NotInitializing\",\"inputs\":[]},{\"type\":\"error\",\"name\":\"NotRateSetter\",\"inputs\":[{\"name\":\"caller\",\"type\":\"address\",\"internalType\":\"address\"}]},{\"type\":\"error\",\"name\":\"OutOfRange\",\"inputs\":[{\"name\":\"updateType\",\"type\":\"uint8\",\"internalType\":\"uint8\"},{\"name\":\"value\",\"type\":\"uint256\",\"internalType\":\"uint256\"},{\"name\":\"min\",\"type\":\"uint256\",\"internalType\":\"uint256\"},{\"name\":\"max\",\"type\":\"uint256\",\"internalType\":\"uint256\"}]},{\"type\":\"error\",\"name\":\"OwnableInvalidOwner\",\"inputs\":[{\"name\":\"owner\",\"type\":\"address\",\"internalType\":\"address\"}]},{\"type\":\"error\",\"name\":\"OwnableUnauthorizedAccount\",\"inputs\":[{\"name\":\"account\",\"type\":\"address\",\"internalType\":\"address\"}]},{\"type\":\"error\",\"name\":\"RateMovesTooFar\",\"inputs\":[{\"name\":\"rate\",\"type\":\"uint64\",\"internalType\":\"uint64\"},{\"name\":\"low\",\"type\":\"uint64\",\"internalType\":\"uint64\"},{\"name\":\"high\",\"type\":\"uint64\",\"internalType\":\"uint64\"}]},{\"type\":\"error\",\"name\":\"RateOutOfRange\",\"inputs\":[{\"name\":\"rate\",\"type\":\"uint64\",\"internalType\":\"uint64\"},{\"name\":\"min\",\"type\":\"uint64\",\"internalType\":\"uint64\"},{\"name\":\"max\",\"type\":\"uint64\",\"internalType\":\"uint64\"}]},{\"type\":\"error\",\"name\":\"RateTooSoon\",\"inputs\":[{\"name\":\"next\",\"type\":\"uint64\",\"internalType\":\"uint64\"}]},{\"type\":\"error\",\"name\":\"WrongDecimals\",\"inputs\":[{\"name\":\"decimals\",\"type\":\"uint8\",\"internalType\":\"uint8\"}]},{\"type\":\"error\",\"name\":\"ZeroAddress\",\"inputs\":[]}]",
 	ID:  "SystemConfig",
-	Bin: "0x60c060405234801561000f575f5ffd5b5060405161157b38038061157b83398101604081905261002e91610109565b6001600160a01b0382166080526001600160401b03811660a052610050610057565b5050610157565b7ff0c57e16840df040f15088dc2f81fe391c3923bec73e23a9662efc9c229c6a00805468010000000000000000900460ff16156100a75760405163f92ee8a960e01b815260040160405180910390fd5b80546001600160401b03908116146101065780546001600160401b0319166001600160401b0390811782556040519081527fc7f505b2f371ae2175ee4913f4499e1f2633a7b5936321eed1cdaeb6115181d29060200160405180910390a15b50565b5f5f6040838503121561011a575f5ffd5b82516001600160a01b0381168114610130575f5ffd5b60208401519092506001600160401b038116811461014c575f5ffd5b809150509250929050565b60805160a0516114036101785f395f61044f01525f6105a301526114035ff3fe608060405234801561000f575f5ffd5b50600436106102b7575f3560e01c8063a62611a211610171578063e5d08fba116100d2578063f2fde38b11610088578063f68016b71161006e578063f68016b7146106a7578063f6ddda6c146106b9578063ffa1ad74146106c1575f5ffd5b8063f2fde38b1461061e578063f45e65d814610631575f5ffd5b8063ea78e61a116100b8578063ea78e61a146105ec578063ec2d064a146102bb578063ec707517146105f4575f5ffd5b8063e5d08fba1461059e578063e81b2c6d146105c5575f5ffd5b8063c9b26f6111610127578063d220a9e01161010d578063d220a9e01461056c578063d6a9df4914610586578063e3f5aa5114610592575f5ffd5b8063c9b26f611461053b578063c9ff2d161461054e575f5ffd5b8063bfb14fb711610157578063bfb14fb7146104ef578063c0fd4b4114610515578063c5e655d114610528575f5ffd5b8063a62611a2146104b6578063b40a817c146104dc575f5ffd5b806354fd4d501161021b5780637ce1ffeb116101d15780638417d3c2116101b75780638417d3c21461044a5780638da5cb5b146104715780639738a3b5146104ae575f5ffd5b80637ce1ffeb1461041c57806381d189f214610440575f5ffd5b80635adb0a4f116102015780635adb0a4f146103f9578063715018a6146104015780637616f0e814610409575f5ffd5b806354fd4d501461039357806359c473f7146103d2575f5ffd5b806327695aa4116102705780632fbf8732116102565780632fbf87321461037b5780633f98e4bc146103835780634427aa441461038b575f5ffd5b806327695aa4146103545780632dc63b2c1461035b575f5ffd5b80631fd19ee1116102a05780631fd19ee1146102ef5780631feec3eb1461032e57806321d7fde514610341575f5ffd5b8063091d2788146102bb57806318d13918146102da575b5f5ffd5b6102c3600281565b60405160ff90911681526020015b60405180910390f35b6102ed6102e836600461126e565b6106c8565b005b60015473ffffffffffffffffffffffffffffffffffffffff165b60405173ffffffffffffffffffffffffffffffffffffffff90911681526020016102d1565b6102ed61033c36600461128e565b6106dc565b6102ed61034f3660046112c1565b6106ed565b6102c35f81565b610366633b9aca0081565b60405163ffffffff90911681526020016102d1565b610366600281565b6102c3608081565b6102c3600481565b604080518082018252600581527f312e302e30000000000000000000000000000000000000000000000000000000602082015290516102d1919061133e565b6002547801000000000000000000000000000000000000000000000000900460ff166102c3565b6102c3600381565b6102ed610703565b6102ed610417366004611350565b610716565b6104276301c9c38081565b60405167ffffffffffffffff90911681526020016102d1565b610366620186a081565b6104277f000000000000000000000000000000000000000000000000000000000000000081565b7f9016d09d72d40fdae2fd8ceac6b6234c7706214fd39c1cd1e609a0528c1993005473ffffffffffffffffffffffffffffffffffffffff16610309565b6102c3600181565b600254700100000000000000000000000000000000900467ffffffffffffffff16610427565b6102ed6104ea366004611350565b610727565b60015474010000000000000000000000000000000000000000900463ffffffff16610366565b6102ed6105233660046112c1565b610738565b6102ed610536366004611377565b61074a565b6102ed6105493660046113d3565b610991565b6002546c01000000000000000000000000900463ffffffff16610366565b60025468010000000000000000900463ffffffff16610366565b61042764e8d4a5100081565b61042764174876e80081565b6103097f000000000000000000000000000000000000000000000000000000000000000081565b5f5473ffffffffffffffffffffffffffffffffffffffff165b6040519081526020016102d1565b6102c3600681565b6001547801000000000000000000000000000000000000000000000000900463ffffffff16610366565b6102ed61062c36600461126e565b6109e6565b6001547f010000000000000000000000000000000000000000000000000000000000000074010000000000000000000000000000000000000000820463ffffffff16780100000000000000000000000000000000000000000000000090920460201b67ffffffff000000001691909117176105de565b60025467ffffffffffffffff16610427565b610366606481565b6105de5f81565b6106d0610a46565b6106d981610ad4565b50565b6106e4610a46565b6106d981610bdc565b6106f5610a46565b6106ff8282610c74565b5050565b61070b610a46565b6107145f610deb565b565b61071e610a46565b6106d981610e80565b61072f610a46565b6106d981610f22565b610740610a46565b6106ff8282610fae565b7ff0c57e16840df040f15088dc2f81fe391c3923bec73e23a9662efc9c229c6a00805468010000000000000000810460ff16159067ffffffffffffffff165f811580156107945750825b90505f8267ffffffffffffffff1660011480156107b05750303b155b9050811580156107be575080155b156107f5576040517ff92ee8a900000000000000000000000000000000000000000000000000000000815260040160405180910390fd5b84547fffffffffffffffffffffffffffffffffffffffffffffffff000000000000000016600117855583156108565784547fffffffffffffffffffffffffffffffffffffffffffffff00ffffffffffffffff16680100000000000000001785555b61085f8761109e565b61087461086f602088018861126e565b6110af565b61088c610887604088016020890161126e565b610ad4565b6108b461089f60608801604089016113ea565b6108af6080890160608a016113ea565b610c74565b6108cc6108c760a0880160808901611350565b610f22565b6108f46108df60c0880160a089016113ea565b6108ef60e0890160c08a016113ea565b610fae565b61090d610908610100880160e08901611350565b610e80565b6109276109226101208801610100890161128e565b610bdc565b83156109885784547fffffffffffffffffffffffffffffffffffffffffffffff00ffffffffffffffff168555604051600181527fc7f505b2f371ae2175ee4913f4499e1f2633a7b5936321eed1cdaeb6115181d29060200160405180910390a15b50505050505050565b610999610a46565b60a081901c156109dd576040517f72855295000000000000000000000000000000000000000000000000000000008152600481018290526024015b60405180910390fd5b6106d9816110af565b6109ee610a46565b73ffffffffffffffffffffffffffffffffffffffff8116610a3d576040517f1e4fbdf70000000000000000000000000000000000000000000000000000000081525f60048201526024016109d4565b6106d981610deb565b33610a857f9016d09d72d40fdae2fd8ceac6b6234c7706214fd39c1cd1e609a0528c1993005473ffffffffffffffffffffffffffffffffffffffff1690565b73ffffffffffffffffffffffffffffffffffffffff1614610714576040517f118cdaa70000000000000000000000000000000000000000000000000000000081523360048201526024016109d4565b73ffffffffffffffffffffffffffffffffffffffff8116610b21576040517fd92e233d00000000000000000000000000000000000000000000000000000000815260040160405180910390fd5b600180547fffffffffffffffffffffffff00000000000000000000000000000000000000001673ffffffffffffffffffffffffffffffffffffffff83169081179091556040805160208101929092526003915f917f1d2b0bda21d56b8bd12d4f94ebacffdfb35f5e226f84b461103bb8beab6353be91015b604080517fffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffe081840301815290829052610bd19161133e565b60405180910390a350565b610bed608060ff83165f6002611173565b600280547fffffffffffffff00ffffffffffffffffffffffffffffffffffffffffffffffff16780100000000000000000000000000000000000000000000000060ff8416908102919091179091556040805160208101929092526080915f917f1d2b0bda21d56b8bd12d4f94ebacffdfb35f5e226f84b461103bb8beab6353be9101610b99565b610c8b600163ffffffff84165f633b9aca00611173565b610ca2600163ffffffff83165f633b9aca00611173565b600180547fffffffff0000000000000000ffffffffffffffffffffffffffffffffffffffff167401000000000000000000000000000000000000000063ffffffff85811682027fffffffff00000000ffffffffffffffffffffffffffffffffffffffffffffffff169290921778010000000000000000000000000000000000000000000000008584168102919091178085555f937f1d2b0bda21d56b8bd12d4f94ebacffdfb35f5e226f84b461103bb8beab6353be9385937f01000000000000000000000000000000000000000000000000000000000000009184049092169190920460201b67ffffffff000000001617176040805160208101939093528201526060015b604080517fffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffe081840301815290829052610ddf9161133e565b60405180910390a35050565b7f9016d09d72d40fdae2fd8ceac6b6234c7706214fd39c1cd1e609a0528c19930080547fffffffffffffffffffffffff0000000000000000000000000000000000000000811673ffffffffffffffffffffffffffffffffffffffff848116918217845560405192169182907f8be0079c531659141344cd1fd0a4f28419497f9722a3daafe3b4186f6b6457e0905f90a3505050565b610e9c600667ffffffffffffffff83165f64e8d4a51000611173565b600280547fffffffffffffffff0000000000000000ffffffffffffffffffffffffffffffff1670010000000000000000000000000000000067ffffffffffffffff8416908102919091179091556040805160208101929092526006915f917f1d2b0bda21d56b8bd12d4f94ebacffdfb35f5e226f84b461103bb8beab6353be9101610b99565b610f42600267ffffffffffffffff83166301c9c38064174876e800611173565b600280547fffffffffffffffffffffffffffffffffffffffffffffffff00000000000000001667ffffffffffffffff831690811782556040805160208101929092525f917f1d2b0bda21d56b8bd12d4f94ebacffdfb35f5e226f84b461103bb8beab6353be9101610b99565b610fc5600463ffffffff84166002620186a0611173565b610fda600463ffffffff831660016064611173565b600280547fffffffffffffffffffffffffffffffff0000000000000000ffffffffffffffff166801000000000000000063ffffffff858116919091027fffffffffffffffffffffffffffffffff00000000ffffffffffffffffffffffff16919091176c010000000000000000000000009184169182021790915560408051602085811b67ffffffff0000000016909317928101929092526004915f917f1d2b0bda21d56b8bd12d4f94ebacffdfb35f5e226f84b461103bb8beab6353be9101610da7565b6110a66111d7565b6106d98161123e565b73ffffffffffffffffffffffffffffffffffffffff81166110fc576040517fd92e233d00000000000000000000000000000000000000000000000000000000815260040160405180910390fd5b5f80547fffffffffffffffffffffffff00000000000000000000000000000000000000001673ffffffffffffffffffffffffffffffffffffffff8316908117825560408051602081019290925282917f1d2b0bda21d56b8bd12d4f94ebacffdfb35f5e226f84b461103bb8beab6353be9101610b99565b8183108061118057508083115b156111d1576040517f1e8731fa00000000000000000000000000000000000000000000000000000000815260ff851660048201526024810184905260448101839052606481018290526084016109d4565b50505050565b7ff0c57e16840df040f15088dc2f81fe391c3923bec73e23a9662efc9c229c6a005468010000000000000000900460ff16610714576040517fd7e6bcf800000000000000000000000000000000000000000000000000000000815260040160405180910390fd5b6109ee6111d7565b803573ffffffffffffffffffffffffffffffffffffffff81168114611269575f5ffd5b919050565b5f6020828403121561127e575f5ffd5b61128782611246565b9392505050565b5f6020828403121561129e575f5ffd5b813560ff81168114611287575f5ffd5b803563ffffffff81168114611269575f5ffd5b5f5f604083850312156112d2575f5ffd5b6112db836112ae565b91506112e9602084016112ae565b90509250929050565b5f81518084528060208401602086015e5f6020828601015260207fffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffe0601f83011685010191505092915050565b602081525f61128760208301846112f2565b5f60208284031215611360575f5ffd5b813567ffffffffffffffff81168114611287575f5ffd5b5f5f82840361014081121561138a575f5ffd5b61139384611246565b92506101207fffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffe0820112156113c5575f5ffd5b506020830190509250929050565b5f602082840312156113e3575f5ffd5b5035919050565b5f602082840312156113fa575f5ffd5b611287826112ae56",
+	Bin: "0x610160604052348015610010575f5ffd5b506040516129f73803806129f783398101604081905261002f9161033d565b6001600160a01b038085166080526001600160401b03841660a052821660c08190521561014c57816001600160a01b031663313ce5676040518163ffffffff1660e01b8152600401602060405180830381865afa158015610092573d5f5f3e3d5ffd5b505050506040513d601f19601f820116820180604052508101906100b6919061040b565b60ff1660121461014357816001600160a01b031663313ce5676040518163ffffffff1660e01b8152600401602060405180830381865afa1580156100fc573d5f5f3e3d5ffd5b505050506040513d601f19601f82011682018060405250810190610120919061040b565b60405163090e196d60e31b815260ff909116600482015260240160405180910390fd5b61014c8161018f565b80516020820151604083015160608401516001600160401b039081166101405290811661012052908116610100521660e05261018661025c565b50505050610432565b80515f906001600160401b0316158015906101c3575081602001516001600160401b0316825f01516001600160401b031611155b80156101ed5750670de0b6b3a76400006001600160401b031682602001516001600160401b031611155b9050801580610216575081604001516001600160401b031682606001516001600160401b031611155b8061023a57506301e285006001600160401b031682606001516001600160401b0316115b1561025857604051634fcf5e9d60e01b815260040160405180910390fd5b5050565b7ff0c57e16840df040f15088dc2f81fe391c3923bec73e23a9662efc9c229c6a00805468010000000000000000900460ff16156102ac5760405163f92ee8a960e01b815260040160405180910390fd5b80546001600160401b039081161461030b5780546001600160401b0319166001600160401b0390811782556040519081527fc7f505b2f371ae2175ee4913f4499e1f2633a7b5936321eed1cdaeb6115181d29060200160405180910390a15b50565b6001600160a01b038116811461030b575f5ffd5b80516001600160401b0381168114610338575f5ffd5b919050565b5f5f5f5f84860360e0811215610351575f5ffd5b855161035c8161030e565b945061036a60208701610322565b9350604086015161037a8161030e565b92506080605f198201121561038d575f5ffd5b50604051608081016001600160401b03811182821017156103bc57634e487b7160e01b5f52604160045260245ffd5b6040526103cb60608701610322565b81526103d960808701610322565b60208201526103ea60a08701610322565b60408201526103fb60c08701610322565b6060820152939692955090935050565b5f6020828403121561041b575f5ffd5b815160ff8116811461042b575f5ffd5b9392505050565b60805160a05160c05160e0516101005161012051610140516124d36105245f395f818161073001528181610a7b01528181610b8001528181610f44015261131501525f818161070001528181610b5001528181610f1401526112e501525f81816106d001528181610b2001528181610ee401526112b501525f81816106a001528181610af001528181610eb4015261128501525f81816103fd0152818161060601528181610a3001528181610c0201528181610c4201528181610c8401528181610ce201528181610e280152818161122a015281816114c5015261152301525f6105df01525f6108bd01526124d35ff3fe608060405234801561000f575f5ffd5b506004361061033b575f3560e01c80638da5cb5b116101b3578063d8444715116100f3578063ec7075171161009e578063f45e65d811610079578063f45e65d81461096b578063f68016b7146109e1578063f6ddda6c146109f3578063ffa1ad74146109fb575f5ffd5b8063ec7075171461090e578063f265d35114610938578063f2fde38b14610958575f5ffd5b8063e81b2c6d116100ce578063e81b2c6d146108df578063ea78e61a14610906578063ec2d064a1461033f575f5ffd5b8063d8444715146108a4578063e3f5aa51146108ac578063e5d08fba146108b8575f5ffd5b8063b40a817c1161015e578063c9b26f6111610139578063c9b26f611461084d578063c9ff2d1614610860578063d220a9e01461087e578063d6a9df4914610898575f5ffd5b8063b40a817c14610801578063bfb14fb714610814578063c0fd4b411461083a575f5ffd5b80639738a3b51161018e5780639738a3b5146107c0578063a62611a2146107c8578063ac1e6910146107ee575f5ffd5b80638da5cb5b1461062857806393d8664c1461066557806396fd38f71461066d575f5ffd5b806354fd4d501161027e57806375ae889c1161022957806381d189f21161020457806381d189f2146105a457806382a8f907146105ae5780638417d3c2146105da5780638af8d4c314610601575f5ffd5b806375ae889c1461055a5780637616f0e81461056d5780637ce1ffeb14610580575f5ffd5b80635a56f85a116102595780635a56f85a146105375780635adb0a4f1461054a578063715018a614610552575f5ffd5b806354fd4d50146104c6578063550fcdc91461050857806359c473f714610510575f5ffd5b806321d7fde5116102e95780632fbf8732116102c45780632fbf8732146104785780633f98e4bc146104805780634397dfef146104885780634427aa44146104be575f5ffd5b806321d7fde51461043e57806327695aa4146104515780632dc63b2c14610458575f5ffd5b80631fd19ee1116103195780631fd19ee1146103a65780631feec3eb146103e557806321326849146103f8575f5ffd5b8063091d27881461033f57806318d139181461035e5780631ba569ef14610373575b5f5ffd5b610347600281565b60405160ff90911681526020015b60405180910390f35b61037161036c3660046121ae565b610a02565b005b61037b610a16565b6040805167ffffffffffffffff94851681529284166020840152921691810191909152606001610355565b60015473ffffffffffffffffffffffffffffffffffffffff165b60405173ffffffffffffffffffffffffffffffffffffffff9091168152602001610355565b6103716103f33660046121c7565b610bc2565b6040517f000000000000000000000000000000000000000000000000000000000000000073ffffffffffffffffffffffffffffffffffffffff1615158152602001610355565b61037161044c366004612201565b610bd3565b6103475f81565b610463633b9aca0081565b60405163ffffffff9091168152602001610355565b610463600281565b610347608081565b610490610be9565b6040805173ffffffffffffffffffffffffffffffffffffffff909316835260ff909116602083015201610355565b610347600481565b60408051808201909152600581527f312e312e3000000000000000000000000000000000000000000000000000000060208201525b6040516103559190612260565b6104fb610c6b565b6002547801000000000000000000000000000000000000000000000000900460ff16610347565b610371610545366004612272565b610d74565b610347600381565b610371610fb1565b6103716105683660046121ae565b610fc4565b61037161057b366004612272565b61103a565b61058b6301c9c38081565b60405167ffffffffffffffff9091168152602001610355565b610463620186a081565b60045461058b9074010000000000000000000000000000000000000000900467ffffffffffffffff1681565b61058b7f000000000000000000000000000000000000000000000000000000000000000081565b6103c07f000000000000000000000000000000000000000000000000000000000000000081565b7f9016d09d72d40fdae2fd8ceac6b6234c7706214fd39c1cd1e609a0528c1993005473ffffffffffffffffffffffffffffffffffffffff166103c0565b610347608181565b610761604080516080810182525f80825260208201819052918101829052606081019190915260405180608001604052807f000000000000000000000000000000000000000000000000000000000000000067ffffffffffffffff1681526020017f000000000000000000000000000000000000000000000000000000000000000067ffffffffffffffff1681526020017f000000000000000000000000000000000000000000000000000000000000000067ffffffffffffffff1681526020017f000000000000000000000000000000000000000000000000000000000000000067ffffffffffffffff16815250905090565b60405161035591905f60808201905067ffffffffffffffff835116825267ffffffffffffffff602084015116602083015267ffffffffffffffff604084015116604083015267ffffffffffffffff606084015116606083015292915050565b610347600181565b600254700100000000000000000000000000000000900467ffffffffffffffff1661058b565b6103716107fc366004612299565b61104b565b61037161080f366004612272565b611439565b60015474010000000000000000000000000000000000000000900463ffffffff16610463565b610371610848366004612201565b61144a565b61037161085b3660046122d7565b61145c565b6002546c01000000000000000000000000900463ffffffff16610463565b60025468010000000000000000900463ffffffff16610463565b61058b64e8d4a5100081565b6104fb6114ac565b61058b64174876e80081565b6103c07f000000000000000000000000000000000000000000000000000000000000000081565b5f5473ffffffffffffffffffffffffffffffffffffffff165b604051908152602001610355565b610347600681565b6001547801000000000000000000000000000000000000000000000000900463ffffffff16610463565b6004546103c09073ffffffffffffffffffffffffffffffffffffffff1681565b6103716109663660046121ae565b611589565b6001547f010000000000000000000000000000000000000000000000000000000000000074010000000000000000000000000000000000000000820463ffffffff16780100000000000000000000000000000000000000000000000090920460201b67ffffffff000000001691909117176108f8565b60025467ffffffffffffffff1661058b565b610463606481565b6108f85f81565b610a0a6115e9565b610a1381611677565b50565b5f808073ffffffffffffffffffffffffffffffffffffffff7f000000000000000000000000000000000000000000000000000000000000000016610a5f57505f92839250829150565b60035460045467ffffffffffffffff91821694508491610aba917f000000000000000000000000000000000000000000000000000000000000000091740100000000000000000000000000000000000000009091041661231b565b610bb7610bb1604080516080810182525f80825260208201819052918101829052606081019190915260405180608001604052807f000000000000000000000000000000000000000000000000000000000000000067ffffffffffffffff1681526020017f000000000000000000000000000000000000000000000000000000000000000067ffffffffffffffff1681526020017f000000000000000000000000000000000000000000000000000000000000000067ffffffffffffffff1681526020017f000000000000000000000000000000000000000000000000000000000000000067ffffffffffffffff16815250905090565b86611761565b925092509250909192565b610bca6115e9565b610a13816117ac565b610bdb6115e9565b610be58282611844565b5050565b5f8073ffffffffffffffffffffffffffffffffffffffff7f000000000000000000000000000000000000000000000000000000000000000016610c405773eeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeee610c62565b7f00000000000000000000000000000000000000000000000000000000000000005b92601292509050565b606073ffffffffffffffffffffffffffffffffffffffff7f000000000000000000000000000000000000000000000000000000000000000016610ce0575060408051808201909152600381527f4554480000000000000000000000000000000000000000000000000000000000602082015290565b7f000000000000000000000000000000000000000000000000000000000000000073ffffffffffffffffffffffffffffffffffffffff166395d89b416040518163ffffffff1660e01b81526004015f60405180830381865afa158015610d48573d5f5f3e3d5ffd5b505050506040513d5f823e601f3d908101601f19168201604052610d6f9190810190612368565b905090565b7f9016d09d72d40fdae2fd8ceac6b6234c7706214fd39c1cd1e609a0528c1993005473ffffffffffffffffffffffffffffffffffffffff163314801590610dd3575060045473ffffffffffffffffffffffffffffffffffffffff163314155b15610e11576040517fce799fc90000000000000000000000000000000000000000000000000000000081523360048201526024015b60405180910390fd5b73ffffffffffffffffffffffffffffffffffffffff7f000000000000000000000000000000000000000000000000000000000000000016610e7e576040517f9086937c00000000000000000000000000000000000000000000000000000000815260040160405180910390fd5b610fa8610f75604080516080810182525f80825260208201819052918101829052606081019190915260405180608001604052807f000000000000000000000000000000000000000000000000000000000000000067ffffffffffffffff1681526020017f000000000000000000000000000000000000000000000000000000000000000067ffffffffffffffff1681526020017f000000000000000000000000000000000000000000000000000000000000000067ffffffffffffffff1681526020017f000000000000000000000000000000000000000000000000000000000000000067ffffffffffffffff16815250905090565b600354600454849167ffffffffffffffff908116917401000000000000000000000000000000000000000090041661199d565b610a1381611ab4565b610fb96115e9565b610fc25f611bd6565b565b610fcc6115e9565b600480547fffffffffffffffffffffffff00000000000000000000000000000000000000001673ffffffffffffffffffffffffffffffffffffffff83169081179091556040517f60458f5f00e5e50a8d106acd7c49b82b09c6574527ad3db061c539db920ef213905f90a250565b6110426115e9565b610a1381611c6b565b5f611054611d0d565b805490915060ff68010000000000000000820416159067ffffffffffffffff165f811580156110805750825b90505f8267ffffffffffffffff16600114801561109c5750303b155b9050811580156110aa575080155b156110e1576040517ff92ee8a900000000000000000000000000000000000000000000000000000000815260040160405180910390fd5b84547fffffffffffffffffffffffffffffffffffffffffffffffff000000000000000016600117855583156111425784547fffffffffffffffffffffffffffffffffffffffffffffff00ffffffffffffffff16680100000000000000001785555b61114b87611d35565b61116061115b60208801886121ae565b611d46565b61117861117360408801602089016121ae565b611677565b6111a061118b606088016040890161241c565b61119b6080890160608a0161241c565b611844565b6111b86111b360a0880160808901612272565b611e0a565b6111e06111cb60c0880160a0890161241c565b6111db60e0890160c08a0161241c565b611e96565b6111f96111f4610100880160e08901612272565b611c6b565b61121361120e610120880161010089016121c7565b6117ac565b73ffffffffffffffffffffffffffffffffffffffff7f0000000000000000000000000000000000000000000000000000000000000000161561137c5761135d611346604080516080810182525f80825260208201819052918101829052606081019190915260405180608001604052807f000000000000000000000000000000000000000000000000000000000000000067ffffffffffffffff1681526020017f000000000000000000000000000000000000000000000000000000000000000067ffffffffffffffff1681526020017f000000000000000000000000000000000000000000000000000000000000000067ffffffffffffffff1681526020017f000000000000000000000000000000000000000000000000000000000000000067ffffffffffffffff16815250905090565b61135861014089016101208a01612272565b611f86565b61137761137261014088016101208901612272565b611ab4565b6113cf565b61138e61014087016101208801612272565b67ffffffffffffffff16156113cf576040517f9086937c00000000000000000000000000000000000000000000000000000000815260040160405180910390fd5b83156114305784547fffffffffffffffffffffffffffffffffffffffffffffff00ffffffffffffffff168555604051600181527fc7f505b2f371ae2175ee4913f4499e1f2633a7b5936321eed1cdaeb6115181d29060200160405180910390a15b50505050505050565b6114416115e9565b610a1381611e0a565b6114526115e9565b610be58282611e96565b6114646115e9565b60a081901c156114a3576040517f7285529500000000000000000000000000000000000000000000000000000000815260048101829052602401610e08565b610a1381611d46565b606073ffffffffffffffffffffffffffffffffffffffff7f000000000000000000000000000000000000000000000000000000000000000016611521575060408051808201909152600581527f4574686572000000000000000000000000000000000000000000000000000000602082015290565b7f000000000000000000000000000000000000000000000000000000000000000073ffffffffffffffffffffffffffffffffffffffff166306fdde036040518163ffffffff1660e01b81526004015f60405180830381865afa158015610d48573d5f5f3e3d5ffd5b6115916115e9565b73ffffffffffffffffffffffffffffffffffffffff81166115e0576040517f1e4fbdf70000000000000000000000000000000000000000000000000000000081525f6004820152602401610e08565b610a1381611bd6565b336116287f9016d09d72d40fdae2fd8ceac6b6234c7706214fd39c1cd1e609a0528c1993005473ffffffffffffffffffffffffffffffffffffffff1690565b73ffffffffffffffffffffffffffffffffffffffff1614610fc2576040517f118cdaa7000000000000000000000000000000000000000000000000000000008152336004820152602401610e08565b73ffffffffffffffffffffffffffffffffffffffff81166116c4576040517fd92e233d00000000000000000000000000000000000000000000000000000000815260040160405180910390fd5b600180547fffffffffffffffffffffffff00000000000000000000000000000000000000001673ffffffffffffffffffffffffffffffffffffffff83169081179091556040805160208101929092526003915f917f1d2b0bda21d56b8bd12d4f94ebacffdfb35f5e226f84b461103bb8beab6353be91015b60408051601f198184030181529082905261175691612260565b60405180910390a350565b5f600283602001516117739190612435565b67ffffffffffffffff168267ffffffffffffffff161161179d57611798826002612489565b6117a3565b82602001515b90505b92915050565b6117bd608060ff83165f600261201c565b600280547fffffffffffffff00ffffffffffffffffffffffffffffffffffffffffffffffff16780100000000000000000000000000000000000000000000000060ff8416908102919091179091556040805160208101929092526080915f917f1d2b0bda21d56b8bd12d4f94ebacffdfb35f5e226f84b461103bb8beab6353be910161173c565b61185b600163ffffffff84165f633b9aca0061201c565b611872600163ffffffff83165f633b9aca0061201c565b600180547fffffffff0000000000000000ffffffffffffffffffffffffffffffffffffffff167401000000000000000000000000000000000000000063ffffffff85811682027fffffffff00000000ffffffffffffffffffffffffffffffffffffffffffffffff169290921778010000000000000000000000000000000000000000000000008584168102919091178085555f937f1d2b0bda21d56b8bd12d4f94ebacffdfb35f5e226f84b461103bb8beab6353be9385937f01000000000000000000000000000000000000000000000000000000000000009184049092169190920460201b67ffffffff000000001617176040805160208101939093528201526060015b60408051601f198184030181529082905261199191612260565b60405180910390a35050565b60408401516119ac908261231b565b67ffffffffffffffff16421015611a0b5760408401516119cc908261231b565b6040517f3c7450af00000000000000000000000000000000000000000000000000000000815267ffffffffffffffff9091166004820152602401610e08565b611a158484611f86565b5f5f611a2084612080565b915091508167ffffffffffffffff168567ffffffffffffffff161080611a5957508067ffffffffffffffff168567ffffffffffffffff16115b15611aac576040517f54d1d55500000000000000000000000000000000000000000000000000000000815267ffffffffffffffff8087166004830152808416602483015282166044820152606401610e08565b505050505050565b600380547fffffffffffffffffffffffffffffffffffffffffffffffff00000000000000001667ffffffffffffffff83811691909117909155600480547fffffffff0000000000000000ffffffffffffffffffffffffffffffffffffffff167401000000000000000000000000000000000000000042909316929092029190911790555f80611b41610a16565b92509250505f8167ffffffffffffffff1660408467ffffffffffffffff16901b60808667ffffffffffffffff16901b17179050608160ff165f7f1d2b0bda21d56b8bd12d4f94ebacffdfb35f5e226f84b461103bb8beab6353be83604051602001611bae91815260200190565b60408051601f1981840301815290829052611bc891612260565b60405180910390a350505050565b7f9016d09d72d40fdae2fd8ceac6b6234c7706214fd39c1cd1e609a0528c19930080547fffffffffffffffffffffffff0000000000000000000000000000000000000000811673ffffffffffffffffffffffffffffffffffffffff848116918217845560405192169182907f8be0079c531659141344cd1fd0a4f28419497f9722a3daafe3b4186f6b6457e0905f90a3505050565b611c87600667ffffffffffffffff83165f64e8d4a5100061201c565b600280547fffffffffffffffff0000000000000000ffffffffffffffffffffffffffffffff1670010000000000000000000000000000000067ffffffffffffffff8416908102919091179091556040805160208101929092526006915f917f1d2b0bda21d56b8bd12d4f94ebacffdfb35f5e226f84b461103bb8beab6353be910161173c565b5f807ff0c57e16840df040f15088dc2f81fe391c3923bec73e23a9662efc9c229c6a006117a6565b611d3d612122565b610a1381612160565b73ffffffffffffffffffffffffffffffffffffffff8116611d93576040517fd92e233d00000000000000000000000000000000000000000000000000000000815260040160405180910390fd5b5f80547fffffffffffffffffffffffff00000000000000000000000000000000000000001673ffffffffffffffffffffffffffffffffffffffff8316908117825560408051602081019290925282917f1d2b0bda21d56b8bd12d4f94ebacffdfb35f5e226f84b461103bb8beab6353be910161173c565b611e2a600267ffffffffffffffff83166301c9c38064174876e80061201c565b600280547fffffffffffffffffffffffffffffffffffffffffffffffff00000000000000001667ffffffffffffffff831690811782556040805160208101929092525f917f1d2b0bda21d56b8bd12d4f94ebacffdfb35f5e226f84b461103bb8beab6353be910161173c565b611ead600463ffffffff84166002620186a061201c565b611ec2600463ffffffff83166001606461201c565b600280547fffffffffffffffffffffffffffffffff0000000000000000ffffffffffffffff166801000000000000000063ffffffff858116919091027fffffffffffffffffffffffffffffffff00000000ffffffffffffffffffffffff16919091176c010000000000000000000000009184169182021790915560408051602085811b67ffffffff0000000016909317928101929092526004915f917f1d2b0bda21d56b8bd12d4f94ebacffdfb35f5e226f84b461103bb8beab6353be9101611977565b815f015167ffffffffffffffff168167ffffffffffffffff161080611fc25750816020015167ffffffffffffffff168167ffffffffffffffff16115b15610be557815160208301516040517fc1d6761700000000000000000000000000000000000000000000000000000000815267ffffffffffffffff8085166004830152928316602482015291166044820152606401610e08565b8183108061202957508083115b1561207a576040517f1e8731fa00000000000000000000000000000000000000000000000000000000815260ff85166004820152602481018490526044810183905260648101829052608401610e08565b50505050565b5f806005600181612092600487612489565b61209c919061231b565b6120a691906124b3565b6120b09190612435565b915060046120bf600585612489565b6120c99190612435565b90508267ffffffffffffffff168267ffffffffffffffff16036120f4576120f16001846124b3565b91505b8267ffffffffffffffff168167ffffffffffffffff160361211d5761211a83600161231b565b90505b915091565b61212a612168565b610fc2576040517fd7e6bcf800000000000000000000000000000000000000000000000000000000815260040160405180910390fd5b611591612122565b5f612171611d0d565b5468010000000000000000900460ff16919050565b803573ffffffffffffffffffffffffffffffffffffffff811681146121a9575f5ffd5b919050565b5f602082840312156121be575f5ffd5b6117a382612186565b5f602082840312156121d7575f5ffd5b813560ff811681146121e7575f5ffd5b9392505050565b803563ffffffff811681146121a9575f5ffd5b5f5f60408385031215612212575f5ffd5b61221b836121ee565b9150612229602084016121ee565b90509250929050565b5f81518084528060208401602086015e5f602082860101526020601f19601f83011685010191505092915050565b602081525f6117a36020830184612232565b5f60208284031215612282575f5ffd5b813567ffffffffffffffff811681146121e7575f5ffd5b5f5f8284036101608112156122ac575f5ffd5b6122b584612186565b9250610140601f19820112156122c9575f5ffd5b506020830190509250929050565b5f602082840312156122e7575f5ffd5b5035919050565b7f4e487b71000000000000000000000000000000000000000000000000000000005f52601160045260245ffd5b67ffffffffffffffff81811683821601908111156117a6576117a66122ee565b7f4e487b71000000000000000000000000000000000000000000000000000000005f52604160045260245ffd5b5f60208284031215612378575f5ffd5b815167ffffffffffffffff81111561238e575f5ffd5b8201601f8101841361239e575f5ffd5b805167ffffffffffffffff8111156123b8576123b861233b565b604051601f19603f601f19601f8501160116810181811067ffffffffffffffff821117156123e8576123e861233b565b6040528181528282016020018610156123ff575f5ffd5b8160208401602083015e5f91810160200191909152949350505050565b5f6020828403121561242c575f5ffd5b6117a3826121ee565b5f67ffffffffffffffff831680612473577f4e487b71000000000000000000000000000000000000000000000000000000005f52601260045260245ffd5b8067ffffffffffffffff84160491505092915050565b67ffffffffffffffff81811683821602908116908181146124ac576124ac6122ee565b5092915050565b67ffffffffffffffff82811682821603908111156117a6576117a66122ee56",
 }
 
 // SystemConfig is an auto generated Go binding around an Ethereum contract.
@@ -15424,9 +16461,9 @@ func (c *SystemConfig) Instance(backend bind.ContractBackend, addr common.Addres
 // PackConstructor is the Go binding used to pack the parameters required for
 // contract deployment.
 //
-// Solidity: constructor(address batchInbox_, uint64 l2ChainId_) returns()
-func (systemConfig *SystemConfig) PackConstructor(batchInbox_ common.Address, l2ChainId_ uint64) []byte {
-	enc, err := systemConfig.abi.Pack("", batchInbox_, l2ChainId_)
+// Solidity: constructor(address batchInbox_, uint64 l2ChainId_, address gasToken_, (uint64,uint64,uint64,uint64) bounds) returns()
+func (systemConfig *SystemConfig) PackConstructor(batchInbox_ common.Address, l2ChainId_ uint64, gasToken_ common.Address, bounds TokenRateBounds) []byte {
+	enc, err := systemConfig.abi.Pack("", batchInbox_, l2ChainId_, gasToken_, bounds)
 	if err != nil {
 		panic(err)
 	}
@@ -15636,6 +16673,76 @@ func (systemConfig *SystemConfig) TryPackGASLIMIT() ([]byte, error) {
 // Solidity: function GAS_LIMIT() view returns(uint8)
 func (systemConfig *SystemConfig) UnpackGASLIMIT(data []byte) (uint8, error) {
 	out, err := systemConfig.abi.Unpack("GAS_LIMIT", data)
+	if err != nil {
+		return *new(uint8), err
+	}
+	out0 := *abi.ConvertType(out[0], new(uint8)).(*uint8)
+	return out0, nil
+}
+
+// PackGASTOKEN is the Go binding used to pack the parameters required for calling
+// the contract method with ID 0x8af8d4c3.  This method will panic if any
+// invalid/nil inputs are passed.
+//
+// Solidity: function GAS_TOKEN() view returns(address)
+func (systemConfig *SystemConfig) PackGASTOKEN() []byte {
+	enc, err := systemConfig.abi.Pack("GAS_TOKEN")
+	if err != nil {
+		panic(err)
+	}
+	return enc
+}
+
+// TryPackGASTOKEN is the Go binding used to pack the parameters required for calling
+// the contract method with ID 0x8af8d4c3.  This method will return an error
+// if any inputs are invalid/nil.
+//
+// Solidity: function GAS_TOKEN() view returns(address)
+func (systemConfig *SystemConfig) TryPackGASTOKEN() ([]byte, error) {
+	return systemConfig.abi.Pack("GAS_TOKEN")
+}
+
+// UnpackGASTOKEN is the Go binding that unpacks the parameters returned
+// from invoking the contract method with ID 0x8af8d4c3.
+//
+// Solidity: function GAS_TOKEN() view returns(address)
+func (systemConfig *SystemConfig) UnpackGASTOKEN(data []byte) (common.Address, error) {
+	out, err := systemConfig.abi.Unpack("GAS_TOKEN", data)
+	if err != nil {
+		return *new(common.Address), err
+	}
+	out0 := *abi.ConvertType(out[0], new(common.Address)).(*common.Address)
+	return out0, nil
+}
+
+// PackGASTOKENRATE is the Go binding used to pack the parameters required for calling
+// the contract method with ID 0x93d8664c.  This method will panic if any
+// invalid/nil inputs are passed.
+//
+// Solidity: function GAS_TOKEN_RATE() view returns(uint8)
+func (systemConfig *SystemConfig) PackGASTOKENRATE() []byte {
+	enc, err := systemConfig.abi.Pack("GAS_TOKEN_RATE")
+	if err != nil {
+		panic(err)
+	}
+	return enc
+}
+
+// TryPackGASTOKENRATE is the Go binding used to pack the parameters required for calling
+// the contract method with ID 0x93d8664c.  This method will return an error
+// if any inputs are invalid/nil.
+//
+// Solidity: function GAS_TOKEN_RATE() view returns(uint8)
+func (systemConfig *SystemConfig) TryPackGASTOKENRATE() ([]byte, error) {
+	return systemConfig.abi.Pack("GAS_TOKEN_RATE")
+}
+
+// UnpackGASTOKENRATE is the Go binding that unpacks the parameters returned
+// from invoking the contract method with ID 0x93d8664c.
+//
+// Solidity: function GAS_TOKEN_RATE() view returns(uint8)
+func (systemConfig *SystemConfig) UnpackGASTOKENRATE(data []byte) (uint8, error) {
+	out, err := systemConfig.abi.Unpack("GAS_TOKEN_RATE", data)
 	if err != nil {
 		return *new(uint8), err
 	}
@@ -16308,11 +17415,171 @@ func (systemConfig *SystemConfig) UnpackGasLimit(data []byte) (uint64, error) {
 	return out0, nil
 }
 
-// PackInitialize is the Go binding used to pack the parameters required for calling
-// the contract method with ID 0xc5e655d1.  This method will panic if any
+// PackGasPayingToken is the Go binding used to pack the parameters required for calling
+// the contract method with ID 0x4397dfef.  This method will panic if any
 // invalid/nil inputs are passed.
 //
-// Solidity: function initialize(address owner_, (address,address,uint32,uint32,uint64,uint32,uint32,uint64,uint8) settings_) returns()
+// Solidity: function gasPayingToken() view returns(address addr_, uint8 decimals_)
+func (systemConfig *SystemConfig) PackGasPayingToken() []byte {
+	enc, err := systemConfig.abi.Pack("gasPayingToken")
+	if err != nil {
+		panic(err)
+	}
+	return enc
+}
+
+// TryPackGasPayingToken is the Go binding used to pack the parameters required for calling
+// the contract method with ID 0x4397dfef.  This method will return an error
+// if any inputs are invalid/nil.
+//
+// Solidity: function gasPayingToken() view returns(address addr_, uint8 decimals_)
+func (systemConfig *SystemConfig) TryPackGasPayingToken() ([]byte, error) {
+	return systemConfig.abi.Pack("gasPayingToken")
+}
+
+// GasPayingTokenOutput serves as a container for the return parameters of contract
+// method GasPayingToken.
+type GasPayingTokenOutput struct {
+	Addr     common.Address
+	Decimals uint8
+}
+
+// UnpackGasPayingToken is the Go binding that unpacks the parameters returned
+// from invoking the contract method with ID 0x4397dfef.
+//
+// Solidity: function gasPayingToken() view returns(address addr_, uint8 decimals_)
+func (systemConfig *SystemConfig) UnpackGasPayingToken(data []byte) (GasPayingTokenOutput, error) {
+	out, err := systemConfig.abi.Unpack("gasPayingToken", data)
+	outstruct := new(GasPayingTokenOutput)
+	if err != nil {
+		return *outstruct, err
+	}
+	outstruct.Addr = *abi.ConvertType(out[0], new(common.Address)).(*common.Address)
+	outstruct.Decimals = *abi.ConvertType(out[1], new(uint8)).(*uint8)
+	return *outstruct, nil
+}
+
+// PackGasPayingTokenName is the Go binding used to pack the parameters required for calling
+// the contract method with ID 0xd8444715.  This method will panic if any
+// invalid/nil inputs are passed.
+//
+// Solidity: function gasPayingTokenName() view returns(string)
+func (systemConfig *SystemConfig) PackGasPayingTokenName() []byte {
+	enc, err := systemConfig.abi.Pack("gasPayingTokenName")
+	if err != nil {
+		panic(err)
+	}
+	return enc
+}
+
+// TryPackGasPayingTokenName is the Go binding used to pack the parameters required for calling
+// the contract method with ID 0xd8444715.  This method will return an error
+// if any inputs are invalid/nil.
+//
+// Solidity: function gasPayingTokenName() view returns(string)
+func (systemConfig *SystemConfig) TryPackGasPayingTokenName() ([]byte, error) {
+	return systemConfig.abi.Pack("gasPayingTokenName")
+}
+
+// UnpackGasPayingTokenName is the Go binding that unpacks the parameters returned
+// from invoking the contract method with ID 0xd8444715.
+//
+// Solidity: function gasPayingTokenName() view returns(string)
+func (systemConfig *SystemConfig) UnpackGasPayingTokenName(data []byte) (string, error) {
+	out, err := systemConfig.abi.Unpack("gasPayingTokenName", data)
+	if err != nil {
+		return *new(string), err
+	}
+	out0 := *abi.ConvertType(out[0], new(string)).(*string)
+	return out0, nil
+}
+
+// PackGasPayingTokenSymbol is the Go binding used to pack the parameters required for calling
+// the contract method with ID 0x550fcdc9.  This method will panic if any
+// invalid/nil inputs are passed.
+//
+// Solidity: function gasPayingTokenSymbol() view returns(string)
+func (systemConfig *SystemConfig) PackGasPayingTokenSymbol() []byte {
+	enc, err := systemConfig.abi.Pack("gasPayingTokenSymbol")
+	if err != nil {
+		panic(err)
+	}
+	return enc
+}
+
+// TryPackGasPayingTokenSymbol is the Go binding used to pack the parameters required for calling
+// the contract method with ID 0x550fcdc9.  This method will return an error
+// if any inputs are invalid/nil.
+//
+// Solidity: function gasPayingTokenSymbol() view returns(string)
+func (systemConfig *SystemConfig) TryPackGasPayingTokenSymbol() ([]byte, error) {
+	return systemConfig.abi.Pack("gasPayingTokenSymbol")
+}
+
+// UnpackGasPayingTokenSymbol is the Go binding that unpacks the parameters returned
+// from invoking the contract method with ID 0x550fcdc9.
+//
+// Solidity: function gasPayingTokenSymbol() view returns(string)
+func (systemConfig *SystemConfig) UnpackGasPayingTokenSymbol(data []byte) (string, error) {
+	out, err := systemConfig.abi.Unpack("gasPayingTokenSymbol", data)
+	if err != nil {
+		return *new(string), err
+	}
+	out0 := *abi.ConvertType(out[0], new(string)).(*string)
+	return out0, nil
+}
+
+// PackGasTokenRate is the Go binding used to pack the parameters required for calling
+// the contract method with ID 0x1ba569ef.  This method will panic if any
+// invalid/nil inputs are passed.
+//
+// Solidity: function gasTokenRate() view returns(uint64 rate, uint64 until, uint64 then_)
+func (systemConfig *SystemConfig) PackGasTokenRate() []byte {
+	enc, err := systemConfig.abi.Pack("gasTokenRate")
+	if err != nil {
+		panic(err)
+	}
+	return enc
+}
+
+// TryPackGasTokenRate is the Go binding used to pack the parameters required for calling
+// the contract method with ID 0x1ba569ef.  This method will return an error
+// if any inputs are invalid/nil.
+//
+// Solidity: function gasTokenRate() view returns(uint64 rate, uint64 until, uint64 then_)
+func (systemConfig *SystemConfig) TryPackGasTokenRate() ([]byte, error) {
+	return systemConfig.abi.Pack("gasTokenRate")
+}
+
+// GasTokenRateOutput serves as a container for the return parameters of contract
+// method GasTokenRate.
+type GasTokenRateOutput struct {
+	Rate  uint64
+	Until uint64
+	Then  uint64
+}
+
+// UnpackGasTokenRate is the Go binding that unpacks the parameters returned
+// from invoking the contract method with ID 0x1ba569ef.
+//
+// Solidity: function gasTokenRate() view returns(uint64 rate, uint64 until, uint64 then_)
+func (systemConfig *SystemConfig) UnpackGasTokenRate(data []byte) (GasTokenRateOutput, error) {
+	out, err := systemConfig.abi.Unpack("gasTokenRate", data)
+	outstruct := new(GasTokenRateOutput)
+	if err != nil {
+		return *outstruct, err
+	}
+	outstruct.Rate = *abi.ConvertType(out[0], new(uint64)).(*uint64)
+	outstruct.Until = *abi.ConvertType(out[1], new(uint64)).(*uint64)
+	outstruct.Then = *abi.ConvertType(out[2], new(uint64)).(*uint64)
+	return *outstruct, nil
+}
+
+// PackInitialize is the Go binding used to pack the parameters required for calling
+// the contract method with ID 0xac1e6910.  This method will panic if any
+// invalid/nil inputs are passed.
+//
+// Solidity: function initialize(address owner_, (address,address,uint32,uint32,uint64,uint32,uint32,uint64,uint8,uint64) settings_) returns()
 func (systemConfig *SystemConfig) PackInitialize(owner common.Address, settings SystemConfigSettings) []byte {
 	enc, err := systemConfig.abi.Pack("initialize", owner, settings)
 	if err != nil {
@@ -16322,12 +17589,47 @@ func (systemConfig *SystemConfig) PackInitialize(owner common.Address, settings 
 }
 
 // TryPackInitialize is the Go binding used to pack the parameters required for calling
-// the contract method with ID 0xc5e655d1.  This method will return an error
+// the contract method with ID 0xac1e6910.  This method will return an error
 // if any inputs are invalid/nil.
 //
-// Solidity: function initialize(address owner_, (address,address,uint32,uint32,uint64,uint32,uint32,uint64,uint8) settings_) returns()
+// Solidity: function initialize(address owner_, (address,address,uint32,uint32,uint64,uint32,uint32,uint64,uint8,uint64) settings_) returns()
 func (systemConfig *SystemConfig) TryPackInitialize(owner common.Address, settings SystemConfigSettings) ([]byte, error) {
 	return systemConfig.abi.Pack("initialize", owner, settings)
+}
+
+// PackIsCustomGasToken is the Go binding used to pack the parameters required for calling
+// the contract method with ID 0x21326849.  This method will panic if any
+// invalid/nil inputs are passed.
+//
+// Solidity: function isCustomGasToken() view returns(bool)
+func (systemConfig *SystemConfig) PackIsCustomGasToken() []byte {
+	enc, err := systemConfig.abi.Pack("isCustomGasToken")
+	if err != nil {
+		panic(err)
+	}
+	return enc
+}
+
+// TryPackIsCustomGasToken is the Go binding used to pack the parameters required for calling
+// the contract method with ID 0x21326849.  This method will return an error
+// if any inputs are invalid/nil.
+//
+// Solidity: function isCustomGasToken() view returns(bool)
+func (systemConfig *SystemConfig) TryPackIsCustomGasToken() ([]byte, error) {
+	return systemConfig.abi.Pack("isCustomGasToken")
+}
+
+// UnpackIsCustomGasToken is the Go binding that unpacks the parameters returned
+// from invoking the contract method with ID 0x21326849.
+//
+// Solidity: function isCustomGasToken() view returns(bool)
+func (systemConfig *SystemConfig) UnpackIsCustomGasToken(data []byte) (bool, error) {
+	out, err := systemConfig.abi.Unpack("isCustomGasToken", data)
+	if err != nil {
+		return *new(bool), err
+	}
+	out0 := *abi.ConvertType(out[0], new(bool)).(*bool)
+	return out0, nil
 }
 
 // PackMinBaseFee is the Go binding used to pack the parameters required for calling
@@ -16393,6 +17695,111 @@ func (systemConfig *SystemConfig) TryPackOwner() ([]byte, error) {
 // Solidity: function owner() view returns(address)
 func (systemConfig *SystemConfig) UnpackOwner(data []byte) (common.Address, error) {
 	out, err := systemConfig.abi.Unpack("owner", data)
+	if err != nil {
+		return *new(common.Address), err
+	}
+	out0 := *abi.ConvertType(out[0], new(common.Address)).(*common.Address)
+	return out0, nil
+}
+
+// PackRateBounds is the Go binding used to pack the parameters required for calling
+// the contract method with ID 0x96fd38f7.  This method will panic if any
+// invalid/nil inputs are passed.
+//
+// Solidity: function rateBounds() view returns((uint64,uint64,uint64,uint64))
+func (systemConfig *SystemConfig) PackRateBounds() []byte {
+	enc, err := systemConfig.abi.Pack("rateBounds")
+	if err != nil {
+		panic(err)
+	}
+	return enc
+}
+
+// TryPackRateBounds is the Go binding used to pack the parameters required for calling
+// the contract method with ID 0x96fd38f7.  This method will return an error
+// if any inputs are invalid/nil.
+//
+// Solidity: function rateBounds() view returns((uint64,uint64,uint64,uint64))
+func (systemConfig *SystemConfig) TryPackRateBounds() ([]byte, error) {
+	return systemConfig.abi.Pack("rateBounds")
+}
+
+// UnpackRateBounds is the Go binding that unpacks the parameters returned
+// from invoking the contract method with ID 0x96fd38f7.
+//
+// Solidity: function rateBounds() view returns((uint64,uint64,uint64,uint64))
+func (systemConfig *SystemConfig) UnpackRateBounds(data []byte) (TokenRateBounds, error) {
+	out, err := systemConfig.abi.Unpack("rateBounds", data)
+	if err != nil {
+		return *new(TokenRateBounds), err
+	}
+	out0 := *abi.ConvertType(out[0], new(TokenRateBounds)).(*TokenRateBounds)
+	return out0, nil
+}
+
+// PackRateSetAt is the Go binding used to pack the parameters required for calling
+// the contract method with ID 0x82a8f907.  This method will panic if any
+// invalid/nil inputs are passed.
+//
+// Solidity: function rateSetAt() view returns(uint64)
+func (systemConfig *SystemConfig) PackRateSetAt() []byte {
+	enc, err := systemConfig.abi.Pack("rateSetAt")
+	if err != nil {
+		panic(err)
+	}
+	return enc
+}
+
+// TryPackRateSetAt is the Go binding used to pack the parameters required for calling
+// the contract method with ID 0x82a8f907.  This method will return an error
+// if any inputs are invalid/nil.
+//
+// Solidity: function rateSetAt() view returns(uint64)
+func (systemConfig *SystemConfig) TryPackRateSetAt() ([]byte, error) {
+	return systemConfig.abi.Pack("rateSetAt")
+}
+
+// UnpackRateSetAt is the Go binding that unpacks the parameters returned
+// from invoking the contract method with ID 0x82a8f907.
+//
+// Solidity: function rateSetAt() view returns(uint64)
+func (systemConfig *SystemConfig) UnpackRateSetAt(data []byte) (uint64, error) {
+	out, err := systemConfig.abi.Unpack("rateSetAt", data)
+	if err != nil {
+		return *new(uint64), err
+	}
+	out0 := *abi.ConvertType(out[0], new(uint64)).(*uint64)
+	return out0, nil
+}
+
+// PackRateSetter is the Go binding used to pack the parameters required for calling
+// the contract method with ID 0xf265d351.  This method will panic if any
+// invalid/nil inputs are passed.
+//
+// Solidity: function rateSetter() view returns(address)
+func (systemConfig *SystemConfig) PackRateSetter() []byte {
+	enc, err := systemConfig.abi.Pack("rateSetter")
+	if err != nil {
+		panic(err)
+	}
+	return enc
+}
+
+// TryPackRateSetter is the Go binding used to pack the parameters required for calling
+// the contract method with ID 0xf265d351.  This method will return an error
+// if any inputs are invalid/nil.
+//
+// Solidity: function rateSetter() view returns(address)
+func (systemConfig *SystemConfig) TryPackRateSetter() ([]byte, error) {
+	return systemConfig.abi.Pack("rateSetter")
+}
+
+// UnpackRateSetter is the Go binding that unpacks the parameters returned
+// from invoking the contract method with ID 0xf265d351.
+//
+// Solidity: function rateSetter() view returns(address)
+func (systemConfig *SystemConfig) UnpackRateSetter(data []byte) (common.Address, error) {
+	out, err := systemConfig.abi.Unpack("rateSetter", data)
 	if err != nil {
 		return *new(common.Address), err
 	}
@@ -16567,6 +17974,28 @@ func (systemConfig *SystemConfig) TryPackSetGasLimit(gasLimit uint64) ([]byte, e
 	return systemConfig.abi.Pack("setGasLimit", gasLimit)
 }
 
+// PackSetGasTokenRate is the Go binding used to pack the parameters required for calling
+// the contract method with ID 0x5a56f85a.  This method will panic if any
+// invalid/nil inputs are passed.
+//
+// Solidity: function setGasTokenRate(uint64 rate) returns()
+func (systemConfig *SystemConfig) PackSetGasTokenRate(rate uint64) []byte {
+	enc, err := systemConfig.abi.Pack("setGasTokenRate", rate)
+	if err != nil {
+		panic(err)
+	}
+	return enc
+}
+
+// TryPackSetGasTokenRate is the Go binding used to pack the parameters required for calling
+// the contract method with ID 0x5a56f85a.  This method will return an error
+// if any inputs are invalid/nil.
+//
+// Solidity: function setGasTokenRate(uint64 rate) returns()
+func (systemConfig *SystemConfig) TryPackSetGasTokenRate(rate uint64) ([]byte, error) {
+	return systemConfig.abi.Pack("setGasTokenRate", rate)
+}
+
 // PackSetMinBaseFee is the Go binding used to pack the parameters required for calling
 // the contract method with ID 0x7616f0e8.  This method will panic if any
 // invalid/nil inputs are passed.
@@ -16587,6 +18016,28 @@ func (systemConfig *SystemConfig) PackSetMinBaseFee(minBaseFee uint64) []byte {
 // Solidity: function setMinBaseFee(uint64 minBaseFee_) returns()
 func (systemConfig *SystemConfig) TryPackSetMinBaseFee(minBaseFee uint64) ([]byte, error) {
 	return systemConfig.abi.Pack("setMinBaseFee", minBaseFee)
+}
+
+// PackSetRateSetter is the Go binding used to pack the parameters required for calling
+// the contract method with ID 0x75ae889c.  This method will panic if any
+// invalid/nil inputs are passed.
+//
+// Solidity: function setRateSetter(address rateSetter_) returns()
+func (systemConfig *SystemConfig) PackSetRateSetter(rateSetter common.Address) []byte {
+	enc, err := systemConfig.abi.Pack("setRateSetter", rateSetter)
+	if err != nil {
+		panic(err)
+	}
+	return enc
+}
+
+// TryPackSetRateSetter is the Go binding used to pack the parameters required for calling
+// the contract method with ID 0x75ae889c.  This method will return an error
+// if any inputs are invalid/nil.
+//
+// Solidity: function setRateSetter(address rateSetter_) returns()
+func (systemConfig *SystemConfig) TryPackSetRateSetter(rateSetter common.Address) ([]byte, error) {
+	return systemConfig.abi.Pack("setRateSetter", rateSetter)
 }
 
 // PackSetUnsafeBlockSigner is the Go binding used to pack the parameters required for calling
@@ -16838,17 +18289,70 @@ func (systemConfig *SystemConfig) UnpackOwnershipTransferredEvent(log *types.Log
 	return out, nil
 }
 
+// SystemConfigRateSetterSet represents a RateSetterSet event raised by the SystemConfig contract.
+type SystemConfigRateSetterSet struct {
+	RateSetter common.Address
+	Raw        *types.Log // Blockchain specific contextual infos
+}
+
+const SystemConfigRateSetterSetEventName = "RateSetterSet"
+
+// ContractEventName returns the user-defined event name.
+func (SystemConfigRateSetterSet) ContractEventName() string {
+	return SystemConfigRateSetterSetEventName
+}
+
+// UnpackRateSetterSetEvent is the Go binding that unpacks the event data emitted
+// by contract.
+//
+// Solidity: event RateSetterSet(address indexed rateSetter)
+func (systemConfig *SystemConfig) UnpackRateSetterSetEvent(log *types.Log) (*SystemConfigRateSetterSet, error) {
+	event := "RateSetterSet"
+	if len(log.Topics) == 0 {
+		return nil, bind.ErrNoEventSignature
+	}
+	if log.Topics[0] != systemConfig.abi.Events[event].ID {
+		return nil, bind.ErrEventSignatureMismatch
+	}
+	out := new(SystemConfigRateSetterSet)
+	if len(log.Data) > 0 {
+		if err := systemConfig.abi.UnpackIntoInterface(out, event, log.Data); err != nil {
+			return nil, err
+		}
+	}
+	var indexed abi.Arguments
+	for _, arg := range systemConfig.abi.Events[event].Inputs {
+		if arg.Indexed {
+			indexed = append(indexed, arg)
+		}
+	}
+	if err := abi.ParseTopics(out, indexed, log.Topics[1:]); err != nil {
+		return nil, err
+	}
+	out.Raw = log
+	return out, nil
+}
+
 // UnpackError attempts to decode the provided error data using user-defined
 // error definitions.
 func (systemConfig *SystemConfig) UnpackError(raw []byte) (any, error) {
 	if bytes.Equal(raw[:4], systemConfig.abi.Errors["BadBatcherHash"].ID.Bytes()[:4]) {
 		return systemConfig.UnpackBadBatcherHashError(raw[4:])
 	}
+	if bytes.Equal(raw[:4], systemConfig.abi.Errors["BadRateBounds"].ID.Bytes()[:4]) {
+		return systemConfig.UnpackBadRateBoundsError(raw[4:])
+	}
+	if bytes.Equal(raw[:4], systemConfig.abi.Errors["EtherIsNative"].ID.Bytes()[:4]) {
+		return systemConfig.UnpackEtherIsNativeError(raw[4:])
+	}
 	if bytes.Equal(raw[:4], systemConfig.abi.Errors["InvalidInitialization"].ID.Bytes()[:4]) {
 		return systemConfig.UnpackInvalidInitializationError(raw[4:])
 	}
 	if bytes.Equal(raw[:4], systemConfig.abi.Errors["NotInitializing"].ID.Bytes()[:4]) {
 		return systemConfig.UnpackNotInitializingError(raw[4:])
+	}
+	if bytes.Equal(raw[:4], systemConfig.abi.Errors["NotRateSetter"].ID.Bytes()[:4]) {
+		return systemConfig.UnpackNotRateSetterError(raw[4:])
 	}
 	if bytes.Equal(raw[:4], systemConfig.abi.Errors["OutOfRange"].ID.Bytes()[:4]) {
 		return systemConfig.UnpackOutOfRangeError(raw[4:])
@@ -16858,6 +18362,18 @@ func (systemConfig *SystemConfig) UnpackError(raw []byte) (any, error) {
 	}
 	if bytes.Equal(raw[:4], systemConfig.abi.Errors["OwnableUnauthorizedAccount"].ID.Bytes()[:4]) {
 		return systemConfig.UnpackOwnableUnauthorizedAccountError(raw[4:])
+	}
+	if bytes.Equal(raw[:4], systemConfig.abi.Errors["RateMovesTooFar"].ID.Bytes()[:4]) {
+		return systemConfig.UnpackRateMovesTooFarError(raw[4:])
+	}
+	if bytes.Equal(raw[:4], systemConfig.abi.Errors["RateOutOfRange"].ID.Bytes()[:4]) {
+		return systemConfig.UnpackRateOutOfRangeError(raw[4:])
+	}
+	if bytes.Equal(raw[:4], systemConfig.abi.Errors["RateTooSoon"].ID.Bytes()[:4]) {
+		return systemConfig.UnpackRateTooSoonError(raw[4:])
+	}
+	if bytes.Equal(raw[:4], systemConfig.abi.Errors["WrongDecimals"].ID.Bytes()[:4]) {
+		return systemConfig.UnpackWrongDecimalsError(raw[4:])
 	}
 	if bytes.Equal(raw[:4], systemConfig.abi.Errors["ZeroAddress"].ID.Bytes()[:4]) {
 		return systemConfig.UnpackZeroAddressError(raw[4:])
@@ -16884,6 +18400,52 @@ func SystemConfigBadBatcherHashErrorID() common.Hash {
 func (systemConfig *SystemConfig) UnpackBadBatcherHashError(raw []byte) (*SystemConfigBadBatcherHash, error) {
 	out := new(SystemConfigBadBatcherHash)
 	if err := systemConfig.abi.UnpackIntoInterface(out, "BadBatcherHash", raw); err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+// SystemConfigBadRateBounds represents a BadRateBounds error raised by the SystemConfig contract.
+type SystemConfigBadRateBounds struct {
+}
+
+// ErrorID returns the hash of canonical representation of the error's signature.
+//
+// Solidity: error BadRateBounds()
+func SystemConfigBadRateBoundsErrorID() common.Hash {
+	return common.HexToHash("0x4fcf5e9dcf56d656d33f83c612d6b521b0faba64a1f37c4e045557df8b6733cc")
+}
+
+// UnpackBadRateBoundsError is the Go binding used to decode the provided
+// error data into the corresponding Go error struct.
+//
+// Solidity: error BadRateBounds()
+func (systemConfig *SystemConfig) UnpackBadRateBoundsError(raw []byte) (*SystemConfigBadRateBounds, error) {
+	out := new(SystemConfigBadRateBounds)
+	if err := systemConfig.abi.UnpackIntoInterface(out, "BadRateBounds", raw); err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+// SystemConfigEtherIsNative represents a EtherIsNative error raised by the SystemConfig contract.
+type SystemConfigEtherIsNative struct {
+}
+
+// ErrorID returns the hash of canonical representation of the error's signature.
+//
+// Solidity: error EtherIsNative()
+func SystemConfigEtherIsNativeErrorID() common.Hash {
+	return common.HexToHash("0x9086937c55566e0153a808c24bfaed0bf19cbd671562a669ba913ae49d7da7ba")
+}
+
+// UnpackEtherIsNativeError is the Go binding used to decode the provided
+// error data into the corresponding Go error struct.
+//
+// Solidity: error EtherIsNative()
+func (systemConfig *SystemConfig) UnpackEtherIsNativeError(raw []byte) (*SystemConfigEtherIsNative, error) {
+	out := new(SystemConfigEtherIsNative)
+	if err := systemConfig.abi.UnpackIntoInterface(out, "EtherIsNative", raw); err != nil {
 		return nil, err
 	}
 	return out, nil
@@ -16930,6 +18492,30 @@ func SystemConfigNotInitializingErrorID() common.Hash {
 func (systemConfig *SystemConfig) UnpackNotInitializingError(raw []byte) (*SystemConfigNotInitializing, error) {
 	out := new(SystemConfigNotInitializing)
 	if err := systemConfig.abi.UnpackIntoInterface(out, "NotInitializing", raw); err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+// SystemConfigNotRateSetter represents a NotRateSetter error raised by the SystemConfig contract.
+type SystemConfigNotRateSetter struct {
+	Caller common.Address
+}
+
+// ErrorID returns the hash of canonical representation of the error's signature.
+//
+// Solidity: error NotRateSetter(address caller)
+func SystemConfigNotRateSetterErrorID() common.Hash {
+	return common.HexToHash("0xce799fc9de3cb1c3960836c22930edaa899bb0ecb33beae2b4a9737ee1a2e623")
+}
+
+// UnpackNotRateSetterError is the Go binding used to decode the provided
+// error data into the corresponding Go error struct.
+//
+// Solidity: error NotRateSetter(address caller)
+func (systemConfig *SystemConfig) UnpackNotRateSetterError(raw []byte) (*SystemConfigNotRateSetter, error) {
+	out := new(SystemConfigNotRateSetter)
+	if err := systemConfig.abi.UnpackIntoInterface(out, "NotRateSetter", raw); err != nil {
 		return nil, err
 	}
 	return out, nil
@@ -17005,6 +18591,106 @@ func SystemConfigOwnableUnauthorizedAccountErrorID() common.Hash {
 func (systemConfig *SystemConfig) UnpackOwnableUnauthorizedAccountError(raw []byte) (*SystemConfigOwnableUnauthorizedAccount, error) {
 	out := new(SystemConfigOwnableUnauthorizedAccount)
 	if err := systemConfig.abi.UnpackIntoInterface(out, "OwnableUnauthorizedAccount", raw); err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+// SystemConfigRateMovesTooFar represents a RateMovesTooFar error raised by the SystemConfig contract.
+type SystemConfigRateMovesTooFar struct {
+	Rate uint64
+	Low  uint64
+	High uint64
+}
+
+// ErrorID returns the hash of canonical representation of the error's signature.
+//
+// Solidity: error RateMovesTooFar(uint64 rate, uint64 low, uint64 high)
+func SystemConfigRateMovesTooFarErrorID() common.Hash {
+	return common.HexToHash("0x54d1d5555fbcba1fa290e13475756d3e46df8f12db6283421ec441f44af90c0d")
+}
+
+// UnpackRateMovesTooFarError is the Go binding used to decode the provided
+// error data into the corresponding Go error struct.
+//
+// Solidity: error RateMovesTooFar(uint64 rate, uint64 low, uint64 high)
+func (systemConfig *SystemConfig) UnpackRateMovesTooFarError(raw []byte) (*SystemConfigRateMovesTooFar, error) {
+	out := new(SystemConfigRateMovesTooFar)
+	if err := systemConfig.abi.UnpackIntoInterface(out, "RateMovesTooFar", raw); err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+// SystemConfigRateOutOfRange represents a RateOutOfRange error raised by the SystemConfig contract.
+type SystemConfigRateOutOfRange struct {
+	Rate uint64
+	Min  uint64
+	Max  uint64
+}
+
+// ErrorID returns the hash of canonical representation of the error's signature.
+//
+// Solidity: error RateOutOfRange(uint64 rate, uint64 min, uint64 max)
+func SystemConfigRateOutOfRangeErrorID() common.Hash {
+	return common.HexToHash("0xc1d6761726011033f38314810e676c072453065e63bda8a5515d696606dd052a")
+}
+
+// UnpackRateOutOfRangeError is the Go binding used to decode the provided
+// error data into the corresponding Go error struct.
+//
+// Solidity: error RateOutOfRange(uint64 rate, uint64 min, uint64 max)
+func (systemConfig *SystemConfig) UnpackRateOutOfRangeError(raw []byte) (*SystemConfigRateOutOfRange, error) {
+	out := new(SystemConfigRateOutOfRange)
+	if err := systemConfig.abi.UnpackIntoInterface(out, "RateOutOfRange", raw); err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+// SystemConfigRateTooSoon represents a RateTooSoon error raised by the SystemConfig contract.
+type SystemConfigRateTooSoon struct {
+	Next uint64
+}
+
+// ErrorID returns the hash of canonical representation of the error's signature.
+//
+// Solidity: error RateTooSoon(uint64 next)
+func SystemConfigRateTooSoonErrorID() common.Hash {
+	return common.HexToHash("0x3c7450af10c5d133993cdf91a4a2bbe6512b48bf49ff7cc3696b75454b17ebb0")
+}
+
+// UnpackRateTooSoonError is the Go binding used to decode the provided
+// error data into the corresponding Go error struct.
+//
+// Solidity: error RateTooSoon(uint64 next)
+func (systemConfig *SystemConfig) UnpackRateTooSoonError(raw []byte) (*SystemConfigRateTooSoon, error) {
+	out := new(SystemConfigRateTooSoon)
+	if err := systemConfig.abi.UnpackIntoInterface(out, "RateTooSoon", raw); err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+// SystemConfigWrongDecimals represents a WrongDecimals error raised by the SystemConfig contract.
+type SystemConfigWrongDecimals struct {
+	Decimals uint8
+}
+
+// ErrorID returns the hash of canonical representation of the error's signature.
+//
+// Solidity: error WrongDecimals(uint8 decimals)
+func SystemConfigWrongDecimalsErrorID() common.Hash {
+	return common.HexToHash("0x4870cb6851517c3aeb536b36bfe0eda92d935f1f47d8d523231c643ec2956777")
+}
+
+// UnpackWrongDecimalsError is the Go binding used to decode the provided
+// error data into the corresponding Go error struct.
+//
+// Solidity: error WrongDecimals(uint8 decimals)
+func (systemConfig *SystemConfig) UnpackWrongDecimalsError(raw []byte) (*SystemConfigWrongDecimals, error) {
+	out := new(SystemConfigWrongDecimals)
+	if err := systemConfig.abi.UnpackIntoInterface(out, "WrongDecimals", raw); err != nil {
 		return nil, err
 	}
 	return out, nil

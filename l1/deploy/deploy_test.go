@@ -2,6 +2,7 @@ package deploy_test
 
 import (
 	"context"
+	"errors"
 	"math/big"
 	"testing"
 
@@ -143,22 +144,85 @@ func TestOnlyTheTimelockUpgrades(t *testing.T) {
 	}
 }
 
+// token deploys a currency, of which the deployer's account holds some.
+func (w *world) token(t *testing.T) (at common.Address) {
+	t.Helper()
+	err := w.l1.MineInstantly(t.Context(), func(ctx context.Context) (err error) {
+		at, err = deploy.DevToken(ctx, w.sender, "Talaria", "TLR", []common.Address{w.sender.Address()}, big.NewInt(1000))
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return at
+}
+
 func TestATokenAsCurrencyIsHeldByItsBridge(t *testing.T) {
 	w, p := newWorld(t), testParams()
-	p.NativeToken, p.L2Ether = common.Address{0x70}, common.Address{0xe7}
+	token, l2Ether := w.token(t), common.Address{0xe7}
+	p.UseToken(token, l2Ether, 1000)
 	at := w.deploy(t, p).Addresses
 	portal, native, bridge := bindings.NewPortal(), bindings.NewNativeTokenBridge(), bindings.NewL1StandardBridge()
 	if got := call(t, w, at.Portal, portal.PackNATIVEESCROW(), portal.UnpackNATIVEESCROW); got != at.NativeTokenBridge {
 		t.Errorf("portal: escrow %v, want %v", got, at.NativeTokenBridge)
 	}
-	if got := call(t, w, at.NativeTokenBridge, native.PackTOKEN(), native.UnpackTOKEN); got != p.NativeToken {
+	if got := call(t, w, at.NativeTokenBridge, native.PackTOKEN(), native.UnpackTOKEN); got != token {
 		t.Errorf("escrow: token %v", got)
 	}
 	if got := call(t, w, at.NativeTokenBridge, native.PackPORTAL(), native.UnpackPORTAL); got != at.Portal {
 		t.Errorf("escrow: portal %v", got)
 	}
-	if got := call(t, w, at.L1StandardBridge, bridge.PackL2ETHER(), bridge.UnpackL2ETHER); got != p.L2Ether {
+	if got := call(t, w, at.L1StandardBridge, bridge.PackL2ETHER(), bridge.UnpackL2ETHER); got != l2Ether {
 		t.Errorf("bridge: ether on L2 %v", got)
+	}
+	config := bindings.NewSystemConfig()
+	bounds := call(t, w, at.SystemConfig, config.PackRateBounds(), config.UnpackRateBounds)
+	if want := (bindings.TokenRateBounds{Min: 10 * params.GWei, Max: 100_000 * params.GWei, MinInterval: 1, MaxAge: 30 * 24 * 3600}); bounds != want {
+		t.Errorf("bounds of the rate %+v, want %+v", bounds, want)
+	}
+}
+
+func TestTheCurrencyIsReadFromL1(t *testing.T) {
+	w, p := newWorld(t), testParams()
+	at := w.deploy(t, p).Addresses
+	cfg := p.Chain
+	at.Configure(&cfg)
+	if got, err := deploy.ReadCurrency(t.Context(), w.client, at.Portal, at.L1StandardBridge); err != nil || !got.IsZero() {
+		t.Errorf("currency %+v, %v; want ether", got, err)
+	}
+	if err := deploy.CheckCurrency(t.Context(), w.client, &cfg); err != nil {
+		t.Error(err)
+	}
+
+	token := w.token(t)
+	p.UseToken(token, common.Address{0xe7}, 1000)
+	other := w.deploy(t, p).Addresses
+	got, err := deploy.ReadCurrency(t.Context(), w.client, other.Portal, other.L1StandardBridge)
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := chain.GasToken{Token: token, Bridge: other.NativeTokenBridge, L2Ether: common.Address{0xe7}, Name: "Talaria", Symbol: "TLR",
+		Rate: chain.TokenRate{Rate: 1000 * params.GWei, Until: got.Rate.Until, Then: 2000 * params.GWei}}
+	if got != want || got.Rate.Until == 0 {
+		t.Errorf("currency %+v, want %+v", got, want)
+	}
+
+	// The genesis of one chain with the contracts of the other.
+	cfg.Portal, cfg.L1StandardBridge = other.Portal, other.L1StandardBridge
+	if err := deploy.CheckCurrency(t.Context(), w.client, &cfg); !errors.Is(err, deploy.ErrCurrency) {
+		t.Errorf("ether in the genesis, a token on L1: %v", err)
+	}
+	cfg.GasToken = got
+	cfg.GasToken.Rate.Rate = 1 // may have changed since
+	if err := deploy.CheckCurrency(t.Context(), w.client, &cfg); err != nil {
+		t.Error(err)
+	}
+	cfg.Portal, cfg.L1StandardBridge = at.Portal, at.L1StandardBridge
+	if err := deploy.CheckCurrency(t.Context(), w.client, &cfg); !errors.Is(err, deploy.ErrCurrency) {
+		t.Errorf("a token in the genesis, ether on L1: %v", err)
+	}
+	if _, err := deploy.ReadCurrency(t.Context(), w.client, at.Portal, other.L1StandardBridge); err == nil {
+		t.Error("contracts of two chains were taken for one")
 	}
 }
 
@@ -184,6 +248,9 @@ func TestWrongParametersAreNamed(t *testing.T) {
 		"batcher, sequencer: must not be zero":       func(p *deploy.Params) { p.Chain.Batcher = common.Address{} },
 		"challenge window: must be at least 1 s":     func(p *deploy.Params) { p.ChallengeWindow = 0 },
 		"native token, ether on L2: both or neither": func(p *deploy.Params) { p.NativeToken = common.Address{1} },
+		"rate 0 of 1..0, stale after 2592000 s, set every 1 s: must be in order and positive": func(p *deploy.Params) {
+			p.UseToken(common.Address{1}, common.Address{2}, 0)
+		},
 		"claim bond: must not be negative":           func(p *deploy.Params) { p.ClaimBond = big.NewInt(-1) },
 	} {
 		p := testParams()

@@ -8,6 +8,7 @@ import (
 	"github.com/ethereum/go-ethereum/params"
 
 	"github.com/talaria-l2/talaria/chain"
+	"github.com/talaria-l2/talaria/l1/bindings"
 )
 
 // Params are what a deployment fixes. Durations are in seconds.
@@ -20,8 +21,9 @@ type Params struct {
 	Chain chain.Config
 
 	// NativeToken is the L1 token that is the currency of L2; zero: ether. With it, L2Ether
-	// is the token on L2 that stands for ether.
+	// is the token on L2 that stands for ether, and Rate what it is worth.
 	NativeToken, L2Ether common.Address
+	Rate                 Rate
 	// RefusedTokens are tokens that the bridge refuses from the start.
 	RefusedTokens []common.Address
 
@@ -40,6 +42,29 @@ type Params struct {
 	PoolLock, PoolWriteOffDelay uint64
 }
 
+// Rate is what ether is worth in the native token: in wei of it for one gwei of ether.
+type Rate struct {
+	First    uint64 // Min..Max
+	Min, Max uint64 // 1..10^18
+	// Interval is how long a rate stays at least, MaxAge after how long it is stale: seconds,
+	// Interval+1..366 days.
+	Interval, MaxAge uint64
+}
+
+// UseToken makes a token of L1 the currency of L2. first is what an ether is worth, in
+// tokens, 1..10^9; the rate stays within a hundredth and a hundred times of it.
+func (p *Params) UseToken(token, l2Ether common.Address, first uint64) {
+	const gwei, highest = params.GWei, params.Ether
+	p.NativeToken, p.L2Ether = token, l2Ether
+	p.Rate.First = first * gwei
+	p.Rate.Min, p.Rate.Max = max(1, p.Rate.First/100), min(highest, p.Rate.First*100)
+}
+
+// bounds are what the contract holds rates to.
+func (r Rate) bounds() bindings.TokenRateBounds {
+	return bindings.TokenRateBounds{Min: r.Min, Max: r.Max, MinInterval: r.Interval, MaxAge: r.MaxAge}
+}
+
 // Production are the durations of a public network: claims may be challenged for seven
 // days, and nothing is hurried past four hours.
 func Production(cfg chain.Config) Params {
@@ -49,6 +74,7 @@ func Production(cfg chain.Config) Params {
 		TimelockDelay: 10 * day, ChallengeWindow: 7 * day, ProofMaturity: 4 * hour, FinalityDelay: 4 * hour,
 		BondDelay: 4 * hour, PauseDuration: 3 * day, PausePeriod: 30 * day,
 		ClaimBond:  new(big.Int).Div(big.NewInt(params.Ether), big.NewInt(2)),
+		Rate:       Rate{Interval: 600, MaxAge: day},
 		PoolMinFee: 500, PoolMaxFee: 20_000, PoolLock: day, PoolWriteOffDelay: 60 * day,
 	}
 }
@@ -59,6 +85,7 @@ func Development(cfg chain.Config) Params {
 	p.TimelockDelay, p.ChallengeWindow, p.ProofMaturity, p.FinalityDelay = 1, 3, 1, 1
 	p.BondDelay, p.PauseDuration, p.PausePeriod = 1, 60, 600
 	p.PoolLock, p.PoolWriteOffDelay = 1, 3600
+	p.Rate.Interval, p.Rate.MaxAge = 1, 30*24*3600
 	p.ClaimBond = new(big.Int).Div(big.NewInt(params.Ether), big.NewInt(100))
 	return p
 }
@@ -82,6 +109,9 @@ func (p *Params) Check() error {
 		return fmt.Errorf("fees of the pool %d..%d millionths, given up after %d s: must be in order, below 1,000,000 and positive", p.PoolMinFee, p.PoolMaxFee, p.PoolWriteOffDelay)
 	case (p.NativeToken == zero) != (p.L2Ether == zero):
 		return fmt.Errorf("native token, ether on L2: both or neither")
+	case p.NativeToken != zero && (p.Rate.Min == 0 || p.Rate.First < p.Rate.Min || p.Rate.First > p.Rate.Max || p.Rate.MaxAge <= p.Rate.Interval):
+		return fmt.Errorf("rate %d of %d..%d, stale after %d s, set every %d s: must be in order and positive",
+			p.Rate.First, p.Rate.Min, p.Rate.Max, p.Rate.MaxAge, p.Rate.Interval)
 	}
 	return nil
 }

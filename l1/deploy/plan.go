@@ -62,7 +62,7 @@ func newPlan(from common.Address, nonce uint64, params Params) *plan {
 	}, func() []byte { return bindings.NewPause().PackInitialize(p.at.Timelock, params.Guardian) })
 	p.at.SystemConfig = p.proxied("system config", func() []byte {
 		return creation(bindings.SystemConfigMetaData.Bin,
-			bindings.NewSystemConfig().PackConstructor(params.Chain.BatchInbox, params.Chain.ChainID))
+			bindings.NewSystemConfig().PackConstructor(params.Chain.BatchInbox, params.Chain.ChainID, params.NativeToken, p.rateBounds()))
 	}, func() []byte { return bindings.NewSystemConfig().PackInitialize(params.Owner, p.settings()) })
 	p.dispute()
 	p.bridge()
@@ -79,12 +79,25 @@ func (p *plan) timelock() []byte {
 
 func (p *plan) settings() bindings.SystemConfigSettings {
 	c := p.params.Chain
+	rate := uint64(0)
+	if p.params.NativeToken != (common.Address{}) {
+		rate = p.params.Rate.First
+	}
 	return bindings.SystemConfigSettings{
+		GasTokenRate: rate,
 		Batcher: c.Batcher, Sequencer: c.Sequencer,
 		BasefeeScalar: c.BaseFeeScalar, BlobbasefeeScalar: c.BlobBaseFeeScalar, DaMode: uint8(c.DAMode),
 		GasLimit: uint64(c.GasLimit), MinBaseFee: c.MinBaseFee,
 		Eip1559Denominator: c.BaseFeeDenominator, Eip1559Elasticity: c.BaseFeeElasticity,
 	}
+}
+
+// rateBounds are zero where the currency of L2 is ether.
+func (p *plan) rateBounds() bindings.TokenRateBounds {
+	if p.params.NativeToken == (common.Address{}) {
+		return bindings.TokenRateBounds{}
+	}
+	return p.params.Rate.bounds()
 }
 
 func (p *plan) dispute() {

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 pragma solidity 0.8.37;
 
+import {Math} from "@openzeppelin/contracts/utils/math/Math.sol";
+
 import {FastLZ} from "../libraries/FastLZ.sol";
 import {L1Block} from "./L1Block.sol";
 import {Predeploys} from "./Predeploys.sol";
@@ -9,7 +11,8 @@ import {Predeploys} from "./Predeploys.sol";
 /// @notice Predeploy at 0x420000000000000000000000000000000000000F: what a transaction will
 ///         cost. Execution charges by the same formula; it knows the signature, for which
 ///         this contract adds 68 bytes.
-/// @dev OP Stack specification, "L1 cost fees", as of Fjord.
+/// @dev OP Stack specification, "L1 cost fees", as of Fjord. Where the native currency is a
+///      token, fees are in it; the base fees of L1 are in ether everywhere.
 contract GasPriceOracle {
     /// @notice The value is one of before Ecotone and exists no more.
     error Deprecated();
@@ -24,6 +27,8 @@ contract GasPriceOracle {
     uint256 private constant SIZE_LEAST = 100_000_000;
     /// @dev L1 gas of a byte of call data.
     uint256 private constant BYTE_GAS = 16;
+    /// @dev Wei of ether for which the rate of the native currency is.
+    uint256 private constant RATE_UNIT = 1e9;
 
     /// @notice L1 data fee of a transaction, in wei.
     /// @param _data The unsigned transaction, RLP-encoded.
@@ -81,6 +86,12 @@ contract GasPriceOracle {
         return _l1().blobBaseFeeScalar();
     }
 
+    /// @notice What the fee in ether is multiplied by, in wei of the native currency for one
+    ///         gwei of ether; 0 if that is ether.
+    function gasTokenRate() external view returns (uint64) {
+        return _l1().gasTokenRate();
+    }
+
     /// @notice Always true: the fee has the parameters of Ecotone.
     function isEcotone() external pure returns (bool) {
         return true;
@@ -118,15 +129,17 @@ contract GasPriceOracle {
 
     /// @notice Version of this contract.
     function version() external pure returns (string memory) {
-        return "1.0.0";
+        return "1.1.0";
     }
 
-    /// @dev L1 data fee for a FastLZ length, in wei, rounded down.
+    /// @dev L1 data fee for a FastLZ length, in wei: rounded down in ether, then up in a token.
     function _fee(uint256 fastLZLength) private view returns (uint256) {
         L1Block l1 = _l1();
         uint256 price =
             uint256(l1.baseFeeScalar()) * BYTE_GAS * l1.basefee() + uint256(l1.blobBaseFeeScalar()) * l1.blobBaseFee();
-        return _size(fastLZLength) * price / 1e12;
+        uint256 fee = _size(fastLZLength) * price / 1e12;
+        uint256 rate = l1.gasTokenRate();
+        return rate == 0 ? fee : Math.mulDiv(fee, rate, RATE_UNIT, Math.Rounding.Ceil);
     }
 
     /// @dev Estimated share of a batch for a FastLZ length, in millionths of a byte.

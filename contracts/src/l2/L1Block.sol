@@ -28,6 +28,11 @@ contract L1Block {
     bytes32 internal constant GAS_PAYING_TOKEN_SYMBOL_SLOT =
         bytes32(uint256(keccak256("opstack.gaspayingtokensymbol")) - 1);
 
+    /// @dev What ether is worth in the native currency: rate (bits 128..191), until when it
+    ///      holds (64..127), what counts from then on (0..63); zero for ether.
+    ///      keccak256("talaria.gastokenrate") - 1.
+    bytes32 internal constant GAS_TOKEN_RATE_SLOT = bytes32(uint256(keccak256("talaria.gastokenrate")) - 1);
+
     /// @notice Number of the L1 block.
     /// @dev Slot 0, bits 0..63.
     uint64 public number;
@@ -66,16 +71,14 @@ contract L1Block {
     ///         scalar (4 bytes), blob base fee scalar (4), sequence number (8), timestamp
     ///         (8), number (8), base fee (32), blob base fee (32), hash (32), batcher hash (32).
     function setL1BlockValuesEcotone() external {
-        if (msg.sender != DEPOSITOR_ACCOUNT) revert NotDepositor();
-        baseFeeScalar = uint32(bytes4(msg.data[4:8]));
-        blobBaseFeeScalar = uint32(bytes4(msg.data[8:12]));
-        sequenceNumber = uint64(bytes8(msg.data[12:20]));
-        timestamp = uint64(bytes8(msg.data[20:28]));
-        number = uint64(bytes8(msg.data[28:36]));
-        basefee = uint256(bytes32(msg.data[36:68]));
-        blobBaseFee = uint256(bytes32(msg.data[68:100]));
-        hash = bytes32(msg.data[100:132]);
-        batcherHash = bytes32(msg.data[132:164]);
+        _setValues();
+    }
+
+    /// @notice As `setL1BlockValuesEcotone`, where the native currency is a token. There
+    ///         follow its rate (8 bytes), until when that holds (8), and what counts then (8).
+    function setL1BlockValuesGasToken() external {
+        _setValues();
+        StorageSlot.getUint256Slot(GAS_TOKEN_RATE_SLOT).value = uint256(uint192(bytes24(msg.data[164:188])));
     }
 
     /// @notice The token of L1 that is the native currency, and its decimals. For ether the
@@ -86,6 +89,25 @@ contract L1Block {
         // Lowest 20 bytes, then one byte: each cast drops exactly what is the other's.
         // forge-lint: disable-next-line(unsafe-typecast)
         return (address(uint160(packed)), uint8(packed >> 160));
+    }
+
+    /// @notice What the L1 data fee is multiplied by here, in wei of the native currency for
+    ///         one gwei of ether; 0 if that is ether. What L1 has not renewed in time by the
+    ///         L1 block's own clock counts twice, up to the chain's highest rate.
+    function gasTokenRate() external view returns (uint64) {
+        (uint64 rate, uint64 until, uint64 then_) = gasTokenRateTerms();
+        return timestamp < until ? rate : then_;
+    }
+
+    /// @notice The rate as L1 has set it.
+    /// @return rate  Until `until`.
+    /// @return until When it is stale, in seconds since 1970.
+    /// @return then_ What counts from then on.
+    function gasTokenRateTerms() public view returns (uint64 rate, uint64 until, uint64 then_) {
+        uint256 packed = StorageSlot.getUint256Slot(GAS_TOKEN_RATE_SLOT).value;
+        // Three fields of 64 bits: each cast drops exactly what is the others'.
+        // forge-lint: disable-next-line(unsafe-typecast)
+        return (uint64(packed >> 128), uint64(packed >> 64), uint64(packed));
     }
 
     /// @notice Name of the native currency.
@@ -116,7 +138,21 @@ contract L1Block {
 
     /// @notice Version of this contract.
     function version() external pure returns (string memory) {
-        return "1.0.0";
+        return "1.1.0";
+    }
+
+    /// @dev Writes what both kinds of call data begin with.
+    function _setValues() internal {
+        if (msg.sender != DEPOSITOR_ACCOUNT) revert NotDepositor();
+        baseFeeScalar = uint32(bytes4(msg.data[4:8]));
+        blobBaseFeeScalar = uint32(bytes4(msg.data[8:12]));
+        sequenceNumber = uint64(bytes8(msg.data[12:20]));
+        timestamp = uint64(bytes8(msg.data[20:28]));
+        number = uint64(bytes8(msg.data[28:36]));
+        basefee = uint256(bytes32(msg.data[36:68]));
+        blobBaseFee = uint256(bytes32(msg.data[68:100]));
+        hash = bytes32(msg.data[100:132]);
+        batcherHash = bytes32(msg.data[132:164]);
     }
 
     /// @dev The text in a slot: bytes from the high end up to the first zero.

@@ -2,13 +2,17 @@
 pragma solidity 0.8.37;
 
 import {OwnableUpgradeable} from "@openzeppelin/contracts-upgradeable/access/OwnableUpgradeable.sol";
+import {IERC20Metadata} from "@openzeppelin/contracts/token/ERC20/extensions/IERC20Metadata.sol";
+
+import {TokenRate} from "../libraries/TokenRate.sol";
 
 /// @title SystemConfig
 /// @notice Parameters of the chain that may change while it runs. Each change is an event
 ///         that derivation reads: it holds from the first L2 block whose L1 origin is the
 ///         event's block or later.
 /// @dev Functions and event as in the OP Stack specification, "System config", except for
-///      the data availability mode, whose update type is this project's own.
+///      the data availability mode and the rate of the gas token, whose update types are this
+///      project's own.
 contract SystemConfig is OwnableUpgradeable {
     /// @notice The address must not be zero.
     error ZeroAddress();
@@ -20,12 +24,20 @@ contract SystemConfig is OwnableUpgradeable {
     /// @param min        Smallest value allowed.
     /// @param max        Largest value allowed.
     error OutOfRange(uint8 updateType, uint256 value, uint256 min, uint256 max);
+    /// @notice The currency of L2 is ether, of which there is no rate.
+    error EtherIsNative();
+    /// @notice The currency of L2 must have 18 decimals.
+    error WrongDecimals(uint8 decimals);
+    /// @notice Only the owner and the rate setter may set the rate.
+    error NotRateSetter(address caller);
 
     /// @notice A parameter was set.
     /// @param version    Version of the event: always 0.
     /// @param updateType Which parameter: one of the constants below.
     /// @param data       Its value, ABI-encoded.
     event ConfigUpdate(uint256 indexed version, uint8 indexed updateType, bytes data);
+    /// @notice Another account may set the rate besides the owner; zero is nobody.
+    event RateSetterSet(address indexed rateSetter);
 
     /// @notice Everything that the owner sets.
     /// @param batcher            Account on L1 whose batches count.
@@ -37,6 +49,7 @@ contract SystemConfig is OwnableUpgradeable {
     /// @param eip1559Elasticity  Gas limit over gas target.
     /// @param minBaseFee         Floor of the base fee, in wei per gas.
     /// @param daMode             Where batches lie: 0 blobs or calldata, 1 alt-DA, 2 committee.
+    /// @param gasTokenRate       Wei of the currency of L2 for one gwei of ether; 0 if it is ether.
     struct Settings {
         address batcher;
         address sequencer;
@@ -47,6 +60,7 @@ contract SystemConfig is OwnableUpgradeable {
         uint32 eip1559Elasticity;
         uint64 minBaseFee;
         uint8 daMode;
+        uint64 gasTokenRate;
     }
 
     /// @notice Version of `ConfigUpdate`.
@@ -59,6 +73,9 @@ contract SystemConfig is OwnableUpgradeable {
     uint8 public constant EIP_1559_PARAMS = 4;
     uint8 public constant MIN_BASE_FEE = 6;
     uint8 public constant DA_MODE = 0x80;
+    /// @notice One word: rate (bits 128..191), until when it holds in seconds since 1970
+    ///         (64..127), and what counts from then on (0..63).
+    uint8 public constant GAS_TOKEN_RATE = 0x81;
 
     /// @notice Smallest and largest gas limit of a block; the smallest has room for all
     ///         deposits of one L1 block.
@@ -79,13 +96,38 @@ contract SystemConfig is OwnableUpgradeable {
     address public immutable BATCH_INBOX;
     /// @notice Chain id of L2.
     uint64 public immutable L2_CHAIN_ID;
+    /// @notice Token that is the currency of L2; zero if it is ether.
+    IERC20Metadata public immutable GAS_TOKEN;
+    /// @dev Bounds of its rate; zeros if it is ether.
+    uint64 internal immutable MIN_RATE;
+    uint64 internal immutable MAX_RATE;
+    uint64 internal immutable MIN_RATE_INTERVAL;
+    uint64 internal immutable MAX_RATE_AGE;
+
+    /// @dev What stands for ether where a token's address is asked for.
+    address internal constant ETHER = 0xEeeeeEeeeEeEeeEeEeEeeEEEeeeeEeeeeeeeEEeE;
 
     /// @dev Slots 0 to 2, in the order of `Settings`.
     Settings internal settings;
+    /// @notice Who may set the rate besides the owner; zero is nobody.
+    /// @dev Slot 3, bits 0..159.
+    address public rateSetter;
+    /// @notice When the rate was set, in seconds since 1970.
+    /// @dev Slot 3, bits 160..223.
+    uint64 public rateSetAt;
 
-    constructor(address batchInbox_, uint64 l2ChainId_) {
+    /// @param gasToken_ Token that is the currency of L2, with 18 decimals; zero if it is ether.
+    /// @param bounds    Of its rate; zeros if it is ether.
+    constructor(address batchInbox_, uint64 l2ChainId_, IERC20Metadata gasToken_, TokenRate.Bounds memory bounds) {
         BATCH_INBOX = batchInbox_;
         L2_CHAIN_ID = l2ChainId_;
+        GAS_TOKEN = gasToken_;
+        if (address(gasToken_) != address(0)) {
+            if (gasToken_.decimals() != 18) revert WrongDecimals(gasToken_.decimals());
+            TokenRate.check(bounds);
+        }
+        (MIN_RATE, MAX_RATE, MIN_RATE_INTERVAL, MAX_RATE_AGE) =
+        (bounds.min, bounds.max, bounds.minInterval, bounds.maxAge);
         _disableInitializers();
     }
 
@@ -100,6 +142,12 @@ contract SystemConfig is OwnableUpgradeable {
         _setEIP1559(settings_.eip1559Denominator, settings_.eip1559Elasticity);
         _setMinBaseFee(settings_.minBaseFee);
         _setDAMode(settings_.daMode);
+        if (isCustomGasToken()) {
+            TokenRate.checkFirst(rateBounds(), settings_.gasTokenRate);
+            _setRate(settings_.gasTokenRate);
+        } else if (settings_.gasTokenRate != 0) {
+            revert EtherIsNative();
+        }
     }
 
     /// @notice Replaces the batcher.
@@ -137,6 +185,21 @@ contract SystemConfig is OwnableUpgradeable {
     /// @notice Sets where batches lie: 0 blobs or calldata, 1 alt-DA, 2 committee.
     function setDAMode(uint8 daMode_) external onlyOwner {
         _setDAMode(daMode_);
+    }
+
+    /// @notice Names who may set the rate besides the owner; zero is nobody.
+    function setRateSetter(address rateSetter_) external onlyOwner {
+        rateSetter = rateSetter_;
+        emit RateSetterSet(rateSetter_);
+    }
+
+    /// @notice Says what ether is worth now, in wei of the currency of L2 for one gwei. The
+    ///         same rate again renews it.
+    function setGasTokenRate(uint64 rate) external {
+        if (msg.sender != owner() && msg.sender != rateSetter) revert NotRateSetter(msg.sender);
+        if (!isCustomGasToken()) revert EtherIsNative();
+        TokenRate.checkNext(rateBounds(), rate, settings.gasTokenRate, rateSetAt);
+        _setRate(rate);
     }
 
     /// @notice The batcher's address in the low 20 bytes.
@@ -190,9 +253,46 @@ contract SystemConfig is OwnableUpgradeable {
         return settings.daMode;
     }
 
+    /// @notice What the L1 data fee is multiplied by, in wei of the currency of L2 for one
+    ///         gwei of ether; all zero where that is ether.
+    /// @return rate  Until `until`.
+    /// @return until When it is stale, in seconds since 1970.
+    /// @return then_ What counts from then on.
+    function gasTokenRate() public view returns (uint64 rate, uint64 until, uint64 then_) {
+        if (!isCustomGasToken()) return (0, 0, 0);
+        rate = settings.gasTokenRate;
+        return (rate, rateSetAt + MAX_RATE_AGE, TokenRate.stale(rateBounds(), rate));
+    }
+
+    /// @notice Bounds of the rate; zeros where the currency of L2 is ether.
+    function rateBounds() public view returns (TokenRate.Bounds memory) {
+        return TokenRate.Bounds(MIN_RATE, MAX_RATE, MIN_RATE_INTERVAL, MAX_RATE_AGE);
+    }
+
+    /// @notice Whether the currency of L2 is not ether.
+    function isCustomGasToken() public view returns (bool) {
+        return address(GAS_TOKEN) != address(0);
+    }
+
+    /// @notice The token that is the currency of L2, and its decimals. For ether the address
+    ///         is 0xEeeeeEeeeEeEeeEeEeEeeEEEeeeeEeeeeeeeEEeE.
+    function gasPayingToken() external view returns (address addr_, uint8 decimals_) {
+        return (isCustomGasToken() ? address(GAS_TOKEN) : ETHER, 18);
+    }
+
+    /// @notice Name of the currency of L2.
+    function gasPayingTokenName() external view returns (string memory) {
+        return isCustomGasToken() ? GAS_TOKEN.name() : "Ether";
+    }
+
+    /// @notice Symbol of the currency of L2.
+    function gasPayingTokenSymbol() external view returns (string memory) {
+        return isCustomGasToken() ? GAS_TOKEN.symbol() : "ETH";
+    }
+
     /// @notice Version of this contract.
     function version() external pure returns (string memory) {
-        return "1.0.0";
+        return "1.1.0";
     }
 
     function _setBatcher(address batcher) internal {
@@ -239,6 +339,14 @@ contract SystemConfig is OwnableUpgradeable {
         _check(DA_MODE, mode, 0, MAX_DA_MODE);
         settings.daMode = mode;
         emit ConfigUpdate(VERSION, DA_MODE, abi.encode(mode));
+    }
+
+    function _setRate(uint64 rate) internal {
+        settings.gasTokenRate = rate;
+        rateSetAt = uint64(block.timestamp);
+        (, uint64 until, uint64 then_) = gasTokenRate();
+        uint256 packed = (uint256(rate) << 128) | (uint256(until) << 64) | then_;
+        emit ConfigUpdate(VERSION, GAS_TOKEN_RATE, abi.encode(packed));
     }
 
     function _check(uint8 updateType, uint256 value, uint256 min, uint256 max) internal pure {

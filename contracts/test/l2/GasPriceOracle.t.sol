@@ -37,6 +37,47 @@ contract GasPriceOracleTest is L2Base {
         vm.assertEq(oracle.getL1FeeUpperBound(0), least, "bound");
     }
 
+    /// @dev As the first transaction of a block does where the native currency is a token.
+    function setRate(uint64 timestamp, uint64 rate, uint64 until, uint64 then_) internal {
+        bytes memory head = abi.encodePacked(
+            l1Block.setL1BlockValuesGasToken.selector, uint32(1368), uint32(810_949), uint64(1), timestamp, uint64(3)
+        );
+        bytes memory prices = abi.encodePacked(uint256(7_123_456_789), uint256(3_456_789), bytes32(0), bytes32(0));
+        vm.prank(l1Block.DEPOSITOR_ACCOUNT());
+        (bool ok,) = address(l1Block).call(abi.encodePacked(head, prices, rate, until, then_));
+        vm.assertTrue(ok, "set");
+    }
+
+    function test_aTokenPaysByItsRateRoundedUp() public {
+        useGasToken();
+        uint256 ether_ = oracle.getL1Fee("");
+        setRate(100, 1000 gwei, 200, 2000 gwei);
+        vm.assertEq(oracle.gasTokenRate(), 1000 gwei, "rate");
+        vm.assertEq(oracle.getL1Fee(""), ether_ * 1000, "a thousand tokens for an ether");
+        vm.assertEq(oracle.getL1FeeUpperBound(0), ether_ * 1000, "bound");
+        vm.assertEq(oracle.l1BaseFee(), 7_123_456_789, "L1's own fee is in ether");
+        setRate(100, 1, 200, 2);
+        vm.assertEq(oracle.getL1Fee(""), ether_ / 1e9 + 1, "never free");
+    }
+
+    function test_aStaleRateCountsTwiceFromItsEndOn() public {
+        useGasToken();
+        uint256 ether_ = oracle.getL1Fee("");
+        setRate(199, 1000 gwei, 200, 2000 gwei);
+        vm.assertEq(oracle.getL1Fee(""), ether_ * 1000, "before");
+        setRate(200, 1000 gwei, 200, 2000 gwei);
+        vm.assertEq(oracle.getL1Fee(""), ether_ * 2000, "after");
+    }
+
+    function testFuzz_theFeeIsPaidToTheWei(bytes memory data, uint64 rate) public {
+        rate = uint64(bound(rate, 1, 1e18));
+        uint256 ether_ = oracle.getL1Fee(data);
+        useGasToken();
+        setRate(100, rate, 200, rate);
+        uint256 fee = oracle.getL1Fee(data);
+        vm.assertTrue(fee * 1e9 >= ether_ * rate && fee * 1e9 < ether_ * rate + 1e9, "rounded up");
+    }
+
     function test_pricesAreThoseOfL1Block() public {
         genesis.fee(77);
         vm.assertEq(oracle.l1BaseFee(), 7_123_456_789, "base fee");
@@ -53,7 +94,7 @@ contract GasPriceOracleTest is L2Base {
         vm.assertEq(oracle.getOperatorFee(21_000), 0, "operator fee");
         vm.assertEq(oracle.decimals(), 6, "decimals");
         vm.assertEq(oracle.DECIMALS(), 6, "decimals");
-        vm.assertEq(bytes(oracle.version()), "1.0.0", "version");
+        vm.assertEq(bytes(oracle.version()), "1.1.0", "version");
         vm.expectRevert(abi.encodeWithSelector(GasPriceOracle.Deprecated.selector));
         oracle.overhead();
         vm.expectRevert(abi.encodeWithSelector(GasPriceOracle.Deprecated.selector));

@@ -119,11 +119,50 @@ contract L1BlockTest is Base {
         vm.assertEq(bytes(l1Block.gasPayingTokenSymbol()), "ETH", "symbol");
         vm.assertTrue(!l1Block.isCustomGasToken(), "not custom");
         vm.assertEq(l1Block.operatorFeeScalar() + l1Block.operatorFeeConstant(), 0, "operator fee");
-        vm.assertEq(bytes(l1Block.version()), "1.0.0", "version");
+        vm.assertEq(bytes(l1Block.version()), "1.1.0", "version");
     }
 }
 
 contract L1BlockWithAGasTokenTest is L2Base {
+    function attributes(uint64 timestamp) internal view returns (bytes memory) {
+        bytes memory head = abi.encodePacked(
+            l1Block.setL1BlockValuesGasToken.selector, uint32(1), uint32(2), uint64(3), timestamp, uint64(5)
+        );
+        bytes memory tail = abi.encodePacked(uint64(70), uint64(80), uint64(90));
+        return abi.encodePacked(head, uint256(6), uint256(7), bytes32(uint256(8)), bytes32(uint256(9)), tail);
+    }
+
+    function test_theRateComesWithTheAttributes() public {
+        vm.startPrank(l1Block.DEPOSITOR_ACCOUNT());
+        (bool ok,) = address(l1Block).call(attributes(79));
+        vm.assertTrue(ok, "set");
+        vm.assertEq(l1Block.gasTokenRate(), 70, "while it holds");
+        (ok,) = address(l1Block).call(attributes(80));
+        vm.assertTrue(ok, "set again");
+        vm.stopPrank();
+        vm.assertEq(l1Block.gasTokenRate(), 90, "when it is stale");
+        (uint64 rate, uint64 until, uint64 then_) = l1Block.gasTokenRateTerms();
+        vm.assertTrue(rate == 70 && until == 80 && then_ == 90, "terms");
+        vm.assertEq(l1Block.number(), 5, "number");
+        vm.assertEq(l1Block.blobBaseFee(), 7, "blob base fee");
+        vm.assertEq(l1Block.batcherHash(), bytes32(uint256(9)), "batcher");
+        vm.assertTrue(L1Block.setL1BlockValuesGasToken.selector == 0xc5a67541, "selector");
+    }
+
+    function test_onlyTheDepositorSetsTheRate() public {
+        (bool ok, bytes memory reason) = address(l1Block).call(attributes(79));
+        vm.assertTrue(!ok, "refused");
+        vm.assertEq(reason, abi.encodeWithSelector(L1Block.NotDepositor.selector), "reason");
+        bytes memory data = attributes(79);
+        bytes memory cut = new bytes(data.length - 1);
+        for (uint256 i = 0; i < cut.length; i++) {
+            cut[i] = data[i];
+        }
+        vm.prank(l1Block.DEPOSITOR_ACCOUNT());
+        (ok,) = address(l1Block).call(cut);
+        vm.assertTrue(!ok, "short data");
+    }
+
     function test_nativeCurrencyIsWhatGenesisSays() public {
         useGasToken();
         (address token, uint8 decimals) = l1Block.gasPayingToken();

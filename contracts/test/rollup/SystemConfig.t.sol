@@ -4,6 +4,7 @@ pragma solidity 0.8.37;
 import {OwnableUpgradeable} from "@openzeppelin/contracts-upgradeable/access/OwnableUpgradeable.sol";
 import {Initializable} from "@openzeppelin/contracts-upgradeable/proxy/utils/Initializable.sol";
 import {IERC20} from "@openzeppelin/contracts/token/ERC20/IERC20.sol";
+import {IERC20Metadata} from "@openzeppelin/contracts/token/ERC20/extensions/IERC20Metadata.sol";
 
 import {SystemConfig} from "../../src/rollup/SystemConfig.sol";
 import {Vm} from "../Base.sol";
@@ -34,9 +35,9 @@ contract SystemConfigTest is World {
         vm.assertEq(config.daMode(), 0, "data availability");
         vm.assertEq(config.BATCH_INBOX(), address(0xBA7C4), "inbox");
         vm.assertEq(config.L2_CHAIN_ID(), 7411, "chain id");
-        vm.assertEq(config.version(), "1.0.0", "version");
+        vm.assertEq(config.version(), "1.1.0", "version");
 
-        address implementation = address(new SystemConfig(address(1), 1));
+        address implementation = address(new SystemConfig(address(1), 1, IERC20Metadata(address(0)), noBounds()));
         bytes memory setup = abi.encodeCall(SystemConfig.initialize, (OWNER, settings()));
         vm.recordLogs();
         proxied(implementation, setup);
@@ -130,7 +131,7 @@ contract SystemConfigTest is World {
     function test_setUpOnceAndOnlyBehindItsProxy() public {
         vm.expectRevert(Initializable.InvalidInitialization.selector);
         config.initialize(USER, settings());
-        SystemConfig implementation = new SystemConfig(address(1), 1);
+        SystemConfig implementation = new SystemConfig(address(1), 1, IERC20Metadata(address(0)), noBounds());
         vm.expectRevert(Initializable.InvalidInitialization.selector);
         implementation.initialize(USER, settings());
     }

@@ -27,7 +27,7 @@ func main() {
 // bound are the contracts that Go code deploys and calls on L1.
 func bound() []string {
 	return []string{
-		"AnchorStateRegistry", "BondVault", "CertificateVerifier", "DisputeGameFactory", "HybridGame", "InstantExit",
+		"AnchorStateRegistry", "BondVault", "CertificateVerifier", "DevToken", "DisputeGameFactory", "HybridGame", "InstantExit",
 		"L1CrossDomainMessenger", "L1StandardBridge", "NativeTokenBridge", "OperatorRegistry", "Pause", "Portal", "SignedCheckpoints", "SystemConfig",
 		"TimelockController", "TransparentUpgradeableProxy",
 	}
