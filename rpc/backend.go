@@ -35,6 +35,7 @@ type Backend interface {
 	BundleCaller
 
 	TxPool
+	VoidTransactions
 	Streamer
 
 	// Config is the chain's configuration.

@@ -24,6 +24,7 @@ type fakeBackend struct {
 	Feed
 	fakePool
 	fakeExits
+	fakeVoid
 	cfg chain.Config
 	key *ecdsa.PrivateKey
 	l1  L1Status

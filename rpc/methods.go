@@ -138,6 +138,7 @@ func (s *Server) transactionMethods(t methodTable) {
 	t.read("eth_getTransactionReceipt", 1, s.getTransactionReceipt).doc("The receipt of a published transaction, with `miniBlockNumber` and `finality`", "rpc.TestTiersOfFinality")
 	t.read("eth_pendingTransactions", 0, s.pendingTransactions).doc("The transactions published of the open block; nothing is pending before it is executed", "rpc.TestPendingTransactions")
 	t.read("talaria_finality", 1, s.finality).doc("The tier of a published transaction, since when, when the next may come, and what it waits for", "role/node.TestFinalityTellsTheTimeOfEachTier")
+	t.read("talaria_voidTransaction", 1, s.voidTransaction).doc("What became of a transaction whose block is void: where it was, why, and whether it waits to be executed again or is gone", "rpc.TestAVoidTransactionIsExplained")
 	t.send("eth_sendRawTransaction", 1, s.sendRaw).doc("Takes a signed transaction and answers with its hash when it is executed and durable", "rpc.TestSendsOnOneConnectionKeepTheirOrder")
 	t.send("eth_sendRawTransactionSync", 2, s.sendRawSync).doc("Takes a signed transaction and answers with its receipt (EIP-7966); the second parameter is the time to wait in ms", "rpc.TestASynchronousSendAnswersWithTheReceipt")
 	t.send("realtime_sendRawTransaction", 2, s.sendRawSync).doc("The same as `eth_sendRawTransactionSync`", "rpc.TestASynchronousSendAnswersWithTheReceipt")

@@ -19,6 +19,11 @@ type Metrics struct {
 	Gas          prometheus.Counter   // used
 	Durable      prometheus.Histogram // seconds from the cut of a mini-block to its publication
 
+	Rewinds     prometheus.Counter // times that a sequencer went back
+	VoidLeft    prometheus.Gauge   // transactions of void blocks that are to be executed again
+	VoidGone    prometheus.Counter // and those that cannot be
+	DerivedHalt prometheus.Gauge   // 1 while derivation waits for an L1 that fails, before it replaces a block
+
 	l1Endpoints *prometheus.GaugeVec // by endpoint
 }
 
@@ -40,6 +45,10 @@ func New() *Metrics {
 	m.Safe = gauge("talaria_safe_block_number", "Number of the newest block that L1 holds.")
 	m.Transactions = counter("talaria_transactions_total", "Published transactions, deposits included.")
 	m.Gas = counter("talaria_gas_used_total", "Gas used by published transactions.")
+	m.Rewinds = counter("talaria_rewinds_total", "Times that the sequencer went back to an earlier block.")
+	m.VoidLeft = gauge("talaria_void_transactions_waiting", "Transactions of void blocks that are to be executed again.")
+	m.VoidGone = counter("talaria_void_transactions_gone_total", "Transactions of void blocks that cannot be executed again.")
+	m.DerivedHalt = gauge("talaria_derivation_waits_for_l1", "1 while L1 must be asked again before a derived block replaces one of this node's, else 0.")
 	m.Durable = prometheus.NewHistogram(prometheus.HistogramOpts{
 		Name: "talaria_miniblock_publish_seconds", Help: "Time from the cut of a mini-block to its publication.",
 		Buckets: prometheus.ExponentialBuckets(0.00005, 2, 16),

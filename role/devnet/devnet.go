@@ -127,7 +127,7 @@ func (d *Devnet) start(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	backend := &node.Backend{Node: n, Submit: seq.Submit, ReadyHook: seq.Ready, DevControls: seq.Dev(), Pool: seq.Pool}
+	backend := &node.Backend{Node: n, Submit: seq.Submit, ReadyHook: seq.Ready, DevControls: seq.Dev(), Pool: seq.Pool, Void: seq.VoidTx}
 	if err := d.startExits(backend, clients[0]); err != nil {
 		return err
 	}

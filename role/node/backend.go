@@ -29,6 +29,8 @@ type Backend struct {
 	Attestations func(ctx context.Context, number uint64) (*rpc.Attestation, error)
 	// Pool is rpc.TxPool's method; nil: nothing waits here.
 	Pool func(ctx context.Context, caller string, all bool) (*rpc.PoolContent, error)
+	// Void is rpc.VoidTransactions' method; nil: this node published nothing before L1 did.
+	Void func(ctx context.Context, hash common.Hash) (*rpc.VoidTx, error)
 }
 
 var _ rpc.Backend = (*Backend)(nil)

@@ -17,9 +17,6 @@ import (
 // L1 decides. When it decides otherwise than this sequencer, whose blocks were too late
 // or built on an L1 block that is gone, the sequencer goes back and on from there.
 
-// maxAgain bounds the transactions of void blocks that are executed again.
-const maxAgain = 100_000
-
 // startUndone completes going back if that was interrupted, and says what is void.
 func (s *Sequencer) startUndone() (err error) {
 	if s.undone, err = s.node.Undone(); err != nil || s.undone.Target == nil {
@@ -91,55 +88,73 @@ func (l *loop) rollBack(number uint64, why string) error {
 	if err := l.drain(); err != nil {
 		return err
 	}
-	again, lost, err := l.voidTxs(first)
+	void, over, err := l.voidTxs(first, why)
 	if err != nil {
 		return err
 	}
-	l.s.log.Error("blocks of this sequencer are void; going back", "why", why, "first", first, "last", last,
-		"transactionsToExecuteAgain", len(again), "transactionsLost", lost)
 	s := l.s
+	s.log.Error("blocks of this sequencer are void; going back", "why", why, "first", first, "last", last,
+		"transactionsToExecuteAgain", len(void), "transactionsLost", len(over))
+	if s.opts.Metrics != nil {
+		s.opts.Metrics.Rewinds.Inc()
+	}
+	s.step("void transactions are known")
+	again, err := s.again.begin(void, over)
+	if err != nil {
+		return err
+	}
+	s.step("void transactions are kept")
 	s.undone = node.Undone{Seq: max(s.wal.Durable(), s.durable.reached()), Target: &number, Epoch: epoch}
 	if err := s.node.SaveUndone(s.undone); err != nil {
 		return err
 	}
+	s.step("the target is kept")
 	if err := s.node.Rewind(number); err != nil {
 		return err
 	}
+	s.step("rewound")
 	s.undone.Target = nil
 	if err := s.node.SaveUndone(s.undone); err != nil {
 		return err
 	}
+	s.step("back")
 	l.epoch, l.stale = epoch, true
 	l.next = append(again, l.next...)
 	return l.reload()
 }
 
-// voidTxs are the user transactions from block first on, the open one included, and how
-// many there are besides.
-func (l *loop) voidTxs(first uint64) (again []admitted, lost int, err error) {
-	add := func(txs []*chain.Tx) {
-		for _, tx := range txs {
-			switch {
-			case tx.IsDeposit():
-			case len(again) == maxAgain:
-				lost++
-			default:
-				again = append(again, admitted{tx, rpc.NewSubmission()})
+// voidTxs are the user transactions from block first on, the open one included, and those
+// beyond what can be executed again.
+func (l *loop) voidTxs(first uint64, why string) (void, over []*voided, err error) {
+	since, bytes := uint64(now()/1000), 0
+	add := func(number uint64, txs []*chain.Tx, minis []chain.MiniBlockHeader) {
+		for _, mini := range minis {
+			for i := mini.FirstTxIndex; i < mini.FirstTxIndex+mini.TxCount; i++ {
+				tx := txs[i]
+				if tx.IsDeposit() {
+					continue
+				}
+				v := l.s.again.make(tx, node.VoidPlace{Block: number, MiniBlock: mini.Number, Index: i, Why: why, Since: since})
+				if bytes += len(tx.Raw()); len(void) < maxAgain && bytes <= maxAgainBytes {
+					void = append(void, v)
+				} else {
+					over = append(over, v)
+				}
 			}
 		}
 	}
 	for n := first; n <= l.head.Number; n++ {
 		block, err := l.sealed(n)
 		if err != nil {
-			return nil, 0, err
+			return nil, nil, err
 		}
-		add(block.Txs)
+		add(n, block.Txs, block.MiniBlocks)
 	}
 	if l.chain.IsOpen() {
-		txs, _, _ := l.chain.OpenBlock()
-		add(txs)
+		txs, minis, _ := l.chain.OpenBlock()
+		add(l.head.Number+1, txs, minis)
 	}
-	return again, lost, nil
+	return void, over, nil
 }
 
 // sealed is a block of the chain, which the node must hold.

@@ -44,6 +44,8 @@ type Options struct {
 
 	Metrics *telemetry.Metrics // nil: not measured
 	Log     *slog.Logger       // [slog.Default()]
+
+	probe func(step string) // tests only: called between the steps of going back
 }
 
 // L1 is the L1 as the sequencer uses it.
@@ -82,6 +84,7 @@ type Sequencer struct {
 	l1     L1
 	loop   *loop
 	undone node.Undone
+	again  *again // transactions of void blocks
 
 	dev      *devChain    // nil but on a development chain; the loop owns it
 	commands chan command // for the loop
@@ -109,6 +112,7 @@ func Start(n *node.Node, opts Options) (*Sequencer, error) {
 		ready: make(chan []admitted, maxReady), questions: make(chan question), entries: make(chan entry, maxInFlight),
 		commands: make(chan command), stop: make(chan struct{}), looped: make(chan struct{}), published: make(chan struct{}),
 	}
+	s.again = newAgain(n, opts.Metrics, opts.Log)
 	s.intake = intake{wake: make(chan struct{}, 1), maxTxs: opts.Queue}
 	var err error
 	if s.cutter, err = sequencing.NewCutter(sequencing.Cutter{MaxMicros: opts.MiniBlock.Micros(), MinMicros: opts.MiniBlockMin.Micros()}); err != nil {
@@ -149,9 +153,16 @@ func Start(n *node.Node, opts Options) (*Sequencer, error) {
 		return nil, errors.Join(err, s.wal.Close())
 	}
 	s.loop.stale = orphaned
+	if s.loop.next, err = s.again.resume(); err != nil {
+		if s.l1.Close != nil {
+			s.l1.Close()
+		}
+		return nil, errors.Join(err, s.wal.Close())
+	}
 	s.log.Info("sequencing", "block", n.PublishedHead().Number, "nextMiniBlock", n.Exec().NextMini(), "recoveredIn", time.Since(started).Round(time.Millisecond))
 	go s.decoder()
 	go s.publisher()
+	go s.again.watch(s.published)
 	go s.loop.run()
 	return s, nil
 }
@@ -174,7 +185,7 @@ func (s *Sequencer) connect() (orphaned bool, err error) {
 func (s *Sequencer) Close(ctx context.Context) error {
 	s.intake.close()
 	s.stopOnce.Do(func() { close(s.stop) })
-	for _, done := range []chan struct{}{s.looped, s.published} {
+	for _, done := range []chan struct{}{s.looped, s.published, s.again.done} {
 		select {
 		case <-done:
 		case <-ctx.Done():
@@ -189,6 +200,13 @@ func (s *Sequencer) Close(ctx context.Context) error {
 		err = s.wal.Close()
 	})
 	return err
+}
+
+// step tells a test how far going back is.
+func (s *Sequencer) step(name string) {
+	if s.opts.probe != nil {
+		s.opts.probe(name)
+	}
 }
 
 // Ready is nil while the sequencer makes blocks, else says why not.

@@ -78,6 +78,7 @@ type rig struct {
 	dev        bool           // a development chain
 	chain      *forkL1        // nil: l1
 	derived    func() Derived // nil: nobody derives
+	probe      func(string)   // see Options
 	// origin is the L1 block that the last start asked for; restarted tells that it was
 	// not the first.
 	origin             chain.L1Origin
@@ -128,7 +129,7 @@ func (r *rig) start() {
 	if r.dev {
 		dev = &Development{Keys: r.users}
 	}
-	r.seq, err = Start(r.node, Options{Key: r.key, Block: 200, Pending: r.pending, Development: dev, Derived: r.derived, Connect: func(at chain.L1Origin) (L1, error) {
+	r.seq, err = Start(r.node, Options{Key: r.key, Block: 200, Pending: r.pending, Development: dev, Derived: r.derived, probe: r.probe, Connect: func(at chain.L1Origin) (L1, error) {
 		if r.chain != nil {
 			return r.chain.connect(at)
 		}
