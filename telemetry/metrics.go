@@ -19,12 +19,12 @@ type Metrics struct {
 	Gas          prometheus.Counter   // used
 	Durable      prometheus.Histogram // seconds from the cut of a mini-block to its publication
 
-	Rewinds     prometheus.Counter // times that a sequencer went back
-	VoidLeft    prometheus.Gauge   // transactions of void blocks that are to be executed again
-	VoidGone    prometheus.Counter // and those that cannot be
-	DerivedHalt prometheus.Gauge   // 1 while derivation waits for an L1 that fails, before it replaces a block
+	Rewinds  prometheus.Counter // times that a sequencer went back
+	VoidLeft prometheus.Gauge   // transactions of void blocks that are to be executed again
+	VoidGone prometheus.Counter // and those that cannot be
 
 	l1Endpoints *prometheus.GaugeVec // by endpoint
+	derivation  prometheus.Gauge
 }
 
 // New makes the metrics of one process, with those of the Go runtime.
@@ -48,7 +48,7 @@ func New() *Metrics {
 	m.Rewinds = counter("talaria_rewinds_total", "Times that the sequencer went back to an earlier block.")
 	m.VoidLeft = gauge("talaria_void_transactions_waiting", "Transactions of void blocks that are to be executed again.")
 	m.VoidGone = counter("talaria_void_transactions_gone_total", "Transactions of void blocks that cannot be executed again.")
-	m.DerivedHalt = gauge("talaria_derivation_waits_for_l1", "1 while L1 must be asked again before a derived block replaces one of this node's, else 0.")
+	m.derivation = gauge("talaria_derivation_waits_for_l1", "1 while L1 must be asked again before a derived block replaces one of this node's, else 0.")
 	m.Durable = prometheus.NewHistogram(prometheus.HistogramOpts{
 		Name: "talaria_miniblock_publish_seconds", Help: "Time from the cut of a mini-block to its publication.",
 		Buckets: prometheus.ExponentialBuckets(0.00005, 2, 16),
@@ -67,6 +67,16 @@ func (m *Metrics) L1Endpoint(endpoint string, agrees bool) {
 		value = 1
 	}
 	m.l1Endpoints.WithLabelValues(endpoint).Set(value)
+}
+
+// DerivationWaits notes why a derived block cannot replace one of this node's yet; nil:
+// none waits.
+func (m *Metrics) DerivationWaits(why error) {
+	value := 0.0
+	if why != nil {
+		value = 1
+	}
+	m.derivation.Set(value)
 }
 
 // Handler serves the metrics in Prometheus's text format.

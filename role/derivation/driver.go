@@ -17,7 +17,8 @@ import (
 // Handler takes what derivation decides. Its methods are called from one goroutine.
 type Handler interface {
 	// Execute executes the next block and gives its hash. An error that wraps
-	// node.ErrInvalid says that the block does not execute, and changed nothing; any other
+	// node.ErrInvalid says that the block does not execute, and changed nothing; one that
+	// wraps derive.ErrReorg, that L1 has taken back what the block follows from. Any other
 	// ends the driver.
 	Execute(ctx context.Context, in *derive.BlockInput) (common.Hash, error)
 	// Settled says that the L1 block tip has given all it gives, so many blocks, and the
@@ -71,11 +72,11 @@ func (d *Driver) drive(ctx context.Context, feed blocks, l1 headers) error {
 			return err
 		}
 		err = p.Push(*b)
-		switch {
-		case errors.Is(err, derive.ErrReorg):
-			err = d.goBack(ctx, p, b.Number, feed, l1)
-		case err == nil:
+		if err == nil {
 			err = d.execute(ctx, p, b.ID())
+		}
+		if errors.Is(err, derive.ErrReorg) {
+			err = d.goBack(ctx, p, b.Number, feed, l1)
 		}
 		if ctx.Err() != nil {
 			return nil

@@ -116,6 +116,7 @@ type recorder struct {
 	rewound []derive.State
 	state   derive.State
 	invalid uint64        // block that does not execute
+	gone    uint64        // block of which L1 is found to have changed, once
 	back    chan struct{} // gets one for each Rewound
 }
 
@@ -123,6 +124,10 @@ func (r *recorder) Execute(_ context.Context, in *derive.BlockInput) (common.Has
 	r.derived = append(r.derived, in.Number)
 	if in.Kind == derive.FromBatch && in.Number == r.invalid {
 		return common.Hash{}, fmt.Errorf("block %d: %w", in.Number, node.ErrInvalid)
+	}
+	if in.Number == r.gone {
+		r.gone = 0
+		return common.Hash{}, fmt.Errorf("block %d: %w", in.Number, derive.ErrReorg)
 	}
 	return l2Hash(in.Number), nil
 }
@@ -259,6 +264,19 @@ func TestABlockThatDoesNotExecuteIsReplaced(t *testing.T) {
 		// Block 2 was posted on the block that is void, which has the same hash here.
 		if !slices.Equal(r.derived, []uint64{1, 1, 2}) || r.state.Head.Number != 2 {
 			t.Fatalf("derived %v, state %+v", r.derived, r.state)
+		}
+	})
+}
+
+// The handler asks L1 once more before it gives a block up, and finds that L1 has changed.
+func TestAHandlerThatFindsAReorgMakesTheDriverGoBack(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := newRig(t)
+		r.gone = 2
+		r.start()
+		defer r.stop(t)
+		if !slices.Equal(r.derived, []uint64{1, 2, 2}) || len(r.rewound) != 1 || r.rewound[0].Head.Number != 1 || r.state.Head.Number != 2 {
+			t.Errorf("derived %v, rewound %+v, at block %d", r.derived, r.rewound, r.state.Head.Number)
 		}
 	})
 }

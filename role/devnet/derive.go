@@ -102,7 +102,7 @@ func (d *Devnet) derived() sequencer.Derived {
 		return sequencer.Derived{}
 	}
 	head, tip, caughtUp := tracker.Head()
-	return sequencer.Derived{Head: head, Tip: tip, CaughtUp: caughtUp}
+	return sequencer.Derived{Head: head, Tip: tip, CaughtUp: caughtUp, Stuck: tracker.Stuck()}
 }
 
 // awaitDerivation waits until derivation has read what L1 has, before which the sequencer

@@ -170,7 +170,7 @@ func (d *Devnet) start(ctx context.Context) error {
 
 // startBatcher posts the chain to L1, and watches what L1 holds of it.
 func (d *Devnet) startBatcher(ctx context.Context, source l1feed.L1, seq *sequencer.Sequencer, client *l1.Client, sender *l1.Sender) error {
-	tracker, err := safehead.Start(d.node, safehead.Options{L1: source, Adopter: seq, Log: d.log})
+	tracker, err := safehead.Start(d.node, safehead.Options{L1: source, Adopter: seq, Waits: d.metrics.DerivationWaits, Log: d.log})
 	if err != nil {
 		return err
 	}

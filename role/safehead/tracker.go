@@ -12,7 +12,6 @@ import (
 
 	"github.com/talaria-l2/talaria/chain"
 	"github.com/talaria-l2/talaria/derive"
-	"github.com/talaria-l2/talaria/l1"
 	"github.com/talaria-l2/talaria/role/derivation"
 	"github.com/talaria-l2/talaria/role/l1feed"
 	"github.com/talaria-l2/talaria/role/node"
@@ -33,7 +32,9 @@ type Options struct {
 	L1       l1feed.L1
 	Resolver l1feed.Resolver // finds batch data that is not on L1; nil: nothing does
 	Adopter  Adopter         // nil: a difference ends the tracker with ErrDiverged
-	Log      *slog.Logger    // [slog.Default()]
+	// Waits is told why a block cannot be adopted yet, and with nil when it can; nil: nobody is.
+	Waits func(error)
+	Log   *slog.Logger // [slog.Default()]
 }
 
 // Tracker follows what L1 holds of a node's chain.
@@ -44,6 +45,7 @@ type Tracker struct {
 	mu    sync.Mutex
 	state derive.State
 	tip   uint64 // newest L1 block read
+	stuck error  // why a derived block cannot be adopted yet; nil: none waits
 	goal  uint64 // L1's head when the first block was read; 0: not known
 
 	heads   *derivation.Heads
@@ -136,13 +138,8 @@ func (t *Tracker) Execute(ctx context.Context, in *derive.BlockInput) (common.Ha
 	if t.opts.Adopter == nil {
 		return hash, fmt.Errorf("%w: block %d was derived from L1 block %d", ErrDiverged, in.Number, in.PostedIn.Number)
 	}
-	// It may be L1 that has changed: then nothing is given up for this block.
-	h, err := t.opts.L1.HeaderByNumber(ctx, in.PostedIn.Number)
-	if err != nil && !errors.Is(err, l1.ErrNotFound) {
-		return hash, fmt.Errorf("block %d is not this node's: %w", in.Number, err)
-	}
-	if err != nil || h.Hash() != in.PostedIn.Hash {
-		return hash, fmt.Errorf("block %d is not this node's, and L1 block %d is gone: %w", in.Number, in.PostedIn.Number, derive.ErrReorg)
+	if err := t.confirm(ctx, in); err != nil {
+		return hash, err
 	}
 	return t.opts.Adopter.Adopt(ctx, in)
 }

@@ -237,6 +237,7 @@ type Derived struct {
 	Head     derive.Head // newest block that L1 decides
 	Tip      uint64      // newest L1 block read
 	CaughtUp bool        // with what L1 had when the process started
+	Stuck    error       // why a block that is not the sequencer's cannot be adopted yet; nil: there is none
 }
 
 // errBehind means that no block may be opened yet, or none with transactions of users.
@@ -256,6 +257,8 @@ func (l *loop) progress() (forced, catchUp bool, err error) {
 	switch {
 	case !d.CaughtUp:
 		return false, false, fmt.Errorf("%w: it has not read all of L1 yet", errBehind)
+	case d.Stuck != nil:
+		return false, false, fmt.Errorf("%w: %w", errBehind, d.Stuck)
 	case l.head.Number < d.Head.Number:
 		return false, false, fmt.Errorf("%w: block %d is still to be taken over from L1", errBehind, l.head.Number+1)
 	case l.head.Origin.Number < derive.LastForced(cfg, d.Tip):

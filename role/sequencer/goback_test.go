@@ -2,6 +2,7 @@ package sequencer
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"math/big"
 	"strings"
@@ -297,6 +298,8 @@ func TestNoTransactionIsTakenThatCouldNotBePosted(t *testing.T) {
 		}
 		parent = got
 	}
+	say(Derived{Head: r.headAt(19), Tip: 20, CaughtUp: true, Stuck: errors.New("L1 fails when asked again")})
+	waits("L1 fails when asked again")
 	say(Derived{Head: r.headAt(19), Tip: 20, CaughtUp: true})
 	for deadline := time.Now().Add(10 * time.Second); r.seq.Ready() != nil; {
 		if time.Now().After(deadline) {
