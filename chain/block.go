@@ -9,6 +9,12 @@ import (
 	"github.com/ethereum/go-ethereum/core/types"
 )
 
+// BlockID names a sealed block.
+type BlockID struct {
+	Number uint64
+	Hash   common.Hash
+}
+
 // Block is a sealed block: an Ethereum header and its transactions. Uncles and
 // withdrawals are always empty.
 type Block struct {

@@ -20,6 +20,9 @@ type Head struct {
 	System chain.SystemConfig `json:"system"`
 }
 
+// ID names the block.
+func (h Head) ID() chain.BlockID { return chain.BlockID{Number: h.Number, Hash: h.Hash} }
+
 // State is a point from which derivation can start or go on.
 type State struct {
 	Head Head `json:"head"`

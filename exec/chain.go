@@ -69,6 +69,7 @@ type openBlock struct {
 	firstGas  chain.Gas
 	baseFee   *big.Int // of the attributes
 	params    chain.BlockParams
+	epoch     uint64 // of the chain when it was opened
 }
 
 // Position says where a Chain continues.
@@ -170,7 +171,7 @@ func (c *Chain) Open(a Attributes) error {
 		},
 		changes: state.NewAccessList(),
 		list:    c.list,
-		baseFee: a.BaseFee, params: a.Params,
+		baseFee: a.BaseFee, params: a.Params, epoch: c.epoch,
 	}
 	c.roots.reset()
 	c.list.Reset()

@@ -176,6 +176,30 @@ func (db *DB) PutMeta(name string, value []byte) error {
 	return nil
 }
 
+// MetaUnder returns what PutMeta stored under names with the prefix, ascending by name.
+func (db *DB) MetaUnder(prefix string) (values [][]byte, err error) {
+	first := append([]byte{tableMeta}, prefix...)
+	it, err := db.db.NewIter(&pebble.IterOptions{LowerBound: first, UpperBound: append(bytes.Clone(first), 0xff)})
+	if err != nil {
+		return nil, fmt.Errorf("read database: %w", err)
+	}
+	for it.First(); it.Valid(); it.Next() {
+		values = append(values, bytes.Clone(it.Value()))
+	}
+	if err := errors.Join(it.Error(), it.Close()); err != nil {
+		return nil, fmt.Errorf("meta under %q: %w", prefix, err)
+	}
+	return values, nil
+}
+
+// DropMeta removes what PutMeta stored under the name, on the terms of PutMeta.
+func (db *DB) DropMeta(name string) error {
+	if err := db.db.Delete(append([]byte{tableMeta}, name...), pebble.NoSync); err != nil {
+		return fmt.Errorf("drop meta %q: %w", name, err)
+	}
+	return nil
+}
+
 // SetGenesis stores the genesis file; one that differs from what is stored is an error.
 func (db *DB) SetGenesis(raw []byte) error {
 	have, err := db.get(keyGenesis)

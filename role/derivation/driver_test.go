@@ -84,7 +84,7 @@ func (l *fakeL1) Next(ctx context.Context) (*derive.L1Block, error) {
 	}
 }
 
-func (l *fakeL1) Rewind(number uint64, _ chain.SystemConfig) {
+func (l *fakeL1) Rewind(number uint64, _ chain.SystemConfig, _ chain.L1Origin) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.next = number
@@ -132,7 +132,7 @@ func (r *recorder) Execute(_ context.Context, in *derive.BlockInput) (common.Has
 	return l2Hash(in.Number), nil
 }
 
-func (r *recorder) Settled(_ int, after derive.State, _ chain.L1Origin) error {
+func (r *recorder) Settled(after derive.State, _ chain.L1Origin) error {
 	r.state = after
 	return nil
 }
@@ -141,6 +141,24 @@ func (r *recorder) Rewound(state derive.State) error {
 	r.rewound = append(r.rewound, state)
 	r.back <- struct{}{}
 	return nil
+}
+
+// memory is a disk that forgets.
+type memory struct{ states []derive.State }
+
+func (m memory) Load() ([]derive.State, error) { return m.states, nil }
+func (memory) Put(derive.State) error          { return nil }
+func (memory) Drop(derive.State) error         { return nil }
+func (memory) Sync() error                     { return nil }
+
+// statesOf are kept in memory only.
+func statesOf(t *testing.T, states ...derive.State) *States {
+	t.Helper()
+	s, err := LoadStates(memory{states})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return s
 }
 
 // genesisBlock is the L1 block on which the chain of the tests began.
@@ -160,7 +178,7 @@ func newRig(t *testing.T) *rig {
 	r := &rig{fakeL1: newL1(0, 10), recorder: recorder{back: make(chan struct{}, 100)}, ended: make(chan struct{})}
 	cfg := chain.DefaultConfig()
 	genesis := derive.GenesisState(&chain.Genesis{Config: cfg, Timestamp: r.headers[genesisBlock].Time, L1Origin: r.id(genesisBlock)}, l2Hash(0))
-	r.driver = &Driver{Config: &cfg, Genesis: genesis, Start: genesis, Handler: &r.recorder, Log: slog.New(slog.DiscardHandler)}
+	r.driver = &Driver{Config: &cfg, States: statesOf(t, genesis), Handler: &r.recorder, Log: slog.New(slog.DiscardHandler)}
 	r.post(t, 4, 1)
 	r.post(t, 7, 2)
 	return r
@@ -201,7 +219,7 @@ func (r *rig) post(t *testing.T, in int, number uint64) {
 func (r *rig) start() {
 	ctx, cancel := context.WithCancel(context.Background())
 	r.cancel = cancel
-	r.next = r.driver.Start.From
+	r.next = r.driver.States.Newest().From
 	go func() {
 		defer close(r.ended)
 		r.err = r.driver.drive(ctx, r.fakeL1, r.fakeL1)
@@ -300,7 +318,7 @@ func TestForeignL1EndsTheDriverAndErasesNothing(t *testing.T) {
 			r.start()
 		}, "block 2 is"},
 		{"from the start, in the middle of the chain", func(r *rig) {
-			r.driver.Start = derive.State{Head: derive.Head{Number: 2, Hash: l2Hash(2), Origin: r.id(genesisBlock)}, PostedIn: r.id(7), From: genesisBlock}
+			r.driver.States.list = append(r.driver.States.list, derive.State{Head: derive.Head{Number: 2, Hash: l2Hash(2), Origin: r.id(genesisBlock)}, PostedIn: r.id(7), From: genesisBlock})
 			r.headers = nil
 			r.grow(1, 12)
 			r.start()
@@ -339,15 +357,16 @@ func (l holed) HeaderByNumber(ctx context.Context, number uint64) (*types.Header
 func TestL1WithoutTheFirstBlockIsForeignOnceItIsBeyond(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := newRig(t)
-		f := fork{l1: holed{r.fakeL1, genesisBlock}, genesis: r.driver.Genesis, log: r.driver.Log}
-		if err := f.checkGenesis(t.Context()); !errors.Is(err, ErrForeignL1) {
+		genesis := r.driver.States.Oldest()
+		f := fork{l1: holed{r.fakeL1, genesisBlock}, log: r.driver.Log}
+		if err := f.checkOldest(t.Context(), genesis); !errors.Is(err, ErrForeignL1) {
 			t.Fatal(err)
 		}
 		f.l1 = r.fakeL1
 		all := r.headers
 		r.headers = all[:genesisBlock]
 		done := make(chan error, 1)
-		go func() { done <- f.checkGenesis(t.Context()) }()
+		go func() { done <- f.checkOldest(t.Context(), genesis) }()
 		synctest.Wait()
 		select {
 		case err := <-done:

@@ -9,13 +9,14 @@ import (
 
 	"github.com/ethereum/go-ethereum/core/types"
 
+	"github.com/talaria-l2/talaria/chain"
 	"github.com/talaria-l2/talaria/derive"
 	"github.com/talaria-l2/talaria/l1"
 )
 
-// ErrForeignL1 means that the L1 does not have the block that the chain began on: it
-// is another L1, perhaps one that was started afresh with the same chain id. Nothing
-// was rewound.
+// ErrForeignL1 means that the L1 does not have the block that the chain began on, or one
+// that it had called final: it is another L1, perhaps one that was started afresh with the
+// same chain id. Nothing was rewound.
 var ErrForeignL1 = errors.New("this is another L1 than the chain's")
 
 // headers is what finding a fork asks an L1; *l1.Client is one. An error that wraps
@@ -25,45 +26,39 @@ type headers interface {
 	HeaderByTag(ctx context.Context, tag l1.Tag) (*types.Header, error)
 }
 
-// fork finds where an L1 left the chain of blocks that a pipeline knows.
+// fork finds where an L1 left the chain of blocks that states were derived from.
 type fork struct {
-	l1      headers
-	genesis derive.State
-	log     *slog.Logger
+	l1  headers
+	log *slog.Logger
 }
 
-// find finds the last L1 block that the pipeline and L1 share, at or below number,
-// and the state that it decides. It waits for an L1 that cannot be read.
-func (f *fork) find(ctx context.Context, p *derive.Pipeline, number uint64) (derive.State, error) {
-	for n := number; n > f.genesis.PostedIn.Number; n-- {
-		known, ok := p.L1Hash(n)
-		if !ok {
-			if n == number {
-				continue
-			}
-			break
-		}
-		h, err := f.ask(ctx, func() (*types.Header, error) { return f.l1.HeaderByNumber(ctx, n) })
-		if errors.Is(err, l1.ErrNotFound) {
-			continue
-		}
-		if err != nil {
-			return derive.State{}, err
-		}
-		if h.Hash() == known {
-			if state, ok := p.StateBefore(n); ok {
-				return state, nil
-			}
-			break
+// find is the newest state whose deciding block, and so every block before it, is on L1.
+// It waits for an L1 that cannot be read.
+func (f *fork) find(ctx context.Context, states *States) (derive.State, error) {
+	for i := len(states.list) - 1; i > 0; i-- {
+		if there, err := f.isThere(ctx, states.list[i].PostedIn); there || err != nil {
+			return states.list[i], err
 		}
 	}
-	return f.genesis, f.checkGenesis(ctx)
+	return states.Oldest(), f.checkOldest(ctx, states.Oldest())
 }
 
-// checkGenesis fails unless L1 has the block that the chain began on: no state fits
-// another L1, and going back to genesis for it would erase the chain for nothing.
-func (f *fork) checkGenesis(ctx context.Context) error {
-	want := f.genesis.PostedIn
+// isThere tells whether L1 has the block.
+func (f *fork) isThere(ctx context.Context, block chain.L1Origin) (bool, error) {
+	h, err := f.ask(ctx, func() (*types.Header, error) { return f.l1.HeaderByNumber(ctx, block.Number) })
+	if errors.Is(err, l1.ErrNotFound) {
+		return false, nil
+	}
+	return err == nil && h.Hash() == block.Hash, err
+}
+
+// checkOldest fails unless L1 has the block that decides the oldest state: no other fits
+// this L1, and going back further would erase what was final for nothing.
+func (f *fork) checkOldest(ctx context.Context, oldest derive.State) error {
+	want, why := oldest.PostedIn, "the genesis file says"
+	if oldest.Head.Number > 0 {
+		why = "when it was final it was"
+	}
 	const hint = "(start the L1 again with the data that it had, connect to the right one, or begin with this L1's genesis file in a new directory)"
 	for wait := f.newBackoff(); ; {
 		// The head first: a block that is not there although an older head was beyond it
@@ -77,13 +72,13 @@ func (f *fork) checkGenesis(ctx context.Context) error {
 		case err == nil && h.Hash() == want.Hash:
 			return nil
 		case err == nil:
-			return fmt.Errorf("%w: block %d is %s, the genesis file says %s %s", ErrForeignL1, want.Number, h.Hash(), want.Hash, hint)
+			return fmt.Errorf("%w: block %d is %s, %s %s %s", ErrForeignL1, want.Number, h.Hash(), why, want.Hash, hint)
 		case !errors.Is(err, l1.ErrNotFound):
 			return err
 		case head != nil && head.Number.Uint64() > want.Number:
-			return fmt.Errorf("%w: it has no block %d, the genesis file says %s %s", ErrForeignL1, want.Number, want.Hash, hint)
+			return fmt.Errorf("%w: it has no block %d, %s %s %s", ErrForeignL1, want.Number, why, want.Hash, hint)
 		}
-		if err := wait.pause(ctx, fmt.Errorf("L1 ends before block %d, on which the chain began", want.Number)); err != nil {
+		if err := wait.pause(ctx, fmt.Errorf("L1 ends before block %d, on which the chain is built", want.Number)); err != nil {
 			return err
 		}
 	}
@@ -120,7 +115,7 @@ func (f *fork) newBackoff() *backoff { return &backoff{log: f.log, next: firstPa
 // pause waits, or fails when ctx ends. The first one says why.
 func (b *backoff) pause(ctx context.Context, why error) error {
 	if b.next == firstPause && ctx.Err() == nil {
-		b.log.Warn("L1 reorganised and cannot be read; trying again", "err", why)
+		b.log.Warn("L1 may have reorganised and cannot be read; trying again", "err", why)
 	}
 	timer := time.NewTimer(b.next)
 	defer timer.Stop()

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"slices"
 	"sync"
 	"time"
 
@@ -54,8 +55,11 @@ type Feed struct {
 	first   uint64             // block whose batches are not read
 	system  chain.SystemConfig // of the batches in next
 
-	epoch   uint64 // grows with every Rewind
-	head    uint64 // newest L1 block seen
+	epoch   uint64            // grows with every Rewind
+	head    uint64            // newest L1 block seen
+	kept    []*derive.L1Block // the newest that were fetched, consecutive
+	bytes   int               // that kept takes up, about
+	forked  bool              // L1 has another block in place of one of them
 	stopped bool
 
 	cancel context.CancelFunc
@@ -125,13 +129,20 @@ func (f *Feed) Head() uint64 {
 	return f.head
 }
 
+// ErrForked is what Next returns, until Rewind, when L1 has a head that is none of the
+// blocks that were fetched, without having another block behind them yet.
+var ErrForked = fmt.Errorf("%w: it has another head", derive.ErrReorg)
+
 // Next takes the next block, waiting for it.
 func (f *Feed) Next(ctx context.Context) (*derive.L1Block, error) {
 	stop := context.AfterFunc(ctx, f.changed.Broadcast)
 	defer stop()
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	for len(f.blocks) == 0 {
+	for f.forked || len(f.blocks) == 0 {
+		if f.forked {
+			return nil, ErrForked
+		}
 		if f.stopped {
 			return nil, errors.New("L1 feed is closed")
 		}
@@ -147,11 +158,21 @@ func (f *Feed) Next(ctx context.Context) (*derive.L1Block, error) {
 }
 
 // Rewind drops what waits and continues with block number, without its batches; system is
-// the configuration after it.
-func (f *Feed) Rewind(number uint64, system chain.SystemConfig) {
+// the configuration after it. L1 has the block shared: it and those before it are fetched
+// again only if they are no longer at hand.
+func (f *Feed) Rewind(number uint64, system chain.SystemConfig, shared chain.L1Origin) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	f.blocks, f.next, f.first, f.system = nil, number, number, system
+	kept := f.kept
+	f.blocks, f.kept, f.bytes, f.forked = nil, nil, 0, false
+	f.next, f.first, f.system = number, number, system
+	if slices.ContainsFunc(kept, func(b *derive.L1Block) bool { return b.ID() == shared }) {
+		for _, b := range kept {
+			if b.Number == f.next && b.Number <= shared.Number {
+				f.append(b)
+			}
+		}
+	}
 	f.epoch++
 	f.changed.Broadcast()
 }
@@ -187,9 +208,7 @@ func (f *Feed) poll(ctx context.Context) error {
 		return err
 	}
 	number := head.Number.Uint64()
-	f.mu.Lock()
-	f.head = number
-	f.mu.Unlock()
+	f.note(head)
 	for {
 		f.mu.Lock()
 		for len(f.blocks) >= f.opts.Buffer && ctx.Err() == nil {
@@ -219,6 +238,20 @@ func (f *Feed) poll(ctx context.Context) error {
 	}
 }
 
+// note takes L1's head. A fork may be no longer than what it replaces: it shows before
+// anything can be fetched behind it. An endpoint that merely lags has a head that is known.
+func (f *Feed) note(head *types.Header) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.head = head.Number.Uint64()
+	for _, b := range f.kept {
+		if b.Number == f.head && b.Hash != head.Hash() {
+			f.forked = true
+			f.changed.Broadcast()
+		}
+	}
+}
+
 // add appends a fetched block, unless the feed was rewound meanwhile. A block that
 // does not continue the one before is handed out all the same: derivation tells a
 // reorganisation from its parent hash.
@@ -228,12 +261,44 @@ func (f *Feed) add(b *derive.L1Block, epoch uint64) {
 	if f.epoch != epoch {
 		return
 	}
+	f.append(b)
+	f.changed.Broadcast()
+}
+
+// What is kept to be read again, when L1 reorganises: derivation wants some 300 blocks.
+const (
+	maxKept      = 512
+	maxKeptBytes = 128 << 20
+)
+
+// append takes the next block in. f.mu is held.
+func (f *Feed) append(b *derive.L1Block) {
 	f.blocks = append(f.blocks, b)
 	f.next = b.Number + 1
-	if f.opts.Batches != nil && b.Number != f.first {
+	if f.opts.Batches == nil {
+		return
+	}
+	if b.Number != f.first {
 		f.system = derive.SystemAfter(f.opts.Batches.Config, f.system, b, nil)
 	}
-	f.changed.Broadcast()
+	f.kept = append(f.kept, b)
+	f.bytes += size(b)
+	for len(f.kept) > maxKept || f.bytes > maxKeptBytes {
+		f.bytes -= size(f.kept[0])
+		f.kept = f.kept[1:]
+	}
+}
+
+// size is about what a block takes up, in bytes.
+func size(b *derive.L1Block) int {
+	n := 1024
+	for _, l := range b.Logs {
+		n += 512 + len(l.Data)
+	}
+	for i := range b.Batches {
+		n += len(b.Batches[i].Data) + len(b.Batches[i].Blobs)*(128<<10)
+	}
+	return n
 }
 
 // Convert gives an L1 block without its batches the form that derivation reads.

@@ -27,6 +27,8 @@ func (n *Node) Execute(in *derive.BlockInput) (common.Hash, error) {
 	}
 	a := in.L1Attributes
 	c := n.exec
+	before := n.state.Latest()
+	defer before.Close()
 	if err := c.Open(exec.Attributes{Timestamp: in.Timestamp, PrevRandao: a.PrevRandao, ParentBeacon: a.ParentBeacon, Params: in.Params}); err != nil {
 		return common.Hash{}, err
 	}
@@ -39,11 +41,8 @@ func (n *Node) Execute(in *derive.BlockInput) (common.Hash, error) {
 	txs := in.AllTxs()
 	for _, plan := range in.MiniBlocks {
 		if i, err := c.ApplyAll(txs[:plan.TxCount]); err != nil {
-			err = fmt.Errorf("block %d: transaction %s: %w: %w", in.Number, txs[i].Hash(), ErrInvalid, err)
-			if undo := n.Rewind(in.Number - 1); undo != nil {
-				return common.Hash{}, errors.Join(undo, err)
-			}
-			return common.Hash{}, err
+			c.Discard(before)
+			return common.Hash{}, fmt.Errorf("block %d: transaction %s: %w: %w", in.Number, txs[i].Hash(), ErrInvalid, err)
 		}
 		txs = txs[plan.TxCount:]
 		c.SetEpoch(plan.Epoch)

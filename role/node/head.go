@@ -1,6 +1,7 @@
 package node
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"time"
@@ -293,14 +294,42 @@ func (n *Node) write(r *recentBlock) error {
 	return nil
 }
 
-// SetFinality publishes the newest block posted to L1 and the newest L1-final one.
-func (n *Node) SetFinality(safe, finalized uint64) {
-	now := time.Now()
-	n.posted.note(safe, now)
-	n.final.note(finalized, now)
+// SetFinality publishes the newest block posted to L1 and the newest L1-final one. One
+// that the node does not hold, since it went back meanwhile, changes nothing.
+func (n *Node) SetFinality(safe, finalized chain.BlockID) error {
+	n.reading.RLock() // no Rewind between the look and the change
+	defer n.reading.RUnlock()
+	hasSafe, err := n.holds(safe)
+	if err != nil {
+		return err
+	}
+	hasFinal, err := n.holds(finalized)
+	if err != nil {
+		return err
+	}
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	n.pub.safe, n.pub.finalized = safe, finalized
+	if hasSafe {
+		n.pub.safe = safe.Number
+	}
+	if hasFinal {
+		n.pub.finalized = finalized.Number
+	}
+	n.noteTiers()
+	return nil
+}
+
+// holds tells whether the block is of the chain.
+func (n *Node) holds(b chain.BlockID) (bool, error) {
+	h, err := n.HeaderByNumber(context.Background(), b.Number)
+	return err == nil && h != nil && h.Hash() == b.Hash, err
+}
+
+// noteTiers remembers since when the tiers are where they are. n.mu is held.
+func (n *Node) noteTiers() {
+	now := time.Now()
+	n.posted.note(n.pub.safe, now)
+	n.final.note(n.pub.finalized, now)
 }
 
 // PublishedHead is the header of the last sealed block.

@@ -185,6 +185,10 @@ func (n *Node) loadHead() error {
 	n.state = flat
 	n.exec = exec.NewChain(n.cfg, flat, tree, pos)
 	n.pub.sealed, n.pub.open, n.pub.version = block.Header, nil, flat.Version()
+	if n.pub.safe > number {
+		n.pub.safe, n.pub.finalized = number, min(n.pub.finalized, number)
+		n.noteTiers()
+	}
 	return nil
 }
 

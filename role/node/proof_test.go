@@ -19,7 +19,7 @@ import (
 )
 
 // verified is what go-ethereum's trie finds under the key by the proof alone.
-func verified(t *testing.T, root common.Hash, key []byte, nodes [][]byte) []byte {
+func verified(t testing.TB, root common.Hash, key []byte, nodes [][]byte) []byte {
 	t.Helper()
 	db := memorydb.New()
 	for _, node := range nodes {

@@ -28,19 +28,62 @@ func TestFinalityTellsTheTimeOfEachTier(t *testing.T) {
 		t.Errorf("open: %+v", got)
 	}
 	w.seal()
-	w.node.SetFinality(0, 0)
+	w.finality(0, 0)
 	if got := ask(); got.Tier != rpc.TierSequenced || *got.WaitsFor != "its block is not posted to L1 yet: the newest that is has number 0" {
 		t.Errorf("sealed: %+v", got)
 	}
 	before := time.Now().UnixMilli()
-	w.node.SetFinality(1, 0)
+	w.finality(1, 0)
 	if got := ask(); got.Tier != rpc.TierPosted || got.Since == nil || int64(*got.Since) < before || *got.Next != rpc.TierFinal {
 		t.Errorf("posted: %+v", got)
 	}
-	w.node.SetFinality(1, 1)
+	w.finality(1, 1)
 	if got := ask(); got.Tier != rpc.TierFinal || got.Since == nil || got.Next != nil || got.WaitsFor != nil {
 		t.Errorf("final: %+v", got)
 	}
+}
+
+// finality makes blocks of the chain the posted and the final one.
+func (w *world) finality(safe, finalized uint64) {
+	w.t.Helper()
+	id := func(number uint64) chain.BlockID { return chain.BlockID{Number: number, Hash: w.header(number).Hash()} }
+	if err := w.node.SetFinality(id(safe), id(finalized)); err != nil {
+		w.t.Fatal(err)
+	}
+}
+
+func TestTiersPointToNoBlockThatIsGone(t *testing.T) {
+	w := newNodeWorld(t)
+	for range 4 {
+		w.block()
+	}
+	old := chain.BlockID{Number: 3, Hash: w.header(3).Hash()}
+	w.finality(4, 2)
+	check := func(safe, finalized uint64) {
+		t.Helper()
+		if s, f := w.node.Finality(); s != safe || f != finalized {
+			t.Fatalf("safe %d, finalized %d, want %d, %d", s, f, safe, finalized)
+		}
+	}
+	check(4, 2)
+	if err := w.node.Rewind(2); err != nil {
+		t.Fatal(err)
+	}
+	check(2, 2)
+	w.now++
+	w.block()
+	w.block()
+	// Whoever derives may not know yet that its block is gone.
+	if err := w.node.SetFinality(old, chain.BlockID{Number: 1, Hash: w.header(1).Hash()}); err != nil {
+		t.Fatal(err)
+	}
+	check(2, 1)
+	if err := w.node.SetFinality(chain.BlockID{Number: 9}, old); err != nil {
+		t.Fatal(err)
+	}
+	check(2, 1)
+	w.finality(3, 3)
+	check(3, 3)
 }
 
 func TestTheNextStepOfATierComesAtThePaceOfLate(t *testing.T) {

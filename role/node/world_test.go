@@ -40,7 +40,7 @@ const worldTime = 1_800_000_000
 
 // world is a node on a chain that the test makes block by block.
 type world struct {
-	t     *testing.T
+	t     testing.TB
 	dir   string
 	g     *chain.Genesis
 	keys  []*ecdsa.PrivateKey
@@ -49,15 +49,15 @@ type world struct {
 	now   uint64 // seconds
 }
 
-func newNodeWorld(t *testing.T) *world { return newNodeWorldWith(t, Options{}) }
+func newNodeWorld(t testing.TB) *world { return newNodeWorldWith(t, Options{}) }
 
-func newNodeWorldWith(t *testing.T, opts Options) *world {
+func newNodeWorldWith(t testing.TB, opts Options) *world {
 	t.Helper()
 	return newNodeWorldFrom(t, opts, func(*world) {})
 }
 
 // newNodeWorldFrom lets change change the genesis before the node starts.
-func newNodeWorldFrom(t *testing.T, opts Options, change func(*world)) *world {
+func newNodeWorldFrom(t testing.TB, opts Options, change func(*world)) *world {
 	t.Helper()
 	w := &world{t: t, dir: filepath.Join(t.TempDir(), "node"), nonce: make(map[common.Address]uint64), now: worldTime}
 	w.g = &chain.Genesis{Config: chain.DefaultConfig(), Timestamp: worldTime, Alloc: predeploys.Alloc(predeploys.Settings{})}

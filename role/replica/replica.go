@@ -2,6 +2,7 @@ package replica
 
 import (
 	"context"
+	"errors"
 	"log/slog"
 	"sync"
 	"time"
@@ -27,7 +28,7 @@ type Replica struct {
 	node *node.Node
 	log  *slog.Logger
 
-	heads   *derivation.Heads
+	heads   derivation.Heads
 	headsAt time.Time // when they were read
 
 	mu     sync.Mutex
@@ -52,15 +53,13 @@ func Start(n *node.Node, opts Options) (*Replica, error) {
 	if opts.Log == nil {
 		opts.Log = slog.Default()
 	}
-	genesis, err := n.GenesisState()
+	states, err := derivation.LoadStates(n.DerivationStates(stateName))
 	if err != nil {
 		return nil, err
 	}
-	start, err := n.DerivationState(stateName)
-	if err != nil {
-		return nil, err
-	}
-	// What was executed and not noted is derived again.
+	// What was executed and not noted is derived again, and a way back that was interrupted
+	// is gone to its end.
+	start := states.Newest()
 	if n.PublishedHead().Number.Uint64() > start.Head.Number {
 		if err := n.Rewind(start.Head.Number); err != nil {
 			return nil, err
@@ -69,10 +68,13 @@ func Start(n *node.Node, opts Options) (*Replica, error) {
 	head := start.Head.Number
 	ctx, cancel := context.WithCancel(context.Background())
 	r := &Replica{node: n, log: opts.Log, cancel: cancel, done: make(chan struct{})}
-	r.heads = derivation.NewHeads(opts.L1, head, start.PostedIn.Number)
+	r.heads = derivation.Heads{L1: opts.L1, States: states}
 	r.status = rpc.SyncStatus{Starting: head, Current: head, Highest: head}
+	if err := r.setFinality(start); err != nil {
+		return nil, err
+	}
 	driver := &derivation.Driver{
-		L1: opts.L1, Resolver: opts.Resolver, Config: n.Config(), Genesis: genesis, Start: start,
+		L1: opts.L1, Resolver: opts.Resolver, Config: n.Config(), States: states,
 		Handler: r, Confirmations: opts.Confirmations, Log: opts.Log,
 	}
 	go func() {
@@ -113,26 +115,36 @@ func (r *Replica) Execute(_ context.Context, in *derive.BlockInput) (common.Hash
 }
 
 // Settled implements derivation.Handler.
-func (r *Replica) Settled(blocks int, after derive.State, tip chain.L1Origin) error {
-	if blocks > 0 {
-		r.heads.Add(after.Head.Number, tip.Number)
-	}
+func (r *Replica) Settled(after derive.State, tip chain.L1Origin) error {
 	if time.Since(r.headsAt) >= headsPeriod {
-		r.headsAt = time.Now()
-		if status, err := r.heads.Read(context.Background(), tip); err != nil {
-			r.log.Debug("L1's heads are not all known", "err", err)
-		} else {
-			r.node.SetL1Status(status)
+		if err := r.readHeads(tip); err != nil {
+			return err
 		}
-	}
-	r.node.SetFinality(after.Head.Number, r.heads.Finalized())
-	if blocks == 0 {
-		return nil
 	}
 	r.mu.Lock()
 	r.status.Syncing = false
 	r.mu.Unlock()
-	return r.node.AfterWrites(func() error { return r.node.SaveDerivationState(stateName, after) })
+	return r.setFinality(after)
+}
+
+// readHeads asks L1 for its heads. An error says that tip is gone.
+func (r *Replica) readHeads(tip chain.L1Origin) error {
+	r.headsAt = time.Now()
+	status, err := r.heads.Read(context.Background(), tip)
+	switch {
+	case errors.Is(err, derive.ErrReorg):
+		return err
+	case err != nil:
+		r.log.Debug("L1's heads are not known", "err", err)
+	default:
+		r.node.SetL1Status(status)
+	}
+	return nil
+}
+
+// setFinality publishes what is safe and final: never above the newest block.
+func (r *Replica) setFinality(state derive.State) error {
+	return r.node.SetFinality(state.Head.ID(), r.heads.States.Oldest().Head.ID())
 }
 
 // Rewound implements derivation.Handler.
@@ -140,10 +152,14 @@ func (r *Replica) Rewound(state derive.State) error {
 	r.mu.Lock()
 	r.status.Current = state.Head.Number
 	r.mu.Unlock()
-	r.heads.Rewind(state.Head.Number, state.PostedIn.Number)
-	r.node.SetFinality(state.Head.Number, r.heads.Finalized()) // first: never above the head
-	if err := r.node.Rewind(state.Head.Number); err != nil {
+	if err := r.setFinality(state); err != nil {
 		return err
 	}
-	return r.node.SaveDerivationState(stateName, state)
+	if r.node.PublishedHead().Number.Uint64() > state.Head.Number {
+		if err := r.node.Rewind(state.Head.Number); err != nil {
+			return err
+		}
+	}
+	_ = r.readHeads(state.PostedIn) // that it is gone, too, shows when L1 is read on
+	return nil
 }

@@ -1,20 +1,32 @@
 package replica
 
 import (
+	"context"
+	"log/slog"
 	"testing"
 	"time"
 
+	"github.com/ethereum/go-ethereum/core/types"
 	"go.uber.org/goleak"
 
 	"github.com/talaria-l2/talaria/bridge/predeploys"
 	"github.com/talaria-l2/talaria/chain"
 	"github.com/talaria-l2/talaria/derive"
+	"github.com/talaria-l2/talaria/l1"
 	"github.com/talaria-l2/talaria/role/derivation"
+	"github.com/talaria-l2/talaria/role/l1feed"
 	"github.com/talaria-l2/talaria/role/node"
 	"github.com/talaria-l2/talaria/store"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+// noL1 is an L1 that is down.
+type noL1 struct{ l1feed.L1 }
+
+func (noL1) HeaderByTag(context.Context, l1.Tag) (*types.Header, error) {
+	return nil, l1.ErrUnavailable
+}
 
 func TestSafeIsNotAboveTheHeadAfterAReorg(t *testing.T) {
 	dir, err := store.OpenDir(t.TempDir())
@@ -35,7 +47,11 @@ func TestSafeIsNotAboveTheHeadAfterAReorg(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	r := &Replica{node: n, heads: derivation.NewHeads(nil, 0, 0), headsAt: time.Now().Add(time.Hour)}
+	kept, err := derivation.LoadStates(n.DerivationStates(stateName))
+	if err != nil {
+		t.Fatal(err)
+	}
+	r := &Replica{node: n, heads: derivation.Heads{L1: noL1{}, States: kept}, headsAt: time.Now().Add(time.Hour), log: slog.New(slog.DiscardHandler)}
 	var states []derive.State
 	for number := range uint64(3) {
 		at := g.Timestamp + 1 + number
@@ -47,10 +63,10 @@ func TestSafeIsNotAboveTheHeadAfterAReorg(t *testing.T) {
 		after := genesis
 		after.Head.Number = number + 1
 		in.ParentHash = n.PublishedHead().Hash()
-		if _, err := r.Execute(t.Context(), &in); err != nil {
+		if after.Head.Hash, err = r.Execute(t.Context(), &in); err != nil {
 			t.Fatal(err)
 		}
-		if err := r.Settled(1, after, chain.L1Origin{}); err != nil {
+		if err := r.Settled(after, chain.L1Origin{}); err != nil {
 			t.Fatal(err)
 		}
 		states = append(states, after)

@@ -15,7 +15,6 @@ import (
 	"github.com/talaria-l2/talaria/role/derivation"
 	"github.com/talaria-l2/talaria/role/l1feed"
 	"github.com/talaria-l2/talaria/role/node"
-	"github.com/talaria-l2/talaria/rpc"
 )
 
 // stateName is under which the tracker keeps its state.
@@ -48,7 +47,7 @@ type Tracker struct {
 	stuck error  // why a derived block cannot be adopted yet; nil: none waits
 	goal  uint64 // L1's head when the first block was read; 0: not known
 
-	heads   *derivation.Heads
+	heads   derivation.Heads
 	headsAt time.Time // when they were read
 
 	cancel context.CancelFunc
@@ -63,26 +62,18 @@ func Start(n *node.Node, opts Options) (*Tracker, error) {
 	if opts.Log == nil {
 		opts.Log = slog.Default()
 	}
-	genesis, err := n.GenesisState()
+	states, err := derivation.LoadStates(n.DerivationStates(stateName))
 	if err != nil {
 		return nil, err
 	}
-	t := &Tracker{node: n, opts: opts, done: make(chan struct{})}
-	if t.state, err = n.DerivationState(stateName); err != nil {
+	t := &Tracker{node: n, opts: opts, done: make(chan struct{}), state: states.Newest()}
+	t.heads = derivation.Heads{L1: opts.L1, States: states}
+	if err := t.setFinality(t.state); err != nil {
 		return nil, err
 	}
-	if own, err := n.HeaderByNumber(context.Background(), t.state.Head.Number); err != nil {
-		return nil, err
-	} else if own == nil || own.Hash() != t.state.Head.Hash {
-		t.state = genesis // of a chain that the node has left
-	}
-	n.SetFinality(t.state.Head.Number, 0)
-	t.heads = derivation.NewHeads(opts.L1, t.state.Head.Number, t.state.PostedIn.Number)
 	ctx, cancel := context.WithCancel(context.Background())
 	t.cancel = cancel
-	driver := &derivation.Driver{
-		L1: opts.L1, Resolver: opts.Resolver, Config: n.Config(), Genesis: genesis, Start: t.state, Handler: t, Log: opts.Log,
-	}
+	driver := &derivation.Driver{L1: opts.L1, Resolver: opts.Resolver, Config: n.Config(), States: states, Handler: t, Log: opts.Log}
 	go func() {
 		defer close(t.done)
 		if err := driver.Run(ctx); err != nil {
@@ -145,40 +136,52 @@ func (t *Tracker) Execute(ctx context.Context, in *derive.BlockInput) (common.Ha
 }
 
 // Settled implements derivation.Handler.
-func (t *Tracker) Settled(blocks int, after derive.State, tip chain.L1Origin) error {
-	if blocks > 0 {
-		t.heads.Add(after.Head.Number, tip.Number)
-	}
-	var status rpc.L1Status
+func (t *Tracker) Settled(after derive.State, tip chain.L1Origin) error {
 	if time.Since(t.headsAt) >= headsPeriod {
-		t.headsAt = time.Now()
-		var err error
-		if status, err = t.heads.Read(context.Background(), tip); err != nil {
-			t.opts.Log.Debug("L1's heads are not all known", "err", err)
-		} else {
-			t.node.SetL1Status(status)
+		if err := t.readHeads(tip); err != nil {
+			return err
 		}
 	}
 	t.mu.Lock()
+	t.state, t.tip = after, tip.Number
+	t.mu.Unlock()
+	return t.setFinality(after)
+}
+
+// readHeads asks L1 for its heads. An error says that tip is gone.
+func (t *Tracker) readHeads(tip chain.L1Origin) error {
+	t.headsAt = time.Now()
+	status, err := t.heads.Read(context.Background(), tip)
+	switch {
+	case errors.Is(err, derive.ErrReorg):
+		return err
+	case err != nil:
+		t.opts.Log.Debug("L1's heads are not known", "err", err)
+		return nil
+	}
+	t.node.SetL1Status(status)
+	t.mu.Lock()
+	defer t.mu.Unlock()
 	if t.goal == 0 {
 		t.goal = status.Head.Number
 	}
-	t.state, t.tip = after, tip.Number
-	t.mu.Unlock()
-	t.node.SetFinality(after.Head.Number, t.heads.Finalized())
-	if blocks == 0 {
-		return nil
-	}
-	// The state must not be newer than the store, which adopted blocks are on their way to.
-	return t.node.AfterWrites(func() error { return t.node.SaveDerivationState(stateName, after) })
+	return nil
+}
+
+// setFinality publishes what is safe and final, as far as the node has it: it may be on
+// its own way back to another block.
+func (t *Tracker) setFinality(state derive.State) error {
+	return t.node.SetFinality(state.Head.ID(), t.heads.States.Oldest().Head.ID())
 }
 
 // Rewound implements derivation.Handler.
 func (t *Tracker) Rewound(state derive.State) error {
 	t.mu.Lock()
-	defer t.mu.Unlock()
-	t.state = state
-	t.heads.Rewind(state.Head.Number, state.PostedIn.Number)
-	t.node.SetFinality(state.Head.Number, t.heads.Finalized())
+	t.state, t.tip = state, state.PostedIn.Number
+	t.mu.Unlock()
+	if err := t.setFinality(state); err != nil {
+		return err
+	}
+	_ = t.readHeads(state.PostedIn) // that it is gone, too, shows when L1 is read on
 	return nil
 }
