@@ -32,14 +32,16 @@ func TestBadFlagsExitWithTwo(t *testing.T) {
 		args []string
 		want []string
 	}{
-		"an unknown command":     {[]string{"devnot"}, []string{"devnot"}},
-		"an unknown flag":        {[]string{"devnet", "--no-such-flag"}, []string{"no-such-flag"}},
-		"a port out of range":    {[]string{"devnet", "--port", "70000"}, []string{"port", "65535"}},
-		"a port that is a word":  {[]string{"devnet", "--port", "http"}, []string{"port"}},
-		"a block time too short": {[]string{"devnet", "--block-ms", "1"}, []string{"block-ms", "100"}},
-		"an argument too many":   {[]string{"devnet", "please"}, []string{"please"}},
-		"a bench workload":       {[]string{"bench", "--workload", "swaps"}, []string{"workload", "transfer"}},
-		"a replica without L1":   {[]string{"replica", "--datadir", t.TempDir()}, []string{"l1-url"}},
+		"an unknown command":       {[]string{"devnot"}, []string{"devnot"}},
+		"an unknown flag":          {[]string{"devnet", "--no-such-flag"}, []string{"no-such-flag"}},
+		"a port out of range":      {[]string{"devnet", "--port", "70000"}, []string{"port", "65535"}},
+		"a port that is a word":    {[]string{"devnet", "--port", "http"}, []string{"port"}},
+		"a block time too short":   {[]string{"devnet", "--block-ms", "1"}, []string{"block-ms", "100"}},
+		"an argument too many":     {[]string{"devnet", "please"}, []string{"please"}},
+		"a bench workload":         {[]string{"bench", "--workload", "swaps"}, []string{"workload", "transfer"}},
+		"a replica without L1":     {[]string{"replica", "--datadir", t.TempDir()}, []string{"l1-url"}},
+		"a proposer without a key": {[]string{"proposer", "--datadir", t.TempDir(), "--l1-url", "http://127.0.0.1:1"}, []string{"key-file", "TALARIA_PROPOSER_KEY"}},
+		"a proposer in a hurry":    {[]string{"proposer", "--claim-interval", "1ms"}, []string{"claim-interval", "1s"}},
 	}
 	for name, c := range cases {
 		t.Run(name, func(t *testing.T) {

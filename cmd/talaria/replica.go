@@ -27,30 +27,39 @@ import (
 )
 
 func replicaCommand() *cli.Command {
-	env := func(name string) cli.ValueSourceChain { return cli.EnvVars("TALARIA_" + name) }
 	return &cli.Command{
-		Name:  "replica",
-		Usage: "follow a chain from L1 alone and serve it",
-		Flags: append([]cli.Flag{
-			&cli.StringFlag{Name: "datadir", Usage: "directory of the replica (required)", Sources: env("DATADIR")},
-			&cli.StringFlag{Name: "genesis", Usage: "genesis file of the chain; needed for a new datadir", Sources: env("GENESIS")},
-			&cli.StringSliceFlag{Name: "l1-url", Usage: "JSON-RPC of L1 (required); again for every further endpoint", Sources: env("L1_URL")},
-			&cli.StringSliceFlag{Name: "l1-beacon-url", Usage: "beacon API of L1, in the order of --l1-url (default: the same)", Sources: env("L1_BEACON_URL")},
-			l1QuorumFlag(),
-			&cli.StringFlag{Name: "altda-url", Usage: "alt-DA server of a chain whose batches are there", Sources: env("ALTDA_URL")},
-			&cli.Uint64Flag{Name: "l1-confirmations", Value: 0, Usage: "how deep an L1 block must be", Sources: env("L1_CONFIRMATIONS")},
-			&cli.StringFlag{Name: "host", Value: "127.0.0.1", Usage: "address to listen on", Sources: env("HOST")},
-			&cli.IntFlag{Name: "port", Value: 8745, Usage: "JSON-RPC over HTTP and WebSocket; 0: any free port", Sources: env("PORT")},
-			stateCacheFlag(),
-			&cli.BoolFlag{Name: "script-tracers", Usage: "allow debug_trace… with tracers in JavaScript, whose memory nothing bounds", Sources: env("SCRIPT_TRACERS")},
-			&cli.BoolFlag{Name: "json", Usage: "print one line of JSON when serving", Sources: env("JSON")},
-			logFlag(),
-		}, rpcFlags()...),
-		Action: runReplica,
+		Name:   "replica",
+		Usage:  "follow a chain from L1 alone and serve it",
+		Flags:  replicaFlags(),
+		Action: func(ctx context.Context, c *cli.Command) error { return runReplica(ctx, c, nil) },
 	}
 }
 
-func runReplica(ctx context.Context, c *cli.Command) (err error) {
+func replicaFlags() []cli.Flag {
+	env := func(name string) cli.ValueSourceChain { return cli.EnvVars("TALARIA_" + name) }
+	return append([]cli.Flag{
+		&cli.StringFlag{Name: "datadir", Usage: "directory of the replica (required)", Sources: env("DATADIR")},
+		&cli.StringFlag{Name: "genesis", Usage: "genesis file of the chain; needed for a new datadir", Sources: env("GENESIS")},
+		&cli.StringSliceFlag{Name: "l1-url", Usage: "JSON-RPC of L1 (required); again for every further endpoint", Sources: env("L1_URL")},
+		&cli.StringSliceFlag{Name: "l1-beacon-url", Usage: "beacon API of L1, in the order of --l1-url (default: the same)", Sources: env("L1_BEACON_URL")},
+		l1QuorumFlag(),
+		&cli.StringFlag{Name: "altda-url", Usage: "alt-DA server of a chain whose batches are there", Sources: env("ALTDA_URL")},
+		&cli.Uint64Flag{Name: "l1-confirmations", Value: 0, Usage: "how deep an L1 block must be", Sources: env("L1_CONFIRMATIONS")},
+		&cli.StringFlag{Name: "host", Value: "127.0.0.1", Usage: "address to listen on", Sources: env("HOST")},
+		&cli.IntFlag{Name: "port", Value: 8745, Usage: "JSON-RPC over HTTP and WebSocket; 0: any free port", Sources: env("PORT")},
+		stateCacheFlag(),
+		&cli.BoolFlag{Name: "script-tracers", Usage: "allow debug_trace… with tracers in JavaScript, whose memory nothing bounds", Sources: env("SCRIPT_TRACERS")},
+		&cli.BoolFlag{Name: "json", Usage: "print one line of JSON when serving", Sources: env("JSON")},
+		logFlag(),
+	}, rpcFlags()...)
+}
+
+// company starts what works beside a replica on the same chain, with the client of the
+// first L1 endpoint, and returns how to stop it.
+type company func(n *node.Node, client *l1.Client, log *slog.Logger) (stop func(), err error)
+
+// runReplica follows a chain and serves it. beside may be nil.
+func runReplica(ctx context.Context, c *cli.Command, beside company) (err error) {
 	if c.String("datadir") == "" {
 		return usagef("--datadir is required")
 	}
@@ -129,6 +138,13 @@ func runReplica(ctx context.Context, c *cli.Command) (err error) {
 		defer cancel()
 		err = errors.Join(err, server.Shutdown(stop))
 	}()
+	if beside != nil {
+		stop, err := beside(n, client, log)
+		if err != nil {
+			return err
+		}
+		defer stop()
+	}
 	if err := announceReplica(c, serving.TLS != nil, listener.Addr().String(), path, cfg.ChainID); err != nil {
 		return err
 	}
@@ -202,7 +218,7 @@ func announceReplica(c *cli.Command, secure bool, addr, datadir string, chainID 
 	}
 	out := c.Root().Writer
 	if !c.Bool("json") {
-		_, err := fmt.Fprintf(out, "Talaria replica of chain %d serves %s; Ctrl-C stops it\n", chainID, httpURL)
+		_, err := fmt.Fprintf(out, "Talaria %s of chain %d serves %s; Ctrl-C stops it\n", c.Name, chainID, httpURL)
 		return err
 	}
 	line, err := json.Marshal(map[string]any{

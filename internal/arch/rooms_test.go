@@ -94,7 +94,7 @@ var rooms = map[string]room{
 	"bench/core":         {layer: front, imports: []string{"chain", "state", "evm", "exec", "bridge/predeploys", "internal/fixtures", "internal/gethevm"}},
 	"bench/core/compare": {layer: front, imports: []string{"bench/core"}},
 	"cmd/talaria": {layer: front, imports: with(below,
-		"bench", "role/node", "role/l1feed", "role/replica", "role/devnet", "role/daoperator", "role/exits", "sdk/bridging")},
+		"bench", "role/node", "role/l1feed", "role/replica", "role/proposer", "role/devnet", "role/daoperator", "role/exits", "sdk/bridging")},
 
 	"e2e":           {layer: checks, imports: []string{"bench", "chain", "l1/bindings", "sdk/ingest"}},
 	"internal/arch": {layer: checks},
