@@ -48,6 +48,7 @@ type Progress struct {
 	BlockEnd chain.Micros // when the open block closes
 	TxCount  uint64       // transactions executed since the previous cut
 	Idle     bool         // everything admitted has been executed
+	Durable  bool         // the mini-block before is on disk: the log has nothing to do
 }
 
 // Decision is what to do now. At most one of the fields is set; neither means that
@@ -59,7 +60,9 @@ type Decision struct {
 
 // Decide says whether to cut a mini-block now. An empty one is never cut here: the
 // one that every block has is cut when the block opens. A mini-block with content
-// is cut at the end of its block at the latest, so that it never spans two.
+// is cut at the end of its block at the latest, so that it never spans two. While more
+// waits for execution it grows for as long as the one before takes to become durable: those
+// who wait for their receipts before they send again would otherwise all wait for MaxMicros.
 func (c Cutter) Decide(p Progress) Decision {
 	switch {
 	case p.TxCount == 0:
@@ -72,7 +75,7 @@ func (c Cutter) Decide(p Progress) Decision {
 		return Decision{Cut: true}
 	}
 	due := p.LastCut + c.MaxMicros
-	if p.Idle {
+	if p.Idle || p.Durable {
 		due = p.LastCut + c.MinMicros
 	}
 	due = min(due, p.BlockEnd)

@@ -125,6 +125,8 @@ func TestCutterDecides(t *testing.T) {
 		{"more to execute, maximum reached", Progress{Now: cut + 10_000, TxCount: 1}, Decision{Cut: true}},
 		{"a full mini-block is cut at once", Progress{Now: cut, TxCount: 100}, Decision{Cut: true}},
 		{"the end of the block comes first", Progress{Now: end - 10, LastCut: end - 500, TxCount: 1}, Decision{WaitUntil: end}},
+		{"more waits, the one before is durable, too soon", Progress{Now: cut + 200, TxCount: 1, Durable: true}, Decision{WaitUntil: cut + 1_000}},
+		{"more waits, the one before is durable", Progress{Now: cut + 1_000, TxCount: 1, Durable: true}, Decision{Cut: true}},
 		{"the end of the block comes first when idle", Progress{Now: end - 10, LastCut: end - 500, TxCount: 1, Idle: true}, Decision{WaitUntil: end}},
 		{"the block is over", Progress{Now: end, LastCut: end - 500, TxCount: 1}, Decision{Cut: true}},
 		{"the clock stepped back", Progress{Now: cut - 700_000, TxCount: 1}, Decision{Cut: true}},

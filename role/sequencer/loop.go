@@ -29,6 +29,7 @@ type loop struct {
 
 	lastCut   chain.Micros // on the clock
 	lastStamp chain.Micros // in the last mini-block
+	lastSeq   uint64       // of the last mini-block in the log
 	waiters   []waiter     // of the open mini-block
 	logs      uint64       // in the open block so far
 	bytes     int          // of raw user transactions in the open block
@@ -164,6 +165,7 @@ func (l *loop) step() (time.Duration, error) {
 		d := l.s.cutter.Decide(sequencing.Progress{
 			Now: t, LastCut: l.lastCut, BlockEnd: l.slot.Closes,
 			TxCount: uint64(l.chain.MiniTxs()), Idle: len(l.next) > 0 || l.s.intake.waiting() == 0,
+			Durable: l.s.durable.reached() >= l.lastSeq,
 		})
 		if d.Cut {
 			if err := l.cut(t); err != nil {
@@ -462,6 +464,7 @@ func (l *loop) cut(t chain.Micros) error {
 	if err != nil {
 		return l.lose(err)
 	}
+	l.lastSeq = seq
 	l.s.entries <- entry{seq: seq, cut: time.Now(), mini: m, header: l.chain.OpenHeader(), version: version, waiters: l.waiters}
 	l.waiters = nil
 	return nil

@@ -152,6 +152,9 @@ func (in *intake) take(into []arrival, max int) []arrival {
 			return into
 		}
 		<-in.wake
+		// Whoever else can run may have something, too: eight signatures cost as much
+		// as one.
+		runtime.Gosched()
 	}
 }
 
