@@ -23,3 +23,15 @@ func TestBridge(t *testing.T) {
 		t.Errorf("bridge.mjs: %s", last(out))
 	}
 }
+
+// TestBridgeWithATokenAsCurrency does the same where the native currency is a token of L1,
+// and ether a token of L2.
+func TestBridgeWithATokenAsCurrency(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	startDevnet(t, dir, "--batch-ms", "1000", "--claim-ms", "2000", "--gas-token", "native")
+	out := runTool(t, 3*time.Minute, "node", "clients/native.mjs", filepath.Join(dir, "devnet.json"))
+	if !strings.Contains(out, `"locked":"12500000000000000000"`) {
+		t.Errorf("native.mjs: %s", last(out))
+	}
+}

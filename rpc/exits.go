@@ -58,7 +58,7 @@ func (s *Server) exitMethods(t methodTable) {
 	const shown = "rpc.TestAWithdrawalTellsOneStateOneTimeAndOneReason"
 	t.slow("talaria_withdrawalStatus", 2, s.withdrawalStatus).doc("Where a withdrawal stands, by its hash or its transaction's and its index there: one state, when it can be paid (`eta`, ms), one reason, and under which claim to prove it", shown)
 	t.read("talaria_attestation", 1, s.attestation).doc("The first block from a number on that the sequencer has signed for `SignedCheckpoints` on L1; null: none yet", shown)
-	t.read("talaria_l1Contracts", 0, s.l1Contracts).doc("The chain ids of both layers and the chain's contracts on L1", shown)
+	t.read("talaria_l1Contracts", 0, s.l1Contracts).doc("The chain ids of both layers, the chain's contracts on L1, and its native currency: name, symbol and, where that is a token of L1, `l1Token` and the token of L2 that stands for ether, `l2Ether`", shown)
 }
 
 func (s *Server) withdrawalStatus(c *call, a *args) (rawJSON, error) {
@@ -146,6 +146,15 @@ func (s *Server) l1Contracts(*call, *args) (rawJSON, error) {
 	for _, name := range slices.Sorted(maps.Keys(contracts)) {
 		addr := contracts[name]
 		w.key(name).hex(addr[:])
+	}
+	w.shut('}')
+	w.key("nativeCurrency").open('{')
+	w.key("name").text(cfg.GasToken.CurrencyName())
+	w.key("symbol").text(cfg.GasToken.CurrencySymbol())
+	w.key("decimals").int(18)
+	if t := cfg.GasToken; !t.IsZero() {
+		w.key("l1Token").hex(t.Token[:])
+		w.key("l2Ether").hex(t.L2Ether[:])
 	}
 	w.shut('}')
 	w.shut('}')

@@ -7,6 +7,8 @@ import (
 	"testing"
 
 	"github.com/ethereum/go-ethereum/common"
+
+	"github.com/talaria-l2/talaria/chain"
 )
 
 // fakeExits is what the fake backend knows of withdrawals and attestations.
@@ -81,7 +83,11 @@ func TestAWithdrawalTellsOneStateOneTimeAndOneReason(t *testing.T) {
 	if got := text("talaria_attestation", `["0x5"]`); got != "null" {
 		t.Errorf("attestation that is not there: %s", got)
 	}
-	if got, want := text("talaria_l1Contracts", `[]`), `{"l1ChainId":"0x1cf2","l2ChainId":"0x1cf3","contracts":{"instantExit":`+a("02")+`,"portal":`+a("01")+`}}`; got != want {
+	if got, want := text("talaria_l1Contracts", `[]`), `{"l1ChainId":"0x1cf2","l2ChainId":"0x1cf3","contracts":{"instantExit":`+a("02")+`,"portal":`+a("01")+`},"nativeCurrency":{"name":"Ether","symbol":"ETH","decimals":18}}`; got != want {
 		t.Errorf("contracts: %s, want %s", got, want)
+	}
+	b.cfg.GasToken = chain.GasToken{Token: common.Address{3}, L2Ether: common.Address{4}, Name: "Talaria", Symbol: "TLR"}
+	if got, want := text("talaria_l1Contracts", `[]`), `"nativeCurrency":{"name":"Talaria","symbol":"TLR","decimals":18,"l1Token":`+a("03")+`,"l2Ether":`+a("04")+`}}`; !strings.HasSuffix(got, want) {
+		t.Errorf("native currency: %s, want %s", got, want)
 	}
 }

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/ethereum/go-ethereum/common"
 	"github.com/urfave/cli/v3"
 
 	"github.com/talaria-l2/talaria/chain"
@@ -30,6 +31,9 @@ func devnetCommand() *cli.Command {
 			&cli.StringSliceFlag{Name: "l1-beacon-url", Usage: "beacon API of that L1, in the order of --l1-url (default: the same)", Sources: env("L1_BEACON_URL")},
 			l1QuorumFlag(),
 			&cli.DurationFlag{Name: "inclusion-window", Value: 12 * time.Hour, Usage: "of a new chain: after how long a deposit enters it even if the sequencer never takes it, in L1 blocks of --l1-block-ms, or of 12 s with --l1-url; at least 10 L1 blocks and four times --batch-ms", Sources: env("INCLUSION_WINDOW")},
+			&cli.DurationFlag{Name: "challenge-window", Value: 3 * time.Second, Usage: "of a new chain: how long a claim of an output root may be challenged, and thus how long withdrawals wait at least; whole seconds, 1s..8760h", Sources: env("CHALLENGE_WINDOW")},
+			&cli.StringFlag{Name: "gas-token", Value: "eth", Usage: "native currency of a new chain: eth; native: an ERC-20 token of L1 made for it; or the address of a token on L1 with 18 decimals", Sources: env("GAS_TOKEN")},
+			&cli.Uint64Flag{Name: "gas-token-rate", Value: 1000, Usage: "of a new chain with a token as currency: what an ether is worth at first, in tokens, by which the L1 data fee is multiplied; 1..1000000000", Sources: env("GAS_TOKEN_RATE")},
 			&cli.Uint64Flag{Name: "l1-confirmations", Value: 0, Usage: "how deep an L1 block must be before its deposits are taken, so that L1 cannot take it back (default: 0; 4 with --l1-url)", HideDefault: true, Sources: env("L1_CONFIRMATIONS")},
 			&cli.Uint64Flag{Name: "l1-block-ms", Value: 1000, Usage: "block time of the embedded L1, 1000..3600000", Sources: env("L1_BLOCK_MS")},
 			&cli.Uint64Flag{Name: "block-ms", Value: 1000, Usage: "block time, 100..12000", Sources: env("BLOCK_MS")},
@@ -114,6 +118,12 @@ func runDevnet(ctx context.Context, c *cli.Command) error {
 	if opts.InclusionWindow, err = inclusionWindow(c, &opts); err != nil {
 		return err
 	}
+	if opts.ChallengeWindow, err = challengeWindow(c); err != nil {
+		return err
+	}
+	if opts.Currency, err = gasToken(c); err != nil {
+		return err
+	}
 	if len(opts.L1URLs) > 0 && !c.IsSet("l1-confirmations") {
 		opts.L1Confirmations = confirmationsByURL
 	}
@@ -151,6 +161,36 @@ func inclusionWindow(c *cli.Command, opts *devnet.Options) (chain.Millis, error)
 	return window, nil
 }
 
+// challengeWindow reads --challenge-window.
+func challengeWindow(c *cli.Command) (chain.Millis, error) {
+	window := c.Duration("challenge-window")
+	if window < time.Second || window > 8760*time.Hour || window%time.Second != 0 {
+		return 0, usagef("--challenge-window %s: allowed are whole seconds, 1s..8760h", window)
+	}
+	return chain.Millis(window.Milliseconds()), nil
+}
+
+// gasToken reads --gas-token and --gas-token-rate; nil if nothing is asked for.
+func gasToken(c *cli.Command) (*devnet.Currency, error) {
+	rate := c.Uint64("gas-token-rate")
+	if rate < 1 || rate > 1_000_000_000 {
+		return nil, usagef("--gas-token-rate %d: allowed is 1..1000000000", rate)
+	}
+	switch text := c.String("gas-token"); {
+	case text == "native":
+		return &devnet.Currency{Token: &devnet.GasToken{PerEther: rate}}, nil
+	case common.IsHexAddress(text) && common.HexToAddress(text) != common.Address{}:
+		return &devnet.Currency{Token: &devnet.GasToken{Addr: common.HexToAddress(text), PerEther: rate}}, nil
+	case text != "eth":
+		return nil, usagef("--gas-token %q: allowed are eth, native and the address of a token on L1", text)
+	case c.IsSet("gas-token-rate"):
+		return nil, usagef("--gas-token-rate: needs --gas-token native or an address")
+	case !c.IsSet("gas-token"):
+		return nil, nil
+	}
+	return new(devnet.Currency), nil
+}
+
 // announce says that the devnet is ready.
 func announce(c *cli.Command, info *devnet.Info) error {
 	out := c.Root().Writer
@@ -165,6 +205,9 @@ func announce(c *cli.Command, info *devnet.Info) error {
 	kind := ""
 	if info.Development {
 		kind = " as a development chain, of which L1 gets nothing (safe and finalized stay at genesis)"
+	}
+	if token := info.L2.Currency; token.L1Token != nil {
+		kind += fmt.Sprintf(" with %s (%s) of L1 as its currency", token.Name, token.Symbol)
 	}
 	_, err := fmt.Fprintf(out, "Talaria devnet is ready%s: L2 %s (chain %d), L1 %s (chain %d), status page %s, details in %s/devnet.json; Ctrl-C stops it\n",
 		kind, info.L2.HTTPURL, info.L2.ChainID, info.L1.HTTPURL, info.L1.ChainID, info.Web, info.Datadir)

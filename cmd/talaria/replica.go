@@ -18,6 +18,7 @@ import (
 	"github.com/talaria-l2/talaria/da"
 	"github.com/talaria-l2/talaria/da/altda"
 	"github.com/talaria-l2/talaria/l1"
+	"github.com/talaria-l2/talaria/l1/deploy"
 	"github.com/talaria-l2/talaria/role/exits"
 	"github.com/talaria-l2/talaria/role/l1feed"
 	"github.com/talaria-l2/talaria/role/node"
@@ -184,6 +185,9 @@ func dialL1(ctx context.Context, cfg *chain.Config, urls, beacons []string, quor
 		clients = append(clients, client)
 		if got := client.ChainID().Uint64(); got != cfg.L1ChainID {
 			return nil, nil, nil, fmt.Errorf("L1 at %s has chain id %d, this chain settles on %d", url, got, cfg.L1ChainID)
+		}
+		if err := deploy.CheckCurrency(ctx, client, cfg); err != nil {
+			return nil, nil, nil, fmt.Errorf("L1 at %s: %w", url, err)
 		}
 		endpoints = append(endpoints, l1.Endpoint{Name: url, Source: l1.NewSource(client, l1.SourceOf(cfg))})
 	}

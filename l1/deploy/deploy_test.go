@@ -251,7 +251,7 @@ func TestWrongParametersAreNamed(t *testing.T) {
 		"rate 0 of 1..0, stale after 2592000 s, set every 1 s: must be in order and positive": func(p *deploy.Params) {
 			p.UseToken(common.Address{1}, common.Address{2}, 0)
 		},
-		"claim bond: must not be negative":           func(p *deploy.Params) { p.ClaimBond = big.NewInt(-1) },
+		"claim bond: must not be negative": func(p *deploy.Params) { p.ClaimBond = big.NewInt(-1) },
 	} {
 		p := testParams()
 		spoil(&p)

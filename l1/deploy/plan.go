@@ -85,7 +85,7 @@ func (p *plan) settings() bindings.SystemConfigSettings {
 	}
 	return bindings.SystemConfigSettings{
 		GasTokenRate: rate,
-		Batcher: c.Batcher, Sequencer: c.Sequencer,
+		Batcher:      c.Batcher, Sequencer: c.Sequencer,
 		BasefeeScalar: c.BaseFeeScalar, BlobbasefeeScalar: c.BlobBaseFeeScalar, DaMode: uint8(c.DAMode),
 		GasLimit: uint64(c.GasLimit), MinBaseFee: c.MinBaseFee,
 		Eip1559Denominator: c.BaseFeeDenominator, Eip1559Elasticity: c.BaseFeeElasticity,

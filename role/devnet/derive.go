@@ -29,6 +29,18 @@ func (d *Devnet) window() uint64 {
 	return max(10, min(uint64((window+block-1)/block), chain.MaxInclusionWindow))
 }
 
+// choice is what a new chain is made with.
+func (d *Devnet) choice() newChain {
+	out := newChain{window: d.window(), challengeWindow: 3}
+	if d.opts.ChallengeWindow > 0 {
+		out.challengeWindow = max(1, uint64(d.opts.ChallengeWindow/1000))
+	}
+	if d.opts.Currency != nil {
+		out.token = d.opts.Currency.Token
+	}
+	return out
+}
+
 func beaconOf(urls []string, i int) string {
 	if i < len(urls) {
 		return urls[i]

@@ -51,7 +51,11 @@ type Options struct {
 	L1Confirmations      uint64
 	// InclusionWindow is after how long a deposit enters a new chain without the sequencer.
 	InclusionWindow chain.Millis
-	L1Block         chain.Millis
+	// ChallengeWindow is how long claims of a new chain may be challenged; 0: 3 s.
+	ChallengeWindow chain.Millis
+	// Currency of a new chain; nil: ether. A chain that exists must have it; nil: any.
+	Currency *Currency
+	L1Block  chain.Millis
 
 	Block, MiniBlock, MiniBlockMin chain.Millis
 	Batch                          chain.Millis // that a block waits for others before it is posted; 0: nothing is posted
@@ -157,7 +161,7 @@ func (d *Devnet) start(ctx context.Context) error {
 	if d.opts.RPC.TLS != nil {
 		secure = "s"
 	}
-	d.info.L2 = L2Info{HTTPURL: url("http"+secure, listeners[0]), WSURL: url("ws"+secure, listeners[0]), ChainID: cfg.ChainID}
+	d.info.L2 = L2Info{HTTPURL: url("http"+secure, listeners[0]), WSURL: url("ws"+secure, listeners[0]), ChainID: cfg.ChainID, Currency: currencyInfo(cfg.GasToken)}
 	d.info.Contracts = map[string]common.Address{"batchInbox": cfg.BatchInbox}
 	maps.Copy(d.info.Contracts, genesis.L1Contracts)
 	d.info.Accounts = accounts()
@@ -290,12 +294,15 @@ func (d *Devnet) startL1(ctx context.Context, dir *store.Dir) ([]*l1.Client, *l1
 	sender := l1.NewSender(client, l1.NewKeySigner(operator), l1.SenderOptions{})
 	if genesis == nil {
 		err := deploy(ctx, func(ctx context.Context) (err error) {
-			genesis, err = createGenesis(ctx, client, sender, d.window())
+			genesis, err = createGenesis(ctx, client, sender, d.choice())
 			return err
 		})
 		if err != nil {
 			return fail(err)
 		}
+	}
+	if err := checkCurrency(ctx, client, &genesis.Config, d.opts.Currency); err != nil {
+		return fail(err)
 	}
 	return clients, sender, genesis, nil
 }

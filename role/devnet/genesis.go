@@ -33,9 +33,15 @@ func ether(n int64) *big.Int { return new(big.Int).Mul(big.NewInt(n), big.NewInt
 // accounts on an L1 that does not know them.
 const operatorEther = 100
 
+// newChain is what may be chosen of a chain when it is made.
+type newChain struct {
+	window          uint64    // inclusion window, L1 blocks
+	challengeWindow uint64    // seconds
+	token           *GasToken // nil: ether
+}
+
 // createGenesis deploys the contracts to L1 and makes the genesis of a chain on it.
-// window is the inclusion window in L1 blocks.
-func createGenesis(ctx context.Context, client *l1.Client, sender *l1.Sender, window uint64) (*chain.Genesis, error) {
+func createGenesis(ctx context.Context, client *l1.Client, sender *l1.Sender, choice newChain) (*chain.Genesis, error) {
 	operator, sequencer, proposer := devKeys()
 	for _, key := range []*devl1.PrivateKey{operator, proposer} {
 		if err := fund(ctx, client, devl1.Address(key)); err != nil {
@@ -44,10 +50,21 @@ func createGenesis(ctx context.Context, client *l1.Client, sender *l1.Sender, wi
 	}
 	cfg := chain.DefaultConfig()
 	cfg.L1ChainID, cfg.BatchInbox = client.ChainID().Uint64(), inbox
-	cfg.InclusionWindow = window
+	cfg.InclusionWindow = choice.window
 	cfg.Batcher, cfg.Sequencer = devl1.Address(operator), devl1.Address(sequencer)
 	params := deploy.Development(cfg)
 	params.Owner, params.Guardian = devl1.Address(operator), devl1.Address(operator)
+	params.ChallengeWindow = choice.challengeWindow
+	if t := choice.token; t != nil {
+		token := t.Addr
+		if token == (common.Address{}) {
+			var err error
+			if token, err = deployToken(ctx, sender); err != nil {
+				return nil, err
+			}
+		}
+		params.UseToken(token, predeploys.Ether.Addr(), t.PerEther)
+	}
 	contracts, err := deploy.Deploy(ctx, client, sender, params)
 	if err != nil {
 		return nil, err
@@ -57,11 +74,22 @@ func createGenesis(ctx context.Context, client *l1.Client, sender *l1.Sender, wi
 		return nil, err
 	}
 	contracts.Addresses.Configure(&cfg)
+	if cfg.GasToken, err = deploy.ReadCurrency(ctx, client, cfg.Portal, cfg.L1StandardBridge); err != nil {
+		return nil, err
+	}
+	named := contracts.Addresses.ByName()
+	if choice.token != nil {
+		named["nativeToken"] = cfg.GasToken.Token
+		if err := createEther(ctx, sender, cfg.Portal); err != nil {
+			return nil, err
+		}
+	}
 	alloc := predeploys.Alloc(predeploys.Settings{
 		L1: predeploys.L1Addresses{
 			Messenger: cfg.L1CrossDomainMessenger, Bridge: cfg.L1StandardBridge, Timelock: contracts.Addresses.Timelock,
 		},
-		Fees: predeploys.FeeSettings{Recipient: devl1.Address(operator)},
+		Fees:     predeploys.FeeSettings{Recipient: devl1.Address(operator)},
+		GasToken: cfg.GasToken,
 	})
 	for _, k := range devl1.Keys(devl1.DevAccounts) {
 		alloc[devl1.Address(k)] = types.Account{Balance: ether(devl1.DevBalance)}
@@ -72,7 +100,7 @@ func createGenesis(ctx context.Context, client *l1.Client, sender *l1.Sender, wi
 		L1Origin:  chain.L1Origin{Number: origin.Number.Uint64(), Hash: origin.Hash()},
 		Alloc:     alloc,
 
-		L1Contracts: contracts.Addresses.ByName(),
+		L1Contracts: named,
 	}, nil
 }
 

@@ -35,6 +35,8 @@ type L2Info struct {
 	HTTPURL string `json:"httpUrl"`
 	WSURL   string `json:"wsUrl"`
 	ChainID uint64 `json:"chainId"`
+	// Currency is what gas is paid with.
+	Currency CurrencyInfo `json:"nativeCurrency"`
 }
 
 // L1Info tells how to reach the L1.
