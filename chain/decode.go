@@ -23,6 +23,7 @@ type Decoder struct {
 	which      []int // of the list each of plain is
 	made       []*Tx // for each of plain
 	hinted     *hinted
+	lz         FastLZ
 }
 
 // madeTogether transactions share an allocation. One that is kept keeps the others with it.
@@ -74,6 +75,7 @@ func (d *Decoder) DecodeHinted(raws [][]byte, senders []common.Address, txs []*T
 		t := d.made[k]
 		t.hash, t.from = d.hashes[2*k+1], d.recovered[k].Address
 		txs[i], errs[i] = t, nil
+		t.FastLZ(&d.lz)
 	}
 }
 

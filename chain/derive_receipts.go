@@ -6,18 +6,23 @@ import (
 )
 
 // FillReceipts sets the context fields of the block's receipts and of their logs
-// from the block's content; the consensus fields must be set and there must be one
+// from the block's content; a block without L1 attributes brings no L1Prices, and leaves
+// them as they are; the consensus fields must be set and there must be one
 // receipt per transaction. Nobody else may use the receipts or logs meanwhile.
 func (b *Block) FillReceipts() {
 	var before Gas
 	var logIndex uint
 	hash, number, timestamp := b.Hash(), b.Number(), b.Header.Time
+	prices := b.l1Prices()
 	for i, r := range b.Receipts {
 		tx := b.Txs[i]
 		r.TxHash = tx.Hash()
 		r.GasUsed = r.CumulativeGasUsed - before
 		before = r.CumulativeGasUsed
 		r.EffectiveGasPrice = tx.EffectiveGasPrice(b.Header.BaseFee)
+		if prices != nil && !tx.IsDeposit() {
+			r.L1Prices = prices
+		}
 		r.ContractAddress = common.Address{}
 		if tx.To() == nil {
 			nonce := tx.Nonce()
@@ -33,4 +38,17 @@ func (b *Block) FillReceipts() {
 			logIndex++
 		}
 	}
+}
+
+// l1Prices are those that the block's L1-attributes deposit brings, nil without one.
+func (b *Block) l1Prices() *L1FeeParams {
+	if len(b.Txs) == 0 {
+		return nil
+	}
+	attrs, err := ParseL1Attributes(b.Txs[0])
+	if err != nil {
+		return nil
+	}
+	p := attrs.FeeParams()
+	return &p
 }

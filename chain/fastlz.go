@@ -9,6 +9,11 @@ import (
 // for a transaction's share of a compressed batch (OP Stack specification, "Fjord",
 // section "FastLZ implementation"). The length is part of consensus, quirks included. The
 // zero value is ready; it reuses its memory and is for one goroutine.
+//
+// n bytes become n + ⌈n/32⌉ at most. A run of k literals takes k + ⌈k/32⌉ ≤ k + (k+31)/32
+// bytes. A match covers three bytes or more and takes at least one fewer than it covers.
+// With j matches there are at most j+1 runs, so the length is at most
+// n - j + (n + 31(j+1))/32 ≤ n + (n+31)/32, and it is an integer.
 type FastLZ struct {
 	// last is where three bytes with a given hash were seen last, plus base; less than
 	// base if not in the present data.

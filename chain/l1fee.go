@@ -1,6 +1,12 @@
 package chain
 
-import "github.com/holiman/uint256"
+import (
+	"encoding/binary"
+	"math"
+
+	"github.com/ethereum/go-ethereum/common"
+	"github.com/holiman/uint256"
+)
 
 // L1FeeParams are the prices of the L1 data fee, as the L1-attributes deposit of a block
 // sets them (OP Stack specification, "L1 cost fees", as of Ecotone).
@@ -19,7 +25,38 @@ const (
 	sizeLeast     = 100_000_000
 	// calldataByteGas is the L1 gas of a byte of call data that is not zero.
 	calldataByteGas = 16
+	// flatFastLZ is the largest FastLZ length that counts as the least size.
+	flatFastLZ = (sizeLeast + sizeIntercept) / sizeSlope
+	// flatBytes is the largest size whose FastLZ length cannot exceed flatFastLZ: n bytes
+	// become n + ⌈n/32⌉ at most (see FastLZ).
+	flatBytes = flatFastLZ * 32 / 33
 )
+
+// Slots of L1Block that hold the prices (OP Stack specification, "L1 attributes
+// predeployed contract", storage layout as of Ecotone).
+var (
+	slotBaseFee     = common.Hash{31: 1}
+	slotScalars     = common.Hash{31: 3} // bytes 16..19 base fee scalar, 20..23 blob base fee scalar
+	slotBlobBaseFee = common.Hash{31: 7}
+)
+
+// ReadL1FeeParams are the prices in the storage of L1Block, which slot reads.
+func ReadL1FeeParams(slot func(common.Hash) common.Hash) (p L1FeeParams) {
+	scalars := slot(slotScalars)
+	p.BaseFeeScalar, p.BlobBaseFeeScalar = binary.BigEndian.Uint32(scalars[16:]), binary.BigEndian.Uint32(scalars[20:])
+	base, blob := slot(slotBaseFee), slot(slotBlobBaseFee)
+	p.BaseFee.SetBytes32(base[:])
+	p.BlobBaseFee.SetBytes32(blob[:])
+	return p
+}
+
+// FeeParams are the prices that the attributes bring.
+func (a *L1Attributes) FeeParams() L1FeeParams {
+	p := L1FeeParams{BaseFeeScalar: a.BaseFeeScalar, BlobBaseFeeScalar: a.BlobBaseFeeScalar}
+	p.BaseFee.SetFromBig(a.BaseFee)
+	p.BlobBaseFee.SetFromBig(a.BlobBaseFee)
+	return p
+}
 
 // EstimatedSize is the share of a batch that a transaction of this FastLZ length is
 // charged for, in millionths of a byte.
@@ -41,11 +78,50 @@ func (p *L1FeeParams) Fee(fastLZ uint32) (fee uint256.Int) {
 	return fee
 }
 
-// L1Fee is the L1 data fee, in wei, of a transaction in its canonical encoding, signature
+// L1GasUsed is the L1 gas that a share of this FastLZ length would cost as call data,
+// rounded down.
+func L1GasUsed(fastLZ uint32) uint64 { return EstimatedSize(fastLZ) * calldataByteGas / 1e6 }
+
+// L1FeeSchedule gives the L1 data fees of transactions at one set of prices. It is only
+// read once made. The zero value charges nothing.
+type L1FeeSchedule struct {
+	params  L1FeeParams
+	least   uint256.Int // fee of the least size, wei
+	charges bool        // some fee is not zero
+}
+
+// NewL1FeeSchedule makes the schedule of p.
+func NewL1FeeSchedule(p L1FeeParams) *L1FeeSchedule {
+	most := p.Fee(math.MaxUint32)
+	return &L1FeeSchedule{params: p, least: p.Fee(0), charges: !most.IsZero()}
+}
+
+// Params are the prices; the caller must not change them.
+func (s *L1FeeSchedule) Params() *L1FeeParams { return &s.params }
+
+// Free reports whether every fee is zero.
+func (s *L1FeeSchedule) Free() bool { return !s.charges }
+
+// Fee is the L1 data fee, in wei, of a transaction in its canonical encoding, signature
 // included. A deposit has none: L1 has carried it already. z is memory to use.
-func L1Fee(tx *Tx, p *L1FeeParams, z *FastLZ) uint256.Int {
+func (s *L1FeeSchedule) Fee(tx *Tx, z *FastLZ) uint256.Int {
 	if tx.Deposit != nil {
 		return uint256.Int{}
 	}
-	return p.Fee(z.Length(tx.raw))
+	return s.fee(tx.FastLZ(z))
+}
+
+// FeeOf is the fee of a transaction with this encoding.
+func (s *L1FeeSchedule) FeeOf(encoding []byte, z *FastLZ) uint256.Int {
+	if len(encoding) <= flatBytes {
+		return s.least
+	}
+	return s.fee(z.Length(encoding))
+}
+
+func (s *L1FeeSchedule) fee(fastLZ uint32) uint256.Int {
+	if fastLZ <= flatFastLZ {
+		return s.least
+	}
+	return s.params.Fee(fastLZ)
 }

@@ -8,6 +8,7 @@ import (
 	"os"
 	"testing"
 
+	"github.com/ethereum/go-ethereum/common"
 	"github.com/holiman/uint256"
 )
 
@@ -94,16 +95,77 @@ func TestFeesSaturateAndSmallTransactionsPayForAHundredBytes(t *testing.T) {
 }
 
 func TestDepositsPayNoL1Fee(t *testing.T) {
-	prices := vectorPrices()
+	fees := NewL1FeeSchedule(vectorPrices())
 	a := L1Attributes{Number: 1}
 	var z FastLZ
-	if fee := L1Fee(a.Tx(), &prices, &z); !fee.IsZero() {
+	if fee := fees.Fee(a.Tx(), &z); !fee.IsZero() {
 		t.Errorf("fee %s", &fee)
 	}
-	tx := &Tx{raw: bytes.Repeat([]byte{7}, 200)}
-	want := prices.Fee(FastLZLength(tx.raw))
-	if fee := L1Fee(tx, &prices, &z); fee.IsZero() || !fee.Eq(&want) {
-		t.Errorf("fee %s, want %s", &fee, &want)
+}
+
+func TestASchedulesFeesAreTheFormulas(t *testing.T) {
+	prices := vectorPrices()
+	fees := NewL1FeeSchedule(prices)
+	var z FastLZ
+	check := func(raw []byte) {
+		t.Helper()
+		want := prices.Fee(FastLZLength(raw))
+		tx := &Tx{raw: raw}
+		for range 2 { // the second time from what the transaction keeps
+			if fee := fees.Fee(tx, &z); fee.IsZero() || !fee.Eq(&want) {
+				t.Errorf("fee %s of %d bytes, want %s", &fee, len(raw), &want)
+			}
+		}
+		if fee := fees.FeeOf(raw, &z); !fee.Eq(&want) {
+			t.Errorf("fee %s of an encoding of %d bytes, want %s", &fee, len(raw), &want)
+		}
+	}
+	for _, v := range feeVectors(t) {
+		raw, _ := hex.DecodeString(v.Data)
+		check(raw)
+	}
+	r := rand.New(rand.NewSource(1))
+	for n := 1; n < 400; n++ { // across the sizes that are not looked at
+		raw := make([]byte, n)
+		r.Read(raw)
+		check(raw)
+		check(bytes.Repeat([]byte{7}, n))
+	}
+}
+
+func TestOnlySizesThatCannotMatterAreNotLookedAt(t *testing.T) {
+	if EstimatedSize(flatFastLZ) != sizeLeast || EstimatedSize(flatFastLZ+1) == sizeLeast {
+		t.Errorf("FastLZ length %d is not the last of the least size", flatFastLZ)
+	}
+	if most := literals(flatBytes); most != flatFastLZ {
+		t.Errorf("%d bytes become %d, want %d", flatBytes, most, flatFastLZ)
+	}
+}
+
+func TestAScheduleIsFreeIfNothingIsCharged(t *testing.T) {
+	free := []L1FeeParams{{}, {BaseFee: *uint256.NewInt(7)}, {BaseFeeScalar: 7, BlobBaseFeeScalar: 7}}
+	for _, p := range free {
+		if !NewL1FeeSchedule(p).Free() {
+			t.Errorf("%+v is not free", p)
+		}
+	}
+	if !new(L1FeeSchedule).Free() {
+		t.Error("the zero schedule is not free")
+	}
+	if NewL1FeeSchedule(L1FeeParams{BlobBaseFee: *uint256.NewInt(1), BlobBaseFeeScalar: 1}).Free() {
+		t.Error("a schedule that charges a long transaction is free")
+	}
+}
+
+func TestPricesAreReadFromL1BlocksSlots(t *testing.T) {
+	slots := map[common.Hash]common.Hash{
+		{31: 1}: {30: 0x12, 31: 0x34},
+		{31: 3}: {16: 1, 17: 2, 18: 3, 19: 4, 20: 5, 21: 6, 22: 7, 23: 8, 31: 9},
+		{31: 7}: {31: 0x56},
+	}
+	want := L1FeeParams{BaseFee: *uint256.NewInt(0x1234), BlobBaseFee: *uint256.NewInt(0x56), BaseFeeScalar: 0x01020304, BlobBaseFeeScalar: 0x05060708}
+	if got := ReadL1FeeParams(func(s common.Hash) common.Hash { return slots[s] }); got != want {
+		t.Errorf("%+v, want %+v", got, want)
 	}
 }
 
@@ -120,7 +182,7 @@ func FuzzFastLZ(f *testing.F) {
 		if got != want {
 			t.Errorf("length %d, want %d", got, want)
 		}
-		if most := uint32(len(data) + len(data)/32 + 1); got > most {
+		if most := uint32(len(data) + (len(data)+31)/32); got > most {
 			t.Errorf("length %d of %d bytes", got, len(data))
 		}
 	})
@@ -131,9 +193,12 @@ func BenchmarkFastLZ(b *testing.B) {
 	transfer, call := make([]byte, 118), make([]byte, 1200)
 	r.Read(transfer)
 	for i := 0; i < len(call); i += 32 {
-		r.Read(call[i+24 : min(i+32, len(call))])
+		r.Read(call[min(i+24, len(call)):min(i+32, len(call))])
 	}
-	for name, data := range map[string][]byte{"transfer": transfer, "call of 1200 bytes": call} {
+	token := append(append(make([]byte, 0, 200), transfer...), make([]byte, 68)...)
+	copy(token[50:], []byte{0xa9, 0x05, 0x9c, 0xbb})
+	copy(token[70:], transfer[:20])
+	for name, data := range map[string][]byte{"transfer": transfer, "token transfer": token, "call of 1200 bytes": call} {
 		b.Run(name, func(b *testing.B) {
 			var z FastLZ
 			b.ReportAllocs()

@@ -26,6 +26,9 @@ type Receipt struct {
 	GasUsed           Gas
 	EffectiveGasPrice *big.Int
 	ContractAddress   common.Address // of a creation, else zero
+	// L1Prices are those of the L1 data fee that was paid; nil for a deposit, and where
+	// they are not known. Receipts share them: they must not be changed.
+	L1Prices *L1FeeParams
 }
 
 // depositReceiptVersion is the OP Stack's since Canyon.

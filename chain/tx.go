@@ -39,6 +39,7 @@ type Tx struct {
 	data         []byte
 	valueTooHigh bool
 	feesTooHigh  bool
+	fastLZ       atomic.Uint32 // found when asked for; 0: not yet
 }
 
 // Errors of DecodeTx; each is wrapped with what was found.
@@ -154,6 +155,26 @@ func (t *Tx) Eth() *types.Transaction {
 	}
 	t.eth.Store(eth)
 	return eth
+}
+
+// FastLZ is the FastLZ length of the encoding as far as the L1 data fee depends on it: 0
+// for one that is charged for the least size whatever it holds. z is memory to use; nil is
+// memory of its own.
+func (t *Tx) FastLZ(z *FastLZ) uint32 {
+	if len(t.raw) <= flatBytes {
+		return 0
+	}
+	if n := t.fastLZ.Load(); n > 0 {
+		return n
+	}
+	var n uint32
+	if z != nil {
+		n = z.Length(t.raw)
+	} else {
+		n = FastLZLength(t.raw)
+	}
+	t.fastLZ.Store(n)
+	return n
 }
 
 // To is the recipient; nil creates a contract. The caller must not change it.

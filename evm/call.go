@@ -15,7 +15,8 @@ import (
 // CallMsg is a simulated transaction: eth_call, eth_estimateGas,
 // eth_createAccessList. The sender's nonce, its code and chain.Config.TxGasCap are
 // not checked. Without a price nothing is paid, and the call sees a base fee of
-// zero; with one, the sender must own what it costs.
+// zero; with one, the sender must own what it costs, the L1 data fee of a transaction
+// like it included.
 type CallMsg struct {
 	From common.Address
 	To   *common.Address // nil creates a contract
@@ -113,6 +114,7 @@ func (msg *CallMsg) convert(view state.View, env *Env) (state.View, *Env, messag
 	if m.value, err = wei(msg.Value); err != nil {
 		return nil, nil, message{}, fmt.Errorf("value: %w", err)
 	}
+	m.priced = msg.GasPrice != nil
 	m.free = m.feeCap.IsZero() && m.tipCap.IsZero() && !msg.Strict
 	m.keepBaseFee = msg.KeepBaseFee
 	return view, env, m, nil
@@ -122,6 +124,7 @@ func (msg *CallMsg) convert(view state.View, env *Env) (state.View, *Env, messag
 func (m *Machine) simulate(view state.View, env *Env, msg *message, done <-chan struct{}) (executed, error) {
 	m.begin(view, env, msg.free && !msg.keepBaseFee)
 	msg.price = effectivePrice(&msg.feeCap, &msg.tipCap, &m.baseFee)
+	m.estimateL1Fee(msg, view, env)
 	if m.tracer != nil {
 		m.traceStart(msg.transaction(), msg.from)
 	}

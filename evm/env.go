@@ -30,7 +30,10 @@ type Env struct {
 	// DeferCredits leaves balances that a transaction raised without reading them, fees
 	// above all, out of Result.Diff and lists them in Result.Credits.
 	DeferCredits bool
-	Config       *chain.Config
+	// L1Fees are the L1 data fees; nil: those at the prices that L1Block holds when the
+	// transaction begins. They go to chain.L1FeeVaultAddr.
+	L1Fees *chain.L1FeeSchedule
+	Config *chain.Config
 }
 
 // Result is what a transaction did. Execute fills it and reuses the memory that it

@@ -78,6 +78,11 @@ func (e *estimator) most(msg *CallMsg) (uint64, error) {
 		return 0, ErrInsufficientTransfer
 	}
 	available.Sub(&available, &e.msg.value)
+	e.m.estimateL1Fee(e.msg, e.view, e.env)
+	if fee := &e.msg.l1Fee; available.Lt(fee) {
+		return 0, fmt.Errorf("%w: address %v have %v want %v for the L1 data fee", ErrInsufficientFunds, e.msg.from.Hex(), available.Dec(), fee.Dec())
+	}
+	available.Sub(&available, &e.msg.l1Fee)
 	affordable := new(uint256.Int).Div(&available, &e.msg.feeCap)
 	if affordable.IsUint64() {
 		most = min(most, affordable.Uint64())

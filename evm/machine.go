@@ -35,8 +35,9 @@ type Machine struct {
 	scratch       [85]byte    // of address derivations
 	stopped       atomic.Bool // ends the execution with ErrCancelled
 
-	msg    message     // of the present transaction
-	txHash common.Hash // of the present transaction, zero for a call
+	lz     *chain.FastLZ // nil until the first
+	msg    message       // of the present transaction
+	txHash common.Hash   // of the present transaction, zero for a call
 
 	// Of the present block.
 	number           uint64
@@ -149,6 +150,9 @@ func (m *Machine) Execute(view state.View, tx *chain.Tx, env *Env, r *Result) er
 	}
 	if err := m.msg.setSigned(tx, &m.baseFee); err != nil {
 		return err
+	}
+	if fees := l1Fees(view, env); !fees.Free() {
+		m.msg.l1Fee = fees.Fee(tx, m.fastLZ())
 	}
 	if m.tracer != nil {
 		m.traceStart(tx.Eth(), m.msg.from)

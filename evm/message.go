@@ -21,6 +21,7 @@ type message struct {
 	price      uint256.Int // wei per gas paid, base fee included
 	feeCap     uint256.Int
 	tipCap     uint256.Int
+	l1Fee      uint256.Int // wei
 	data       []byte
 	accessList types.AccessList
 	auths      []types.SetCodeAuthorization
@@ -36,6 +37,8 @@ type message struct {
 	strict bool
 	// keepBaseFee leaves the base fee as it is in a simulation without a price.
 	keepBaseFee bool
+	// priced is set if a simulation has one price, not a fee cap and a tip cap.
+	priced bool
 	// free skips the fee checks: deposits, and calls without a price.
 	free bool
 	// deposit neither buys gas nor pays fees.

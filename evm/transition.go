@@ -10,6 +10,8 @@ import (
 	"github.com/ethereum/go-ethereum/crypto/kzg4844"
 	"github.com/ethereum/go-ethereum/params"
 	"github.com/holiman/uint256"
+
+	"github.com/talaria-l2/talaria/chain"
 )
 
 // executed is what running a valid message gave.
@@ -153,8 +155,9 @@ func (m *Machine) checkBlobs(msg *message) error {
 	return nil
 }
 
-// buyGas takes the gas limit at the effective price from the sender, who must own
-// the worst case: the gas limit at the fee cap, plus the value. Blob gas adds to both.
+// buyGas takes the gas limit at the effective price, and the L1 data fee, from the sender,
+// who must own the worst case: the gas limit at the fee cap, plus the value and the L1
+// data fee. Blob gas adds to both.
 func (m *Machine) buyGas(msg *message) error {
 	if msg.deposit {
 		return nil
@@ -174,11 +177,19 @@ func (m *Machine) buyGas(msg *message) error {
 		}
 		cost.Add(&cost, fee.Mul(&gas, &m.blobBaseFee))
 	}
+	if !msg.l1Fee.IsZero() && !tooMuch {
+		_, tooMuch = need.AddOverflow(&need, &msg.l1Fee)
+		cost.Add(&cost, &msg.l1Fee)
+	}
 	if tooMuch {
 		return fmt.Errorf("%w: address %v required balance exceeds 256 bits", ErrInsufficientFunds, msg.from.Hex())
 	}
 	if have := m.journal.Balance(msg.from); have.Lt(&need) {
-		return fmt.Errorf("%w: address %v have %v want %v", ErrInsufficientFunds, msg.from.Hex(), have.Dec(), need.Dec())
+		err := fmt.Errorf("%w: address %v have %v want %v", ErrInsufficientFunds, msg.from.Hex(), have.Dec(), need.Dec())
+		if !msg.l1Fee.IsZero() {
+			err = fmt.Errorf("%w (of which %v for the L1 data fee)", err, msg.l1Fee.Dec())
+		}
+		return err
 	}
 	m.subBalance(msg.from, &cost, tracing.BalanceDecreaseGasBuy)
 	return nil
@@ -262,6 +273,9 @@ func (m *Machine) settle(msg *message, gasUsed uint64) {
 	m.credit(m.coinbase, amount.Mul(&gas, &tip))
 	if m.baseFeeRecipient != (common.Address{}) {
 		m.credit(m.baseFeeRecipient, amount.Mul(&gas, &m.baseFee))
+	}
+	if !msg.l1Fee.IsZero() {
+		m.credit(chain.L1FeeVaultAddr, &msg.l1Fee)
 	}
 }
 

@@ -330,7 +330,7 @@ func (w *worker) perform(k *work) {
 	k.accounts, k.slots, k.opaque = k.accounts[:0], k.slots[:0], false
 	w.view.t = k
 	if k.err = w.vm.Execute(&w.view, k.tx, w.b.c.open.env, &k.result); k.err == nil {
-		k.receipt = w.receipts.make(k.tx, &k.result)
+		k.receipt = w.receipts.make(k.tx, w.b.c.open.env, &k.result)
 	}
 }
 
@@ -384,7 +384,8 @@ func (w *worker) conclude(k *work, aborted bool) bool {
 		return b.emit(i, nil, k.err)
 	}
 	c.enter(k.tx, k.at, &k.result, k.receipt, &w.pools)
-	return b.emit(i, k.receipt, nil)
+	// Those behind would pay other L1 data fees than they were executed with.
+	return b.emit(i, k.receipt, nil) && !c.repriced
 }
 
 // conflict counts and learns from a transaction that executed in vain.

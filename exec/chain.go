@@ -51,6 +51,9 @@ type Chain struct {
 	list        *state.AccessList // of the open mini-block
 	receiptsRLP []byte            // memory for encoding those of a mini-block
 	edits       []state.Diff      // applied since the last cut: see Edit
+	// l1Fees are at the prices that L1Block holds, unless repriced.
+	l1Fees   *chain.L1FeeSchedule
+	repriced bool
 }
 
 // openBlock is the block under construction.
@@ -89,7 +92,7 @@ func NewChain(cfg *chain.Config, db *state.DB, t *state.Trie, pos Position) *Cha
 		cfg: cfg, db: db, trie: t, parent: pos.Parent, parentHash: pos.Parent.Hash(),
 		ancestors: make(map[uint64]common.Hash, 257), epoch: pos.Epoch,
 		nextMini: pos.NextMini, lastMiniHash: pos.LastMiniHash,
-		list: state.NewAccessList(),
+		list: state.NewAccessList(), l1Fees: new(chain.L1FeeSchedule), repriced: true,
 	}
 	for n, h := range pos.Ancestors {
 		c.ancestors[n] = h
@@ -212,13 +215,14 @@ func (c *Chain) Apply(tx *chain.Tx) (*chain.Receipt, error) {
 	if err := c.fits(tx); err != nil {
 		return nil, err
 	}
+	c.priceL1()
 	res := &c.result
 	if err := c.vm().Execute(&c.newest, tx, c.open.env, res); err != nil {
 		return nil, err
 	}
 	at := c.nextPosition(1)
 	c.write(at, res.Diff)
-	r := c.receipts().make(tx, res)
+	r := c.receipts().make(tx, c.open.env, res)
 	c.enter(tx, at, res, r, c.pools())
 	return r, nil
 }
@@ -230,6 +234,7 @@ func (c *Chain) enter(tx *chain.Tx, at int64, res *evm.Result, r *chain.Receipt,
 	b.listIndex++
 	b.list.Add(b.listIndex, res.Diff)
 	c.mem.settle(res.Diff)
+	c.noteL1(res.Diff)
 	for i := range res.Credits {
 		b.list.AddBalance(b.listIndex, res.Credits[i].Address, c.mem.credit(at, &res.Credits[i], pool))
 	}

@@ -15,6 +15,7 @@ func (c *Chain) Edit(diff state.Diff) uint64 {
 		c.open.list.Add(0, diff)
 	}
 	c.edits = append(c.edits, diff)
+	c.noteL1(diff)
 	version := c.db.Apply(diff)
 	c.forgetWrites()
 	return version
@@ -31,4 +32,5 @@ func (c *Chain) Abandon() {
 	invariant.Assert(len(c.open.minis) == 0, "nothing of an abandoned block was cut")
 	c.open = nil
 	c.forgetWrites()
+	c.repriced = true
 }

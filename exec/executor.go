@@ -37,7 +37,7 @@ const (
 )
 
 func (e *executor) init(c *Chain) {
-	e.mem = newMemory(c.db.Head(), chain.SequencerFeeVaultAddr, chain.BaseFeeVaultAddr)
+	e.mem = newMemory(c.db.Head(), chain.SequencerFeeVaultAddr, chain.BaseFeeVaultAddr, chain.L1FeeVaultAddr)
 	e.newest = snapshot{e.mem, math.MaxInt64}
 	e.penalty = minPenalty
 	e.batch = &batch{c: c, m: e.mem, ring: make([]task, ringSize), planner: newPlanner(), stats: &e.stats, stealAfter: stealAfter}
@@ -103,7 +103,7 @@ func (c *Chain) ApplyBatch(txs []*chain.Tx, emit func(i int, r *chain.Receipt, e
 	for done < len(txs) {
 		rest := txs[done:]
 		workers := min(c.width, len(c.batch.workers))
-		if workers < 2 || len(rest) < minBatch || c.serial > 0 {
+		if workers < 2 || len(rest) < minBatch || c.serial > 0 || rest[0].IsDeposit() {
 			r, err := c.Apply(rest[0])
 			c.stats.Serial++
 			c.serial = max(0, c.serial-1)
@@ -113,6 +113,7 @@ func (c *Chain) ApplyBatch(txs []*chain.Tx, emit func(i int, r *chain.Receipt, e
 			}
 			continue
 		}
+		c.priceL1()
 		from, stopped := done, false
 		n, bailed := c.batch.run(rest, c.nextPosition(len(rest)), workers, func(i int, r *chain.Receipt, err error) bool {
 			stopped = !emit(from+i, r, err)

@@ -26,7 +26,7 @@ type memory struct {
 
 	// The accounts that nearly every transaction pays are kept apart, so that paying
 	// them leaves no trace in the index: only what is committed is here.
-	payees [2]payee
+	payees [3]payee
 }
 
 // payee is an account that receives fees.

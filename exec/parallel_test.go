@@ -145,6 +145,8 @@ func (m *mix) someone() common.Address {
 		return chain.BaseFeeVaultAddr
 	case 2:
 		return common.Address{0xee, byte(m.r.Intn(4))}
+	case 3:
+		return chain.L1FeeVaultAddr
 	}
 	return m.address(m.r.Intn(len(m.keys)))
 }
@@ -171,8 +173,14 @@ func words(parts ...[]byte) []byte {
 
 // next makes one transaction; its nonce is right, most of the time.
 func (m *mix) next() *chain.Tx {
-	if m.r.Intn(12) == 0 {
+	switch m.r.Intn(60) {
+	case 0, 1, 2, 3, 4:
 		return m.deposit()
+	case 5: // other prices of the L1 data fee
+		a := attributes(uint64(m.r.Intn(1000)))
+		a.BaseFee, a.BlobBaseFee = big.NewInt(int64(m.r.Intn(5_000))), big.NewInt(int64(m.r.Intn(50)))
+		a.BaseFeeScalar, a.BlobBaseFeeScalar = uint32(m.r.Intn(3)*1_000_000), uint32(m.r.Intn(2)*1_000_000)
+		return a.Tx()
 	}
 	from := m.r.Intn(len(m.keys))
 	if m.r.Intn(3) == 0 {

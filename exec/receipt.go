@@ -30,14 +30,17 @@ const (
 	dataChunk    = 8 << 10
 )
 
-// make returns the receipt without what depends on the transactions before: the
-// cumulative gas and the positions of logs.
-func (m *receiptMaker) make(tx *chain.Tx, res *evm.Result) *chain.Receipt {
+// make returns the receipt of a transaction in the block of env without what depends on
+// the transactions before: the cumulative gas and the positions of logs.
+func (m *receiptMaker) make(tx *chain.Tx, env *evm.Env, res *evm.Result) *chain.Receipt {
 	r := take(&m.receipts, 1, receiptChunk)
 	*r = chain.Receipt{
 		Type: tx.Type(), Status: res.Status, DepositNonce: res.DepositNonce,
 		TxHash: tx.Hash(), GasUsed: res.GasUsed, EffectiveGasPrice: m.priceOf(&res.EffectiveGasPrice),
 		ContractAddress: res.ContractAddress,
+	}
+	if !tx.IsDeposit() {
+		r.L1Prices = env.L1Fees.Params()
 	}
 	if n := len(res.Logs); n > 0 {
 		r.Logs = takeN(&m.pointers, n, 2*receiptChunk)

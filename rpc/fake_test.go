@@ -15,6 +15,7 @@ import (
 	"github.com/ethereum/go-ethereum/common"
 	"github.com/ethereum/go-ethereum/core/types"
 	"github.com/ethereum/go-ethereum/crypto"
+	"github.com/holiman/uint256"
 
 	"github.com/talaria-l2/talaria/chain"
 )
@@ -113,7 +114,9 @@ func (b *fakeBackend) add(tx *chain.Tx) (*TxInfo, *MiniBlock) {
 		Type: tx.Type(), Status: 1, CumulativeGasUsed: 21000 * (i + 1), GasUsed: 21000, TxHash: tx.Hash(),
 		Logs: []*types.Log{log}, EffectiveGasPrice: tx.EffectiveGasPrice(b.open.Header.BaseFee), DepositNonce: 7,
 	}
-	r.Bloom = chain.LogsBloom(r.Logs)
+	if r.Bloom = chain.LogsBloom(r.Logs); !tx.IsDeposit() {
+		r.L1Prices = &chain.L1FeeParams{BaseFee: *uint256.NewInt(7e9), BlobBaseFee: *uint256.NewInt(3), BaseFeeScalar: 1368, BlobBaseFeeScalar: 810_949}
+	}
 	mb := &chain.MiniBlock{Txs: []*chain.Tx{tx}, Receipts: []*chain.Receipt{r}, Header: chain.MiniBlockHeader{
 		ChainID: b.cfg.ChainID, Number: uint64(len(b.minis)), BlockNumber: b.open.Header.Number.Uint64(),
 		Index: i, FirstTxIndex: i, TxCount: 1, GasUsed: 21000, ParentHash: b.lastMini(), TxsHash: tx.Hash(), TimestampMicros: b.stamp(),

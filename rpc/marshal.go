@@ -281,10 +281,25 @@ func (w *writer) receipt(t *TxInfo, tier string) {
 	if tx.IsDeposit() {
 		w.key("depositNonce").qty(r.DepositNonce)
 		w.key("depositReceiptVersion").qty(depositReceiptVersion)
+	} else if r.L1Prices != nil {
+		w.l1Fee(tx, r.L1Prices)
 	}
 	w.key("miniBlockNumber").qty(t.MiniBlock)
 	w.key("finality").str(tier)
 	w.shut('}')
+}
+
+// l1Fee writes what a transaction paid for its data on L1 and why, as op-geth's receipts
+// tell it as of Fjord.
+func (w *writer) l1Fee(tx *chain.Tx, p *chain.L1FeeParams) {
+	size := tx.FastLZ(nil)
+	fee := p.Fee(size)
+	w.key("l1Fee").wei(&fee)
+	w.key("l1GasUsed").qty(chain.L1GasUsed(size))
+	w.key("l1GasPrice").wei(&p.BaseFee)
+	w.key("l1BaseFeeScalar").qty(uint64(p.BaseFeeScalar))
+	w.key("l1BlobBaseFee").wei(&p.BlobBaseFee)
+	w.key("l1BlobBaseFeeScalar").qty(uint64(p.BlobBaseFeeScalar))
 }
 
 // log writes the log at position i of the transaction. In an open block its block

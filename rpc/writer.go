@@ -7,6 +7,7 @@ import (
 	"strconv"
 
 	"github.com/ethereum/go-ethereum/common"
+	"github.com/holiman/uint256"
 )
 
 // rawJSON is an encoded result.
@@ -94,6 +95,15 @@ func (w *writer) big(v *big.Int) {
 	w.b = append(w.b, '"', '0', 'x')
 	w.b = v.Append(w.b, 16)
 	w.b = append(w.b, '"')
+}
+
+// wei writes a hex quantity.
+func (w *writer) wei(v *uint256.Int) {
+	if v.IsUint64() {
+		w.qty(v.Uint64())
+		return
+	}
+	w.big(v.ToBig())
 }
 
 // hex writes data.

@@ -86,7 +86,25 @@ func (db *DB) Block(number uint64) (*chain.Block, error) {
 	}
 	b := chain.NewBlock(h, txs, receipts, minis)
 	b.FillReceipts()
+	db.priceReceipts(b)
 	return b, nil
+}
+
+// priceReceipts sets the prices of the L1 data fee in the receipts of a block that brings
+// none, as most on a development chain, to those that hold behind it.
+func (db *DB) priceReceipts(b *chain.Block) {
+	var prices *chain.L1FeeParams
+	for i, r := range b.Receipts {
+		if r.L1Prices != nil || b.Txs[i].IsDeposit() {
+			continue
+		}
+		if prices == nil {
+			view := db.HistoryView(b.Number())
+			p := chain.ReadL1FeeParams(func(slot common.Hash) common.Hash { return view.Storage(chain.L1BlockAddr, slot) })
+			prices = &p
+		}
+		r.L1Prices = prices
+	}
 }
 
 func (db *DB) minis(number uint64) ([]miniRecord, error) {

@@ -104,6 +104,7 @@ func (c *testChain) tx(gas *uint64) (*chain.Tx, *chain.Receipt) {
 		r.Type, r.DepositNonce = chain.DepositTxType, c.rng.Uint64()
 		return chain.NewDepositTx(d), r
 	}
+	r.L1Prices = new(chain.L1FeeParams) // L1Block holds nothing
 	c.nonce++
 	body := &types.DynamicFeeTx{ChainID: big.NewInt(chain.DefaultL2ChainID), Nonce: c.nonce, GasTipCap: big.NewInt(5), GasFeeCap: big.NewInt(9000), Gas: 90_000, Data: c.rand(5)}
 	if c.rng.IntN(2) == 0 {

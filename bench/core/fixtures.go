@@ -97,7 +97,7 @@ func fixtureWorkload(name string, raw json.RawMessage) (*Workload, error) {
 		h := block.Header()
 		out := Block{Env: &evm.Env{
 			Number: h.Number.Uint64(), Timestamp: h.Time, GasLimit: h.GasLimit, BaseFee: h.BaseFee,
-			PrevRandao: h.MixDigest, Coinbase: h.Coinbase, Config: &cfg,
+			PrevRandao: h.MixDigest, Coinbase: h.Coinbase, L1Fees: new(chain.L1FeeSchedule), Config: &cfg,
 		}}
 		for _, eth := range block.Transactions() {
 			encoded, err := eth.MarshalBinary()

@@ -136,12 +136,14 @@ func newSuite() *suite {
 }
 
 // env is the environment of every block of the suite: fees are paid to a coinbase,
-// the base fee is burnt, as on Ethereum, because all peers can do that.
+// the base fee is burnt and nothing is paid for data on L1, as on Ethereum, because all
+// peers can do that.
 func (s *suite) env() *evm.Env {
 	return &evm.Env{
 		Number: 1000, Timestamp: 1_800_000_000, GasLimit: s.cfg.GasLimit,
 		BaseFee: big.NewInt(1_000_000), PrevRandao: common.Hash{1, 2, 3},
-		Coinbase: common.HexToAddress("0x00000000000000000000000000000000c01ba5e0"), Config: s.cfg,
+		Coinbase: common.HexToAddress("0x00000000000000000000000000000000c01ba5e0"),
+		L1Fees:   new(chain.L1FeeSchedule), Config: s.cfg,
 	}
 }
 

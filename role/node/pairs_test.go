@@ -71,6 +71,7 @@ var (
 // that they call.
 func newPairWorld(t *testing.T) *world {
 	w := newNodeWorldFrom(t, Options{}, func(w *world) {
+		w.ethereum = true
 		user := common.FromHex("0x08c379a0" + word(0x20) + word(10) + "75736572206572726f72" + strings.Repeat("00", 22))
 		for addr, data := range map[common.Address][]byte{pairError: user, pairCalldata: []byte("wrong-calldatasize")} {
 			w.g.Alloc[addr] = types.Account{Code: reverting(data), Nonce: 1}

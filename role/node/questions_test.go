@@ -24,6 +24,12 @@ var ours = map[string]string{
 	"miniBlockCount":        "how many mini-blocks a block is made of",
 	"miniBlockNumber":       "where a receipt's transaction is before its block has a hash",
 	"finality":              "the tier of a receipt's block",
+	"l1Fee":                 "what a receipt's transaction paid for its data on L1, and by which prices, as on the OP Stack",
+	"l1GasUsed":             "see l1Fee",
+	"l1GasPrice":            "see l1Fee",
+	"l1BaseFeeScalar":       "see l1Fee",
+	"l1BlobBaseFee":         "see l1Fee",
+	"l1BlobBaseFeeScalar":   "see l1Fee",
 	"depositNonce":          "of a deposit's receipt, as on the OP Stack",
 	"depositReceiptVersion": "of a deposit, as on the OP Stack",
 }

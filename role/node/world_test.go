@@ -47,6 +47,8 @@ type world struct {
 	nonce map[common.Address]uint64
 	node  *Node
 	now   uint64 // seconds
+	// ethereum: no transaction pays an L1 data fee.
+	ethereum bool
 }
 
 func newNodeWorld(t testing.TB) *world { return newNodeWorldWith(t, Options{}) }
@@ -149,7 +151,12 @@ func (w *world) put(user int, slot, value byte) *chain.Tx {
 
 func (w *world) attributes() *chain.Tx {
 	n := w.node.Exec().Parent().Number.Uint64()
-	a := chain.L1Attributes{Number: 1, Timestamp: worldTime, BaseFee: big.NewInt(7), BlobBaseFee: big.NewInt(1), SequenceNumber: n}
+	a := chain.L1Attributes{
+		Number: 1, Timestamp: worldTime, BaseFee: big.NewInt(1e9 + int64(n)), BlobBaseFee: big.NewInt(1), SequenceNumber: n,
+	}
+	if !w.ethereum {
+		a.BaseFeeScalar, a.BlobBaseFeeScalar = 1368, 810_949
+	}
 	return a.Tx()
 }
 
