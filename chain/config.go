@@ -82,6 +82,9 @@ type Config struct {
 	// CertificateVerifier is the L1 contract whose events name the data that the committee
 	// keeps; zero: there is no committee.
 	CertificateVerifier common.Address `json:"certificateVerifier"`
+	// AltDAGeneric takes commitments of alt-DA servers that nothing checks (type 1): the
+	// chain trusts its server then.
+	AltDAGeneric bool `json:"altDAGeneric,omitempty"`
 
 	// GasToken is the native currency where that is not ether. It never changes; its rate
 	// may.

@@ -12,6 +12,7 @@ import (
 // Limits of a server. The zero value of a field means its default.
 type Limits struct {
 	Connections       int           // at a time; more wait in the system's queue [256]
+	PerAddress        int           // of them of one address (Neighbours); more are closed [64]
 	RequestsPerSecond int           // of one address; more are told to wait [200]
 	HeaderTimeout     time.Duration // for a request's header [5 s]
 	BodyTimeout       time.Duration // for a whole request, and again for its answer [60 s]
@@ -28,6 +29,7 @@ type Server struct {
 // Serve starts serving on a listener, which it owns from then on.
 func Serve(l net.Listener, h http.Handler, limits Limits) *Server {
 	limits.Connections = orDefault(limits.Connections, 256)
+	limits.PerAddress = orDefault(limits.PerAddress, 64)
 	limits.RequestsPerSecond = orDefault(limits.RequestsPerSecond, 200)
 	limits.HeaderTimeout = orDefault(limits.HeaderTimeout, 5*time.Second)
 	limits.BodyTimeout = orDefault(limits.BodyTimeout, time.Minute)
@@ -43,7 +45,7 @@ func Serve(l net.Listener, h http.Handler, limits Limits) *Server {
 		},
 	}
 	go func() {
-		err := s.http.Serve(&boundedListener{Listener: l, slots: make(chan struct{}, limits.Connections), closed: make(chan struct{})})
+		err := s.http.Serve(newBoundedListener(l, limits))
 		if errors.Is(err, http.ErrServerClosed) {
 			err = nil
 		}
@@ -71,26 +73,46 @@ func (s *Server) Close() error {
 	return err
 }
 
-// boundedListener accepts a connection only when there is room for it.
+// boundedListener accepts a connection only when there is room for it, and closes those
+// of an address that has enough.
 type boundedListener struct {
 	net.Listener
-	slots  chan struct{}
-	once   sync.Once
-	closed chan struct{}
+	slots     chan struct{}
+	addresses *Slots
+	once      sync.Once
+	closed    chan struct{}
+}
+
+func newBoundedListener(l net.Listener, limits Limits) *boundedListener {
+	return &boundedListener{
+		Listener: l, slots: make(chan struct{}, limits.Connections), closed: make(chan struct{}),
+		addresses: NewSlots(limits.Connections, min(limits.PerAddress, limits.Connections)),
+	}
 }
 
 func (l *boundedListener) Accept() (net.Conn, error) {
-	select {
-	case l.slots <- struct{}{}:
-	case <-l.closed:
-		return nil, net.ErrClosed
+	for {
+		select {
+		case l.slots <- struct{}{}:
+		case <-l.closed:
+			return nil, net.ErrClosed
+		}
+		c, err := l.Listener.Accept()
+		if err != nil {
+			<-l.slots
+			return nil, err
+		}
+		leave := l.addresses.Take(c.RemoteAddr().String())
+		if leave == nil {
+			<-l.slots
+			_ = c.Close() // one too many of its address
+			continue
+		}
+		return &boundedConn{Conn: c, release: sync.OnceFunc(func() {
+			leave()
+			<-l.slots
+		})}, nil
 	}
-	c, err := l.Listener.Accept()
-	if err != nil {
-		<-l.slots
-		return nil, err
-	}
-	return &boundedConn{Conn: c, release: sync.OnceFunc(func() { <-l.slots })}, nil
 }
 
 func (l *boundedListener) Close() error {
@@ -130,11 +152,7 @@ func newMeter(perSecond int, next http.Handler) *meter {
 }
 
 func (m *meter) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	host, _, err := net.SplitHostPort(r.RemoteAddr)
-	if err != nil {
-		host = r.RemoteAddr
-	}
-	if !m.allow(host, time.Now()) {
+	if !m.allow(Neighbours(r.RemoteAddr), time.Now()) {
 		w.Header().Set("Retry-After", "1")
 		http.Error(w, "too many requests", http.StatusTooManyRequests)
 		return

@@ -25,6 +25,8 @@ type Metrics struct {
 
 	l1Endpoints *prometheus.GaugeVec // by endpoint
 	derivation  prometheus.Gauge
+	operators   *prometheus.CounterVec // by operator and result
+	healthy     *prometheus.GaugeVec   // by operator
 }
 
 // New makes the metrics of one process, with those of the Go runtime.
@@ -56,6 +58,13 @@ func New() *Metrics {
 	m.l1Endpoints = prometheus.NewGaugeVec(prometheus.GaugeOpts{
 		Name: "talaria_l1_endpoint_agrees", Help: "1 while the L1 endpoint agrees with a quorum, 0 while it does not.",
 	}, []string{"endpoint"})
+	m.operators = prometheus.NewCounterVec(prometheus.CounterOpts{
+		Name: "talaria_da_operator_answers_total", Help: "Answers of operators of the data committee, by their index, to audits (ok, slow, missing, wrong, unreachable, refused), and failures to sign and to give data (unsigned, withheld).",
+	}, []string{"operator", "result"})
+	m.healthy = prometheus.NewGaugeVec(prometheus.GaugeOpts{
+		Name: "talaria_da_operator_healthy", Help: "1 while an operator of the data committee, by its index, gives what it signed for, 0 while it does not.",
+	}, []string{"operator"})
+	m.registry.MustRegister(m.operators, m.healthy)
 	m.registry.MustRegister(m.l1Endpoints, m.Durable, collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	return m
 }

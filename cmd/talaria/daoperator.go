@@ -151,6 +151,9 @@ func runDAOperator(ctx context.Context, c *cli.Command) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, dir.Close()) }()
+	if err := committee.WarmUp(); err != nil {
+		return err
+	}
 	listener, err := listen(c)
 	if err != nil {
 		return err

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/ethereum/go-ethereum/common"
@@ -47,7 +48,7 @@ func devnetCommand() *cli.Command {
 			&cli.BoolFlag{Name: "dev", Usage: "a development chain: the methods of anvil and Hardhat (evm_*, anvil_*, hardhat_*, eth_sendTransaction), a block per transaction; nothing is posted to L1, so safe and finalized stay at genesis", Sources: env("DEV")},
 			&cli.BoolFlag{Name: "json", Usage: "print one line of JSON when ready", Sources: env("JSON")},
 			logFlag(),
-		}, rpcFlags()...),
+		}, slices.Concat(layerFlags(), rpcFlags())...),
 		Action: runDevnet,
 	}
 }
@@ -116,6 +117,9 @@ func runDevnet(ctx context.Context, c *cli.Command) error {
 		return err
 	}
 	if opts.InclusionWindow, err = inclusionWindow(c, &opts); err != nil {
+		return err
+	}
+	if opts.DA, err = dataLayer(c); err != nil {
 		return err
 	}
 	if opts.ChallengeWindow, err = challengeWindow(c); err != nil {

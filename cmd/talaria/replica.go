@@ -12,11 +12,13 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/ethereum/go-ethereum/common"
 	"github.com/urfave/cli/v3"
 
 	"github.com/talaria-l2/talaria/chain"
 	"github.com/talaria-l2/talaria/da"
 	"github.com/talaria-l2/talaria/da/altda"
+	"github.com/talaria-l2/talaria/da/committee"
 	"github.com/talaria-l2/talaria/l1"
 	"github.com/talaria-l2/talaria/l1/deploy"
 	"github.com/talaria-l2/talaria/role/exits"
@@ -114,23 +116,26 @@ func runReplica(ctx context.Context, c *cli.Command, beside company) (err error)
 	}
 	defer func() { err = errors.Join(err, n.Close()) }()
 	cfg := n.Config()
-	layers := new(da.Reader)
+	layers := &da.Reader{Generic: cfg.AltDAGeneric}
 	if url := c.String("altda-url"); url != "" {
 		if layers.AltDA, err = altda.NewClient(altda.ClientOptions{URL: url}); err != nil {
 			return usagef("--altda-url: %w", err)
 		}
 	}
-	source, client, closeL1, err := dialL1(ctx, cfg, c.StringSlice("l1-url"), c.StringSlice("l1-beacon-url"), quorum, log)
+	source, clients, closeL1, err := dialL1(ctx, cfg, c.StringSlice("l1-url"), c.StringSlice("l1-beacon-url"), quorum, log)
 	if err != nil {
 		return err
 	}
 	defer closeL1()
+	if layers.Committee, err = certifiedData(cfg, clients); err != nil {
+		return err
+	}
 	follower, err := replica.Start(n, replica.Options{L1: source, Resolver: l1feed.FromDA(layers), Confirmations: c.Uint64("l1-confirmations"), Log: log})
 	if err != nil {
 		return err
 	}
 	defer follower.Close()
-	withdrawals := exits.New(exits.Options{Chain: n, L1: client, Contracts: n.L1Contracts()}).Withdrawal
+	withdrawals := exits.New(exits.Options{Chain: n, L1: clients[0], Contracts: n.L1Contracts()}).Withdrawal
 	server := rpc.New(&node.Backend{Node: n, SyncStatus: follower.Status, Withdrawals: withdrawals}, serving)
 	served := make(chan error, 1)
 	go func() { served <- server.Serve(listener) }()
@@ -140,7 +145,7 @@ func runReplica(ctx context.Context, c *cli.Command, beside company) (err error)
 		err = errors.Join(err, server.Shutdown(stop))
 	}()
 	if beside != nil {
-		stop, err := beside(n, client, log)
+		stop, err := beside(n, clients[0], log)
 		if err != nil {
 			return err
 		}
@@ -159,10 +164,9 @@ func runReplica(ctx context.Context, c *cli.Command, beside company) (err error)
 	}
 }
 
-// dialL1 connects to the endpoints of the chain's L1. first is the client of the first one.
-func dialL1(ctx context.Context, cfg *chain.Config, urls, beacons []string, quorum int, log *slog.Logger) (_ l1feed.L1, first *l1.Client, closeAll func(), err error) {
+// dialL1 connects to the endpoints of the chain's L1, in order.
+func dialL1(ctx context.Context, cfg *chain.Config, urls, beacons []string, quorum int, log *slog.Logger) (_ l1feed.L1, clients []*l1.Client, closeAll func(), err error) {
 	var endpoints []l1.Endpoint
-	var clients []*l1.Client
 	closeAll = func() {
 		for _, c := range clients {
 			c.Close()
@@ -192,7 +196,7 @@ func dialL1(ctx context.Context, cfg *chain.Config, urls, beacons []string, quor
 		endpoints = append(endpoints, l1.Endpoint{Name: url, Source: l1.NewSource(client, l1.SourceOf(cfg))})
 	}
 	if len(endpoints) == 1 {
-		return endpoints[0].Source, clients[0], closeAll, nil
+		return endpoints[0].Source, clients, closeAll, nil
 	}
 	q, err := l1.NewQuorum(endpoints, l1.QuorumOptions{Need: quorum, Report: func(endpoint string, err error) {
 		if err != nil {
@@ -201,7 +205,25 @@ func dialL1(ctx context.Context, cfg *chain.Config, urls, beacons []string, quor
 			log.Info("an L1 endpoint agrees with the quorum again", "endpoint", endpoint)
 		}
 	}})
-	return q, clients[0], closeAll, err
+	return q, clients, closeAll, err
+}
+
+// certifiedData reads what a chain's committee keeps, which L1 names; nil without one.
+func certifiedData(cfg *chain.Config, clients []*l1.Client) (da.Store, error) {
+	if cfg.CertificateVerifier == (common.Address{}) {
+		return nil, nil
+	}
+	var endpoints committee.Callers
+	for _, c := range clients {
+		endpoints = append(endpoints, c.Eth())
+	}
+	source, err := committee.NewRegistry(committee.RegistryOptions{
+		L1: endpoints, Verifier: cfg.CertificateVerifier, L1ChainID: cfg.L1ChainID, L2ChainID: cfg.ChainID,
+	})
+	if err != nil {
+		return nil, err
+	}
+	return committee.Store{Retriever: committee.NewRetriever(committee.RetrieverOptions{Source: source})}, nil
 }
 
 func readGenesis(path string) (*chain.Genesis, error) {

@@ -229,6 +229,28 @@ func TestAHostileServerCannotDeceive(t *testing.T) {
 	}
 }
 
+// TestAServerThatKeepsNothingIsNotBelieved: what it took is asked back before it counts.
+func TestAServerThatKeepsNothingIsNotBelieved(t *testing.T) {
+	c := start(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.Method == http.MethodGet {
+			http.NotFound(w, r)
+		}
+	}), func(o *ClientOptions) { o.ReadBack = true })
+	if _, err := c.Put(context.Background(), []byte("x")); !errors.Is(err, da.ErrNotFound) || !da.Transient(err) {
+		t.Fatalf("%v", err)
+	}
+	other := start(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.Method == http.MethodGet {
+			_, _ = io.WriteString(w, "y")
+			return
+		}
+		_, _ = w.Write((&da.Generic{Payload: []byte("name")}).AltDA())
+	}), func(o *ClientOptions) { o.ReadBack, o.Generic = true, true })
+	if _, err := other.Put(context.Background(), []byte("x")); !errors.Is(err, da.ErrMismatch) {
+		t.Fatalf("a generic commitment to other data: %v", err)
+	}
+}
+
 func TestACallerThatGivesUpIsToldSo(t *testing.T) {
 	c := start(t, http.HandlerFunc(func(http.ResponseWriter, *http.Request) {}), nil)
 	ctx, cancel := context.WithCancel(context.Background())

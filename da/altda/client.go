@@ -1,6 +1,7 @@
 package altda
 
 import (
+	"bytes"
 	"context"
 	"fmt"
 	"net/http"
@@ -18,8 +19,11 @@ const DefaultMaxBytes = 16 << 20
 
 // ClientOptions configure a Client. The zero value of a field means its default.
 type ClientOptions struct {
-	URL      string        // of the server, required
-	Generic  bool          // let the server make commitments (type 1); nothing checks them
+	URL     string // of the server, required
+	Generic bool   // let the server make commitments (type 1); nothing checks them
+	// ReadBack has Put return only when the server gives the data back: nothing on L1 proves
+	// that it has them.
+	ReadBack bool
 	MaxBytes int           // of data [DefaultMaxBytes]
 	Timeout  time.Duration // of a request [30 s]
 	HTTP     *http.Client  // [one that follows no redirects]
@@ -56,6 +60,21 @@ func (c *Client) Limit() int { return c.opts.MaxBytes }
 
 // Put implements da.Store.
 func (c *Client) Put(ctx context.Context, data []byte) (da.Commitment, error) {
+	commitment, err := c.put(ctx, data)
+	if err != nil || !c.opts.ReadBack {
+		return commitment, err
+	}
+	got, err := c.Get(ctx, commitment)
+	if err != nil {
+		return nil, fmt.Errorf("alt-DA put, read back: %w", err)
+	}
+	if !bytes.Equal(got, data) {
+		return nil, fmt.Errorf("alt-DA put, read back: %w: the server took %d bytes and gives other %d", da.ErrMismatch, len(data), len(got))
+	}
+	return commitment, nil
+}
+
+func (c *Client) put(ctx context.Context, data []byte) (da.Commitment, error) {
 	if err := da.CheckSize("alt-DA put", data, c.opts.MaxBytes); err != nil {
 		return nil, err
 	}

@@ -21,7 +21,9 @@ import (
 type ServerOptions struct {
 	Dir      string // where the data is kept, required
 	MaxBytes int    // of data under one commitment [DefaultMaxBytes]
-	Uploads  int    // that are read at once; more are told to wait [8]
+	// Uploads are bodies that are read at once; more are told to wait [8]. One address has
+	// UploadsPerAddress of them [half, rounded up].
+	Uploads, UploadsPerAddress int
 	// Generic answers POST /put with a generic commitment, whose payload is the keccak256
 	// hash behind a zero byte, instead of a keccak256 commitment.
 	Generic bool
@@ -30,7 +32,7 @@ type ServerOptions struct {
 // Server is an http.Handler. Safe for concurrent use.
 type Server struct {
 	opts    ServerOptions
-	uploads chan struct{}
+	uploads *da.Slots
 }
 
 // NewServer opens or makes the directory.
@@ -52,7 +54,7 @@ func NewServer(opts ServerOptions) (*Server, error) {
 	if err != nil {
 		return nil, fmt.Errorf("open alt-DA directory: %w", err)
 	}
-	return &Server{opts: opts, uploads: make(chan struct{}, opts.Uploads)}, nil
+	return &Server{opts: opts, uploads: da.NewSlots(opts.Uploads, opts.UploadsPerAddress)}, nil
 }
 
 // layerByte stands in generic commitments of this server for the layer: data by its
@@ -72,14 +74,14 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	case get && r.Method == http.MethodGet:
 		s.get(w, key)
 	case (put || path == "/put") && (r.Method == http.MethodPut || r.Method == http.MethodPost):
-		select {
-		case s.uploads <- struct{}{}:
-			defer func() { <-s.uploads }()
-			s.put(w, r, name)
-		default:
+		release := s.uploads.Take(r.RemoteAddr)
+		if release == nil {
 			w.Header().Set("Retry-After", "1")
-			http.Error(w, fmt.Sprintf("%d uploads are under way", s.opts.Uploads), http.StatusTooManyRequests)
+			http.Error(w, fmt.Sprintf("uploads under way, of all or of this address, are as many as are taken: %d", s.opts.Uploads), http.StatusTooManyRequests)
+			return
 		}
+		defer release()
+		s.put(w, r, name)
 	case path == "/health" && r.Method == http.MethodGet:
 		_, _ = io.WriteString(w, "ok\n")
 	case get, put, path == "/put", path == "/health":

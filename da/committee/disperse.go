@@ -21,7 +21,7 @@ const DefaultThreshold = 6_667
 // DisperserOptions configure a Disperser. The zero value of a field means its default.
 type DisperserOptions struct {
 	Source    Source        // required
-	Threshold uint16        // as the verifier on L1 has it, 1/10,000 [DefaultThreshold]
+	Threshold uint16        // weight that must have signed, 1/10,000 [the committee's]
 	Expiry    time.Duration // how long L1 may take to include the certificate [1 h]
 	Timeout   time.Duration // for an operator to take its chunk and sign [10 s]
 	// Linger is how long slower operators are waited for after the threshold [200 ms].
@@ -50,7 +50,6 @@ type Disperser struct {
 
 // NewDisperser makes a Disperser.
 func NewDisperser(opts DisperserOptions) *Disperser {
-	opts.Threshold = withDefault(opts.Threshold, DefaultThreshold)
 	opts.Expiry = withDefault(opts.Expiry, time.Hour)
 	opts.Timeout = withDefault(opts.Timeout, 10*time.Second)
 	opts.Linger = withDefault(opts.Linger, 200*time.Millisecond)
@@ -153,6 +152,7 @@ func (d *Disperser) send(members *Committee, s *da.Statement, enc *encoded, iden
 func (d *Disperser) collect(ctx context.Context, members *Committee, s *da.Statement, votes <-chan vote) (*da.Certificate, error) {
 	n := len(members.Operators)
 	cert := &da.Certificate{Statement: *s, Operators: uint16(n), Signers: make([]byte, (n+7)/8)}
+	threshold := withDefault(d.opts.Threshold, members.Needed())
 	var (
 		signatures []*bls.Signature
 		weight     uint64
@@ -170,7 +170,7 @@ func (d *Disperser) collect(ctx context.Context, members *Committee, s *da.State
 			signatures = append(signatures, v.signature)
 			weight += members.Operators[v.operator].Weight
 			cert.Signers[v.operator/8] |= 1 << (v.operator % 8)
-			if linger == nil && members.Reached(weight, d.opts.Threshold) {
+			if linger == nil && members.Reached(weight, threshold) {
 				timer := time.NewTimer(d.opts.Linger)
 				defer timer.Stop()
 				linger = timer.C
@@ -181,7 +181,7 @@ func (d *Disperser) collect(ctx context.Context, members *Committee, s *da.State
 			return nil, fmt.Errorf("disperse: %w", ctx.Err())
 		}
 	}
-	if !members.Reached(weight, d.opts.Threshold) {
+	if !members.Reached(weight, threshold) {
 		return nil, fmt.Errorf("disperse: %w: weight %d of %d signed: %w", da.ErrUnavailable, weight, members.Total(), errors.Join(failures...))
 	}
 	sum := bls.AggregateSignatures(signatures).Bytes()

@@ -28,11 +28,15 @@ type HandlerOptions struct {
 	// Dispersers are the accounts that may write; empty: anybody.
 	Dispersers []common.Address
 	MaxExpiry  time.Duration // of a statement from now on [24 h]
-	Uploads    int           // that are read and verified at once; more are told to wait [4]
+	// Uploads are chunks that are read and verified at once; more are told to wait [4]. One
+	// address has UploadsPerAddress of them [half, rounded up].
+	Uploads, UploadsPerAddress int
 	// Restores is the weight in 1/10,000 whose certificate lets anybody give back a chunk
-	// that was lost [DefaultThreshold].
+	// that was lost [what L1 asks for].
 	Restores uint16
-	Now      func() time.Time // [time.Now]
+	// Retention is how long after its expiry a chunk is wanted back; 0: for ever.
+	Retention time.Duration
+	Now       func() time.Time // [time.Now]
 }
 
 // Handler is an operator's HTTP interface, version 1 (docs/spec/da.md). Safe for
@@ -40,7 +44,7 @@ type HandlerOptions struct {
 type Handler struct {
 	opts    HandlerOptions
 	public  *bls.PublicKey
-	uploads chan struct{}
+	uploads *da.Slots
 	mux     *http.ServeMux
 }
 
@@ -48,11 +52,10 @@ type Handler struct {
 func NewHandler(opts HandlerOptions) *Handler {
 	opts.MaxExpiry = withDefault(opts.MaxExpiry, 24*time.Hour)
 	opts.Uploads = withDefault(opts.Uploads, 4)
-	opts.Restores = withDefault(opts.Restores, DefaultThreshold)
 	if opts.Now == nil {
 		opts.Now = time.Now
 	}
-	h := &Handler{opts: opts, public: opts.Key.Public(), uploads: make(chan struct{}, opts.Uploads), mux: http.NewServeMux()}
+	h := &Handler{opts: opts, public: opts.Key.Public(), uploads: da.NewSlots(opts.Uploads, opts.UploadsPerAddress), mux: http.NewServeMux()}
 	h.mux.HandleFunc("POST /v1/chunks", h.upload(h.store))
 	h.mux.HandleFunc("POST /v1/restore", h.upload(h.restore))
 	h.mux.HandleFunc("GET /v1/chunks/{digest}", h.chunk)
@@ -95,24 +98,26 @@ func fail(w http.ResponseWriter, err error) {
 	http.Error(w, err.Error(), code)
 }
 
-// upload bounds how many bodies are in memory.
-func (h *Handler) upload(f func(*http.Request) ([]byte, error)) http.HandlerFunc {
+// upload answers a request that brings something.
+func (h *Handler) upload(f func(http.ResponseWriter, *http.Request) ([]byte, error)) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
-		select {
-		case h.uploads <- struct{}{}:
-			defer func() { <-h.uploads }()
-		default:
-			w.Header().Set("Retry-After", "1")
-			fail(w, refuse(http.StatusTooManyRequests, "%d uploads are under way", h.opts.Uploads))
-			return
-		}
-		out, err := f(r)
+		out, err := f(w, r)
 		if err != nil {
 			fail(w, err)
 			return
 		}
 		answer(w, out)
 	}
+}
+
+// slot is asked for once it is known that a chunk is wanted, and from whom: until then a
+// request costs a connection and a few kilobytes.
+func (h *Handler) slot(w http.ResponseWriter, r *http.Request) (release func(), err error) {
+	if release = h.uploads.Take(r.RemoteAddr); release == nil {
+		w.Header().Set("Retry-After", "1")
+		return nil, refuse(http.StatusTooManyRequests, "uploads under way, of all or of this address, are as many as are taken: %d", h.opts.Uploads)
+	}
+	return release, nil
 }
 
 func answer(w http.ResponseWriter, raw []byte) {
@@ -122,7 +127,7 @@ func answer(w http.ResponseWriter, raw []byte) {
 }
 
 // store verifies a chunk, keeps it and signs.
-func (h *Handler) store(r *http.Request) ([]byte, error) {
+func (h *Handler) store(w http.ResponseWriter, r *http.Request) ([]byte, error) {
 	s, err := readStatement(r.Body)
 	if err != nil {
 		return nil, err
@@ -142,6 +147,11 @@ func (h *Handler) store(r *http.Request) ([]byte, error) {
 	if err := h.authorise(r, digest); err != nil {
 		return nil, err
 	}
+	release, err := h.slot(w, r)
+	if err != nil {
+		return nil, err
+	}
+	defer release()
 	if err := h.keep(r.Body, members, index, s); err != nil {
 		return nil, err
 	}
@@ -149,20 +159,28 @@ func (h *Handler) store(r *http.Request) ([]byte, error) {
 	return signature[:], nil
 }
 
-// restore takes a chunk back that a certificate names, whatever its expiry: what the
-// committee has signed for is this operator's to hold.
-func (h *Handler) restore(r *http.Request) ([]byte, error) {
+// restore takes a chunk back that a certificate names: what the committee has signed for is
+// this operator's to hold, for as long as it keeps anything.
+func (h *Handler) restore(w http.ResponseWriter, r *http.Request) ([]byte, error) {
 	cert, err := readCertificate(r.Body)
 	if err != nil {
 		return nil, err
+	}
+	if keep := h.opts.Retention; keep > 0 && cert.Expiry < uint64(max(h.opts.Now().Add(-keep).Unix(), 0)) {
+		return nil, refuse(http.StatusGone, "it expired at %d and was kept %v longer", cert.Expiry, keep)
 	}
 	members, index, err := h.place(r.Context(), cert.Epoch)
 	if err != nil {
 		return nil, err
 	}
-	if err := members.Verify(cert, h.opts.Restores); err != nil {
+	if err := members.Verify(cert, withDefault(h.opts.Restores, members.Needed())); err != nil {
 		return nil, err
 	}
+	release, err := h.slot(w, r)
+	if err != nil {
+		return nil, err
+	}
+	defer release()
 	return []byte("ok"), h.keep(r.Body, members, index, &cert.Statement)
 }
 
@@ -213,7 +231,11 @@ func (h *Handler) keep(body io.Reader, members *Committee, index int, s *da.Stat
 	if err := chunk.Verify(s.Commitments); err != nil {
 		return err
 	}
-	return h.opts.Shelf.Put(s.Digest(members.Domain), s, chunk)
+	digest := s.Digest(members.Domain)
+	if _, _, err := h.opts.Shelf.Get(digest); err == nil {
+		return nil // it is there already
+	}
+	return h.opts.Shelf.Put(digest, s, chunk)
 }
 
 // readStatement reads the statement at the front of a body.

@@ -415,6 +415,73 @@ func TestUploadsAreBounded(t *testing.T) {
 	}
 }
 
+// TestStrangersTakeNoSlots: who is not known, and who has not said what it brings, keeps
+// nobody from writing.
+func TestStrangersTakeNoSlots(t *testing.T) {
+	key, err := crypto.ToECDSA(common.LeftPadBytes([]byte{7}, 32))
+	if err != nil {
+		t.Fatal(err)
+	}
+	w := newWorld(t, func(o *HandlerOptions) {
+		o.Uploads, o.Dispersers = 1, []common.Address{crypto.PubkeyToAddress(key.PublicKey)}
+	}, 1)
+	s, _ := w.prepared(10)
+	for name, test := range map[string]struct {
+		head []byte
+		want int
+	}{
+		"half a statement": {s.Bytes()[:30], http.StatusBadRequest},
+		"no signature":     {s.Bytes(), http.StatusUnauthorized},
+	} {
+		r, pipe := io.Pipe()
+		ended := make(chan int, 1)
+		go func() {
+			code := 0
+			res, err := w.http.Post(w.members.Operators[0].URL+"/v1/chunks", "application/octet-stream", r)
+			if err == nil {
+				code = res.StatusCode
+				res.Body.Close()
+			}
+			ended <- code
+		}()
+		if _, err := pipe.Write(test.head); err != nil {
+			t.Fatal(err)
+		}
+		d := w.disperser(func(o *DisperserOptions) {
+			o.Sign = func(_ context.Context, h common.Hash) ([]byte, error) { return crypto.Sign(h[:], key) }
+		})
+		if _, err := d.Put(context.Background(), testData(10)); err != nil {
+			t.Errorf("%s: the disperser waits for a stranger: %v", name, err)
+		}
+		pipe.Close()
+		if code := <-ended; code != test.want {
+			t.Errorf("%s: status %d, want %d", name, code, test.want)
+		}
+	}
+}
+
+func TestNothingIsRestoredThatRetentionHasDropped(t *testing.T) {
+	const retention = time.Hour
+	w := newWorld(t, func(o *HandlerOptions) { o.Retention = retention }, 1, 1, 1)
+	cert := w.put(testData(10))
+	expiry := time.Unix(int64(cert.Expiry), 0)
+	repair := func() error {
+		w.lose(0)
+		return w.retriever(nil).Repair(context.Background(), cert, []int{0})
+	}
+	w.clock = expiry.Add(retention)
+	if err := repair(); err != nil {
+		t.Fatalf("while it is kept: %v", err)
+	}
+	w.clock = expiry.Add(retention + time.Second)
+	if err := repair(); !errors.Is(err, da.ErrRefused) {
+		t.Fatalf("after that: %v", err)
+	}
+	if _, _, err := w.shelves[0].Get(cert.Digest(w.members.Domain)); !errors.Is(err, da.ErrNotFound) {
+		t.Fatalf("it was kept: %v", err)
+	}
+}
+
 func FuzzParseChunk(f *testing.F) {
 	f.Add([]byte{0, 0, 0, 1}, 1)
 	f.Add(append([]byte{0, 5, 0, 1}, make([]byte, cellBytes+proofBytes)...), 1)

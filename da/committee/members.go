@@ -30,6 +30,8 @@ type Committee struct {
 	Epoch     uint64
 	Domain    common.Hash // of what they sign
 	Operators []Operator  // 1..da.MaxOperators
+	// Threshold is the weight that L1 asks for, in 1/10,000, 5,001..10,000 [DefaultThreshold].
+	Threshold uint16
 }
 
 // Source finds the committee of an epoch. Its errors wrap da.ErrNotFound for an epoch
@@ -44,6 +46,9 @@ type Source interface {
 func (c *Committee) check() error {
 	if n := len(c.Operators); n == 0 || n > da.MaxOperators {
 		return fmt.Errorf("committee of %d operators, allowed 1..%d", n, da.MaxOperators)
+	}
+	if c.Threshold != 0 && (c.Threshold <= 5_000 || c.Threshold > 10_000) {
+		return fmt.Errorf("committee with threshold %d, allowed 5001..10000", c.Threshold)
 	}
 	for i, o := range c.Operators {
 		if o.Weight == 0 || o.Weight > MaxWeight || o.Key == nil {
@@ -106,6 +111,9 @@ func (c *Committee) SignerWeight(cert *da.Certificate) uint64 {
 	}
 	return sum
 }
+
+// Needed is the weight that L1 asks for, in 1/10,000.
+func (c *Committee) Needed() uint16 { return withDefault(c.Threshold, DefaultThreshold) }
 
 // Reached reports whether weight is at least threshold/10,000 of the committee's. The
 // verifier on L1 asks the same.
@@ -186,6 +194,7 @@ func (f Fixed) Latest(context.Context) (*Committee, error) { return f.Only, nil 
 type committeeJSON struct {
 	Epoch     uint64         `json:"epoch"`
 	Domain    common.Hash    `json:"domain"`
+	Threshold uint16         `json:"threshold,omitempty"`
 	Operators []operatorJSON `json:"operators"`
 }
 
@@ -197,7 +206,7 @@ type operatorJSON struct {
 
 // MarshalJSON writes what UnmarshalJSON reads.
 func (c *Committee) MarshalJSON() ([]byte, error) {
-	out := committeeJSON{Epoch: c.Epoch, Domain: c.Domain, Operators: []operatorJSON{}}
+	out := committeeJSON{Epoch: c.Epoch, Domain: c.Domain, Threshold: c.Threshold, Operators: []operatorJSON{}}
 	for _, o := range c.Operators {
 		key := o.Key.Bytes()
 		out.Operators = append(out.Operators, operatorJSON{PublicKey: key[:], Weight: o.Weight, URL: o.URL})
@@ -205,13 +214,14 @@ func (c *Committee) MarshalJSON() ([]byte, error) {
 	return json.Marshal(out)
 }
 
-// UnmarshalJSON reads {"epoch", "domain", "operators": [{"publicKey", "weight", "url"}]}.
+// UnmarshalJSON reads {"epoch", "domain", "threshold", "operators": [{"publicKey", "weight",
+// "url"}]}; threshold may be missing.
 func (c *Committee) UnmarshalJSON(raw []byte) error {
 	var in committeeJSON
 	if err := json.Unmarshal(raw, &in); err != nil {
 		return fmt.Errorf("parse committee: %w", err)
 	}
-	out := Committee{Epoch: in.Epoch, Domain: in.Domain}
+	out := Committee{Epoch: in.Epoch, Domain: in.Domain, Threshold: in.Threshold}
 	for i, o := range in.Operators {
 		key, err := bls.ParsePublicKey(o.PublicKey)
 		if err != nil {

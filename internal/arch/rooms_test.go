@@ -81,11 +81,12 @@ var rooms = map[string]room{
 	"role/batcher":    {layer: role, imports: below},
 	"role/proposer":   {layer: role, imports: below},
 	"role/daoperator": {layer: role, imports: below},
+	"role/daaudit":    {layer: role, imports: below, testImports: []string{"role/daoperator"}},
 	"role/exits":      {layer: role, imports: below},
 	"role/attestor":   {layer: role, imports: below},
 	"role/replica":    {layer: role, imports: with(below, "role/node", "role/l1feed", "role/derivation")},
 	"role/devnet": {layer: role, imports: with(below,
-		"role/node", "role/l1feed", "role/safehead", "role/sequencer", "role/batcher", "role/proposer", "role/daoperator", "role/exits", "role/attestor")},
+		"role/node", "role/l1feed", "role/safehead", "role/sequencer", "role/batcher", "role/proposer", "role/daoperator", "role/daaudit", "role/exits", "role/attestor")},
 
 	"bench":              {layer: front, imports: []string{"sdk/ingest"}},
 	"bench/peers":        {layer: front, imports: []string{"bench"}},
@@ -94,7 +95,7 @@ var rooms = map[string]room{
 	"bench/core":         {layer: front, imports: []string{"chain", "state", "evm", "exec", "bridge/predeploys", "internal/fixtures", "internal/gethevm"}},
 	"bench/core/compare": {layer: front, imports: []string{"bench/core"}},
 	"cmd/talaria": {layer: front, imports: with(below,
-		"bench", "role/node", "role/l1feed", "role/replica", "role/proposer", "role/devnet", "role/daoperator", "role/exits", "sdk/bridging")},
+		"bench", "role/node", "role/l1feed", "role/replica", "role/proposer", "role/devnet", "role/daoperator", "role/daaudit", "role/exits", "sdk/bridging")},
 
 	"e2e":           {layer: checks, imports: []string{"bench", "chain", "l1/bindings", "sdk/ingest"}},
 	"internal/arch": {layer: checks},

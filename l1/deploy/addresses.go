@@ -21,7 +21,11 @@ type Addresses struct {
 	NativeTokenBridge common.Address `json:"nativeTokenBridge"`
 	InstantExit       common.Address `json:"instantExit"`
 	Checkpoints       common.Address `json:"checkpoints"` // of blocks that the sequencer has signed
-	Timelock          common.Address `json:"timelock"`    // not a proxy
+	// OperatorRegistry and CertificateVerifier are of the committee that keeps data, if the
+	// chain uses one.
+	OperatorRegistry    common.Address `json:"operatorRegistry"`
+	CertificateVerifier common.Address `json:"certificateVerifier"`
+	Timelock            common.Address `json:"timelock"` // not a proxy
 }
 
 // ByName lists the addresses that are not zero under their JSON names.
@@ -33,6 +37,7 @@ func (a *Addresses) ByName() map[string]common.Address {
 		"l1CrossDomainMessenger": a.L1CrossDomainMessenger, "l1StandardBridge": a.L1StandardBridge,
 		"nativeTokenBridge": a.NativeTokenBridge, "timelock": a.Timelock,
 		"instantExit": a.InstantExit, "checkpoints": a.Checkpoints,
+		"operatorRegistry": a.OperatorRegistry, "certificateVerifier": a.CertificateVerifier,
 	}
 	for name, addr := range all {
 		if addr == (common.Address{}) {
@@ -46,4 +51,5 @@ func (a *Addresses) ByName() map[string]common.Address {
 func (a *Addresses) Configure(cfg *chain.Config) {
 	cfg.Portal, cfg.SystemConfig, cfg.DisputeGameFactory = a.Portal, a.SystemConfig, a.DisputeGameFactory
 	cfg.L1CrossDomainMessenger, cfg.L1StandardBridge = a.L1CrossDomainMessenger, a.L1StandardBridge
+	cfg.CertificateVerifier = a.CertificateVerifier
 }

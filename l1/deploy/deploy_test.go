@@ -82,6 +82,7 @@ func TestContractsKnowEachOtherAndTheirOwners(t *testing.T) {
 	portal, registry, factory := bindings.NewPortal(), bindings.NewAnchorStateRegistry(), bindings.NewDisputeGameFactory()
 	messenger, bridge, game := bindings.NewL1CrossDomainMessenger(), bindings.NewL1StandardBridge(), bindings.NewHybridGame()
 	pool, checkpoints := bindings.NewInstantExit(), bindings.NewSignedCheckpoints()
+	members, verifier := bindings.NewOperatorRegistry(), bindings.NewCertificateVerifier()
 	config, pause, vault := bindings.NewSystemConfig(), bindings.NewPause(), bindings.NewBondVault()
 
 	for _, c := range []struct {
@@ -108,6 +109,9 @@ func TestContractsKnowEachOtherAndTheirOwners(t *testing.T) {
 		{"pool: portal", call(t, w, at.InstantExit, pool.PackParameters(), pool.UnpackParameters).Portal, at.Portal},
 		{"pool: checkpoints", call(t, w, at.InstantExit, pool.PackParameters(), pool.UnpackParameters).Checkpoints, at.Checkpoints},
 		{"checkpoints: attestor", call(t, w, at.Checkpoints, checkpoints.PackAttestor(), checkpoints.UnpackAttestor), p.Chain.Sequencer},
+		{"committee: owner", call(t, w, at.OperatorRegistry, members.PackOwner(), members.UnpackOwner), p.Owner},
+		{"verifier: registry", call(t, w, at.CertificateVerifier, verifier.PackRegistry(), verifier.UnpackRegistry), at.OperatorRegistry},
+		{"verifier: owner", call(t, w, at.CertificateVerifier, verifier.PackOwner(), verifier.UnpackOwner), at.Timelock},
 		{"bridge: owner", call(t, w, at.L1StandardBridge, bridge.PackOwner(), bridge.UnpackOwner), at.Timelock},
 	} {
 		if c.got != c.want {
@@ -120,7 +124,13 @@ func TestContractsKnowEachOtherAndTheirOwners(t *testing.T) {
 	if got := call(t, w, at.SystemConfig, config.PackGasLimit(), config.UnpackGasLimit); got != uint64(p.Chain.GasLimit) {
 		t.Errorf("gas limit %d", got)
 	}
-	if names := at.ByName(); len(names) != 12 || names["portal"] != at.Portal || names["timelock"] != at.Timelock {
+	if got := call(t, w, at.CertificateVerifier, verifier.PackThreshold(), verifier.UnpackThreshold); got != p.CertificateThreshold {
+		t.Errorf("threshold %d", got)
+	}
+	if got := call(t, w, at.CertificateVerifier, verifier.PackL2ChainId(), verifier.UnpackL2ChainId); got != p.Chain.ChainID {
+		t.Errorf("verifier: chain %d", got)
+	}
+	if names := at.ByName(); len(names) != 14 || names["portal"] != at.Portal || names["timelock"] != at.Timelock {
 		t.Errorf("addresses by name: %v", names)
 	}
 }
@@ -260,6 +270,11 @@ func TestWrongParametersAreNamed(t *testing.T) {
 		}
 	}
 	p := testParams()
+	p.CertificateThreshold = 5_000
+	if err := p.Check(); err == nil {
+		t.Error("a certificate by half of the weight was accepted")
+	}
+	p = testParams()
 	p.PausePeriod = 2*p.PauseDuration - 1
 	if err := p.Check(); err == nil {
 		t.Error("a pause of more than half of its period was accepted")

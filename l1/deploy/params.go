@@ -13,8 +13,8 @@ import (
 
 // Params are what a deployment fixes. Durations are in seconds.
 type Params struct {
-	// Owner proposes to the timelock and sets the chain's parameters. Guardian may pause
-	// exits; zero is nobody.
+	// Owner proposes to the timelock, sets the chain's parameters and admits operators to
+	// the committee that keeps data. Guardian may pause exits; zero is nobody.
 	Owner, Guardian common.Address
 
 	// Chain gives the ids, the accounts and the parameters that SystemConfig announces.
@@ -40,6 +40,10 @@ type Params struct {
 	// it is lent out, how long deposits stay, and when an advance may be given up.
 	PoolMinFee, PoolMaxFee      uint64
 	PoolLock, PoolWriteOffDelay uint64
+
+	// CertificateThreshold is the weight of operators that must have signed for data, in
+	// 1/10,000, 5,001..10,000.
+	CertificateThreshold uint16
 }
 
 // Rate is what ether is worth in the native token: in wei of it for one gwei of ether.
@@ -76,6 +80,7 @@ func Production(cfg chain.Config) Params {
 		ClaimBond:  new(big.Int).Div(big.NewInt(params.Ether), big.NewInt(2)),
 		Rate:       Rate{Interval: 600, MaxAge: day},
 		PoolMinFee: 500, PoolMaxFee: 20_000, PoolLock: day, PoolWriteOffDelay: 60 * day,
+		CertificateThreshold: 6_667,
 	}
 }
 
@@ -107,6 +112,8 @@ func (p *Params) Check() error {
 		return fmt.Errorf("claim bond: must not be negative")
 	case p.PoolMinFee > p.PoolMaxFee || p.PoolMaxFee >= 1_000_000 || p.PoolWriteOffDelay == 0:
 		return fmt.Errorf("fees of the pool %d..%d millionths, given up after %d s: must be in order, below 1,000,000 and positive", p.PoolMinFee, p.PoolMaxFee, p.PoolWriteOffDelay)
+	case p.CertificateThreshold <= 5_000 || p.CertificateThreshold > 10_000:
+		return fmt.Errorf("certificate threshold %d: must be 5,001..10,000", p.CertificateThreshold)
 	case (p.NativeToken == zero) != (p.L2Ether == zero):
 		return fmt.Errorf("native token, ether on L2: both or neither")
 	case p.NativeToken != zero && (p.Rate.Min == 0 || p.Rate.First < p.Rate.Min || p.Rate.First > p.Rate.Max || p.Rate.MaxAge <= p.Rate.Interval):

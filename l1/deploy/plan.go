@@ -67,6 +67,7 @@ func newPlan(from common.Address, nonce uint64, params Params) *plan {
 	p.dispute()
 	p.bridge()
 	p.pool()
+	p.committee()
 	return p
 }
 
@@ -160,6 +161,19 @@ func (p *plan) pool() {
 			Lock: p.params.PoolLock, WriteOffDelay: p.params.PoolWriteOffDelay,
 		}))
 	}, nil)
+}
+
+// committee keeps data. Who says what a certificate needs may change what counts as
+// data, and waits for the timelock; who is a member changes every day.
+func (p *plan) committee() {
+	p.at.OperatorRegistry = p.proxied("operator registry", func() []byte {
+		return creation(bindings.OperatorRegistryMetaData.Bin, nil)
+	}, func() []byte { return bindings.NewOperatorRegistry().PackInitialize(p.params.Owner) })
+	p.at.CertificateVerifier = p.proxied("certificate verifier", func() []byte {
+		return creation(bindings.CertificateVerifierMetaData.Bin, nil)
+	}, func() []byte {
+		return bindings.NewCertificateVerifier().PackInitialize(p.at.Timelock, p.at.OperatorRegistry, p.params.Chain.ChainID, p.params.CertificateThreshold)
+	})
 }
 
 func seconds(n uint64) *big.Int { return new(big.Int).SetUint64(n) }

@@ -5,7 +5,6 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
-	"fmt"
 	"io"
 	"log/slog"
 	"net"
@@ -18,7 +17,6 @@ import (
 	"github.com/ethereum/go-ethereum/common"
 	"github.com/ethereum/go-ethereum/common/hexutil"
 
-	"github.com/talaria-l2/talaria/bls"
 	"github.com/talaria-l2/talaria/da"
 	"github.com/talaria-l2/talaria/da/committee"
 	"github.com/talaria-l2/talaria/l1"
@@ -86,32 +84,40 @@ func (w *layer1) send(to common.Address, data []byte) uint64 {
 	return receipt.GasUsed
 }
 
-// found makes a committee of these keys the next epoch.
-func (w *layer1) found(keys []*bls.SecretKey) (sealing uint64) {
+// admit makes these the newest committee.
+func (w *layer1) admit(members []Member) {
 	w.t.Helper()
-	for i, key := range keys {
-		account := common.BytesToAddress(fmt.Appendf(nil, "operator %d", i))
-		call, err := committee.RegisterCall(w.client.ChainID().Uint64(), w.registry, account, key, fmt.Sprintf("http://127.0.0.1:%d", i+1))
-		if err != nil {
-			w.t.Fatal(err)
-		}
-		w.send(w.registry, call)
-		if call, err = committee.SetWeightCall(account, 1); err != nil {
-			w.t.Fatal(err)
-		}
-		w.send(w.registry, call)
-	}
-	call, err := committee.SealEpochCall()
-	if err != nil {
+	if err := Admit(w.t.Context(), w.client, w.sender, w.registry, members); err != nil {
 		w.t.Fatal(err)
 	}
-	return w.send(w.registry, call)
+}
+
+// local opens a committee in this process, and closes it in the end.
+func local(t *testing.T, dir string, operators int) *Local {
+	t.Helper()
+	l, err := ListenLocal(dir, operators)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := l.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	return l
+}
+
+func start(t *testing.T, l *Local, source committee.Source) {
+	t.Helper()
+	if err := l.Start(source, quiet()); err != nil {
+		t.Fatal(err)
+	}
 }
 
 func (w *layer1) source() *committee.Registry {
 	w.t.Helper()
 	r, err := committee.NewRegistry(committee.RegistryOptions{
-		L1: w.client.Eth(), Registry: w.registry, Verifier: w.verifier, L1ChainID: w.client.ChainID().Uint64(), L2ChainID: l2ChainID,
+		L1: w.client.Eth(), Verifier: w.verifier, L1ChainID: w.client.ChainID().Uint64(), L2ChainID: l2ChainID,
 	})
 	if err != nil {
 		w.t.Fatal(err)
@@ -128,22 +134,10 @@ func TestABatchCountsOnL1AndComesBack(t *testing.T) {
 	if _, err := w.source().Latest(t.Context()); !errors.Is(err, da.ErrUnavailable) {
 		t.Fatalf("before the first epoch: %v", err)
 	}
-	dir := t.TempDir()
-	keys, err := LocalKeys(dir, 7)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Logf("gas of sealing an epoch of 7: %d", w.found(keys))
-	local, err := StartLocal(LocalOptions{Dir: dir, Source: w.source(), Log: quiet()})
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer func() {
-		if err := local.Close(); err != nil {
-			t.Error(err)
-		}
-	}()
-	disperser := committee.NewDisperser(committee.DisperserOptions{Source: local.Source(), Linger: time.Minute, Timeout: time.Minute})
+	here := local(t, t.TempDir(), 7)
+	w.admit(here.Members())
+	start(t, here, w.source())
+	disperser := committee.NewDisperser(committee.DisperserOptions{Source: w.source(), Linger: time.Minute, Timeout: time.Minute})
 	defer disperser.Close()
 	data := bytes.Repeat([]byte("frames of a batch "), 9_000)
 	cert, err := disperser.Put(t.Context(), data)
@@ -163,11 +157,11 @@ func TestABatchCountsOnL1AndComesBack(t *testing.T) {
 		t.Fatalf("the event is %v of %v, %v", found, batcher, err)
 	}
 	for _, i := range []int{0, 3, 5} {
-		if err := local.Operators()[i].Close(); err != nil {
+		if err := here.Operators()[i].Close(); err != nil {
 			t.Fatal(err)
 		}
 	}
-	retriever := committee.NewRetriever(committee.RetrieverOptions{Source: local.Source()})
+	retriever := committee.NewRetriever(committee.RetrieverOptions{Source: w.source()})
 	if got, err := retriever.Get(t.Context(), found); err != nil || !bytes.Equal(got, data) {
 		t.Fatalf("%d bytes, %v", len(got), err)
 	}
@@ -177,74 +171,96 @@ func TestABatchCountsOnL1AndComesBack(t *testing.T) {
 	if _, err := w.sender.Send(t.Context(), l1.Request{To: &w.verifier, Data: da.CertifyCall(&forged)}); !errors.Is(err, l1.ErrReverted) {
 		t.Fatalf("a forged certificate on L1: %v", err)
 	}
-	// Another epoch: the old committee is still known, the new one has another operator.
-	more, err := LocalKeys(t.TempDir(), 1)
-	if err != nil {
-		t.Fatal(err)
-	}
-	w.found(more)
+	// Another epoch, of one that stays and one that comes: the old committee is still known.
+	more := append(here.Members()[:1:1], local(t, t.TempDir(), 1).Members()...)
+	w.admit(more)
 	source := w.source()
 	first, err := source.Committee(t.Context(), 1)
-	if err != nil || len(first.Operators) != 7 || first.Find(keys[0].Public()) != 0 {
+	if err != nil || len(first.Operators) != 7 || first.Find(here.Members()[0].Key.Public()) != 0 || first.Threshold != committee.DefaultThreshold {
 		t.Fatalf("epoch 1: %+v, %v", first, err)
 	}
 	second, err := source.Latest(t.Context())
-	if err != nil || second.Epoch != 2 || second.Find(more[0].Public()) != 0 || second.Operators[6].URL != "http://127.0.0.1:7" {
+	if err != nil || second.Epoch != 2 || len(second.Operators) != 2 || second.Find(more[0].Key.Public()) < 0 || second.Operators[second.Find(more[1].Key.Public())].URL != more[1].URL {
 		t.Fatalf("epoch 2: %+v, %v", second, err)
 	}
 	if _, err := source.Committee(t.Context(), 3); !errors.Is(err, da.ErrNotFound) {
 		t.Fatalf("epoch 3: %v", err)
 	}
-}
-
-func TestALocalCommitteeKeepsItsKeysAndData(t *testing.T) {
-	dir := t.TempDir()
-	keys, err := LocalKeys(dir, 2)
+	// Who moves is found there at once, in the same epoch; who stays costs nothing.
+	more[1].URL = "http://127.0.0.1:1"
+	w.admit(more)
+	nonce, err := w.client.Nonce(t.Context(), w.sender.Address())
 	if err != nil {
 		t.Fatal(err)
 	}
-	members := &committee.Committee{Epoch: 1}
-	for _, k := range keys {
-		members.Operators = append(members.Operators, committee.Operator{Key: k.Public(), Weight: 1, URL: "http://127.0.0.1:1"})
+	w.admit(more)
+	if again, err := w.client.Nonce(t.Context(), w.sender.Address()); err != nil || again != nonce {
+		t.Fatalf("admitting the same again took %d transactions, %v", again-nonce, err)
 	}
-	start := func() *Local {
-		l, err := StartLocal(LocalOptions{Dir: dir, Operators: 2, Source: committee.Fixed{Only: members}, Log: quiet()})
-		if err != nil {
-			t.Fatal(err)
+	third, err := w.source().Latest(t.Context())
+	if err != nil || third.Epoch != 2 || third.Operators[third.Find(more[1].Key.Public())].URL != more[1].URL {
+		t.Fatalf("after a move: %+v, %v", third, err)
+	}
+}
+
+func TestALocalCommitteeKeepsItsKeysDataAndPlace(t *testing.T) {
+	dir := t.TempDir()
+	members := &committee.Committee{Epoch: 1}
+	open := func() *Local {
+		l := local(t, dir, 2)
+		for i, m := range l.Members() {
+			o := committee.Operator{Key: m.Key.Public(), Weight: 1, URL: m.URL}
+			switch {
+			case len(members.Operators) <= i:
+				members.Operators = append(members.Operators, o)
+			case members.Operators[i].URL != o.URL || !members.Operators[i].Key.Equal(o.Key):
+				t.Fatalf("operator %d is another one at %s, was at %s", i, o.URL, members.Operators[i].URL)
+			}
 		}
+		start(t, l, committee.Fixed{Only: members})
 		return l
 	}
-	l := start()
-	disperser := committee.NewDisperser(committee.DisperserOptions{Source: l.Source(), Threshold: 10_000, Timeout: time.Minute})
+	l := open()
+	disperser := committee.NewDisperser(committee.DisperserOptions{Source: committee.Fixed{Only: members}, Threshold: 10_000, Timeout: time.Minute})
 	cert, err := disperser.Put(context.Background(), []byte("kept"))
 	disperser.Close()
 	if err = errors.Join(err, l.Close()); err != nil {
 		t.Fatal(err)
 	}
-	l = start()
-	defer l.Close()
-	got, err := committee.NewRetriever(committee.RetrieverOptions{Source: l.Source()}).Get(context.Background(), cert)
+	l = open()
+	got, err := committee.NewRetriever(committee.RetrieverOptions{Source: committee.Fixed{Only: members}}).Get(context.Background(), cert)
 	if err != nil || string(got) != "kept" {
 		t.Fatalf("after a restart: %q, %v", got, err)
 	}
-	if _, err := LocalKeys(dir, 0); err == nil {
-		t.Fatal("a committee of nobody")
+	if err := l.Close(); err != nil {
+		t.Fatal(err)
+	}
+	// Somebody else is there now.
+	taken, err := net.Listen("tcp", strings.TrimPrefix(members.Operators[0].URL, "http://"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer taken.Close()
+	if moved := local(t, dir, 2).Members(); moved[0].URL == members.Operators[0].URL || moved[1].URL != members.Operators[1].URL {
+		t.Fatalf("at %s and %s", moved[0].URL, moved[1].URL)
+	}
+	for _, n := range []int{0, da.MaxOperators + 1} {
+		if _, err := ListenLocal(dir, n); err == nil {
+			t.Fatalf("a committee of %d", n)
+		}
 	}
 }
 
 func TestWhatHasExpiredIsSweptAfterTheRetention(t *testing.T) {
 	dir := t.TempDir()
-	keys, err := LocalKeys(dir, 1)
-	if err != nil {
-		t.Fatal(err)
-	}
-	members := &committee.Committee{Epoch: 1, Operators: []committee.Operator{{Key: keys[0].Public(), Weight: 1}}}
+	key := local(t, dir, 1).Members()[0].Key
+	members := &committee.Committee{Epoch: 1, Operators: []committee.Operator{{Key: key.Public(), Weight: 1}}}
 	start := func(retention time.Duration) *Operator {
 		listener, err := net.Listen("tcp", "127.0.0.1:0")
 		if err != nil {
 			t.Fatal(err)
 		}
-		o, err := Start(Options{Dir: dir, Key: keys[0], Source: committee.Fixed{Only: members}, Listener: listener, Retention: retention, Log: quiet()})
+		o, err := Start(Options{Dir: dir, Key: key, Source: committee.Fixed{Only: members}, Listener: listener, Retention: retention, Log: quiet()})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -253,7 +269,7 @@ func TestWhatHasExpiredIsSweptAfterTheRetention(t *testing.T) {
 	}
 	o := start(0)
 	disperser := committee.NewDisperser(committee.DisperserOptions{Source: committee.Fixed{Only: members}, Expiry: time.Second, Timeout: time.Minute})
-	_, err = disperser.Put(context.Background(), []byte("soon gone"))
+	_, err := disperser.Put(context.Background(), []byte("soon gone"))
 	disperser.Close()
 	if err = errors.Join(err, o.Close()); err != nil {
 		t.Fatal(err)
@@ -281,17 +297,14 @@ func TestWhatHasExpiredIsSweptAfterTheRetention(t *testing.T) {
 }
 
 func TestKeystoresOpenWithTheirPasswordOnly(t *testing.T) {
-	keys, err := LocalKeys(t.TempDir(), 1)
-	if err != nil {
-		t.Fatal(err)
-	}
-	raw, err := EncryptKey(keys[0], "pass\u00e9word\n")
+	key := local(t, t.TempDir(), 1).Members()[0].Key
+	raw, err := EncryptKey(key, "pass\u00e9word\n")
 	if err != nil {
 		t.Fatal(err)
 	}
 	// Composed or not, and without control characters: the same password.
 	for _, password := range []string{"pass\u00e9word", "passe\u0301word"} {
-		if k, err := DecryptKey(raw, password); err != nil || k.Bytes() != keys[0].Bytes() {
+		if k, err := DecryptKey(raw, password); err != nil || k.Bytes() != key.Bytes() {
 			t.Fatalf("%q: %v", password, err)
 		}
 	}

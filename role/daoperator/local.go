@@ -1,7 +1,6 @@
 package daoperator
 
 import (
-	"context"
 	"crypto/rand"
 	"encoding/hex"
 	"errors"
@@ -13,42 +12,55 @@ import (
 	"path/filepath"
 	"strings"
 
+	"github.com/ethereum/go-ethereum/common"
+	"github.com/ethereum/go-ethereum/crypto"
+
 	"github.com/talaria-l2/talaria/bls"
 	"github.com/talaria-l2/talaria/da"
 	"github.com/talaria-l2/talaria/da/committee"
 )
 
-// LocalOptions of a committee in this process.
-type LocalOptions struct {
-	Dir       string           // keys and chunks, required
-	Operators int              // 1..da.MaxOperators [7]
-	Source    committee.Source // where the committee is registered, required
-	Log       *slog.Logger
-}
-
-// Local is a committee in this process, on loopback. Its ports are new with every start,
-// so that Source names them instead of what is registered. Close it.
+// Local is a committee in this process, on loopback, for development: its keys are in
+// plain files. Close it.
 type Local struct {
+	dir       string
+	keys      []*bls.SecretKey
+	listeners []net.Listener // until Start
+	urls      []string
 	operators []*Operator
-	source    committee.Source
 }
 
-// LocalKeys are the keys of a local committee, made when they are not there yet: to be
-// registered before it starts. They are in plain files: this is for development.
-func LocalKeys(dir string, operators int) ([]*bls.SecretKey, error) {
+// Member is an operator before it is registered.
+type Member struct {
+	Account common.Address // of the operator on L1
+	Key     *bls.SecretKey
+	URL     string
+}
+
+// ListenLocal opens so many operators, 1..da.MaxOperators, with a directory operator-<i>
+// each, where keys are made when they are not there yet. An operator comes back where it
+// was the last time, if nobody else is there. Nothing is served before Start.
+func ListenLocal(dir string, operators int) (*Local, error) {
 	if operators < 1 || operators > da.MaxOperators {
 		return nil, fmt.Errorf("committee of %d operators: allowed are 1 to %d", operators, da.MaxOperators)
 	}
-	var keys []*bls.SecretKey
+	l := &Local{dir: dir}
 	for i := range operators {
-		key, err := localKey(filepath.Join(dir, fmt.Sprintf("operator-%d", i), "key"))
+		key, err := localKey(filepath.Join(l.home(i), "key"))
 		if err != nil {
-			return nil, fmt.Errorf("key of local operator %d: %w", i, err)
+			return nil, errors.Join(fmt.Errorf("key of local operator %d: %w", i, err), l.Close())
 		}
-		keys = append(keys, key)
+		listener, err := listenAgain(filepath.Join(l.home(i), "address"))
+		if err != nil {
+			return nil, errors.Join(fmt.Errorf("address of local operator %d: %w", i, err), l.Close())
+		}
+		l.keys, l.listeners = append(l.keys, key), append(l.listeners, listener)
+		l.urls = append(l.urls, "http://"+listener.Addr().String())
 	}
-	return keys, nil
+	return l, nil
 }
+
+func (l *Local) home(i int) string { return filepath.Join(l.dir, fmt.Sprintf("operator-%d", i)) }
 
 func localKey(path string) (*bls.SecretKey, error) {
 	text, err := os.ReadFile(path)
@@ -70,78 +82,63 @@ func localKey(path string) (*bls.SecretKey, error) {
 	return key, da.WriteFile(path, []byte(hex.EncodeToString(raw[:])))
 }
 
-// StartLocal runs the operators.
-func StartLocal(opts LocalOptions) (*Local, error) {
-	if opts.Operators == 0 {
-		opts.Operators = 7
+// listenAgain opens the address in a file, or any free one, and writes it there.
+func listenAgain(path string) (net.Listener, error) {
+	if text, err := os.ReadFile(path); err == nil {
+		if l, err := net.Listen("tcp", strings.TrimSpace(string(text))); err == nil {
+			return l, nil
+		}
 	}
-	keys, err := LocalKeys(opts.Dir, opts.Operators)
+	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		return nil, err
 	}
-	l := new(Local)
-	l.source = localSource{inner: opts.Source, local: l}
-	for i, key := range keys {
-		listener, err := net.Listen("tcp", "127.0.0.1:0")
-		if err != nil {
-			return nil, errors.Join(fmt.Errorf("listen: %w", err), l.Close())
-		}
+	if err := da.WriteFile(path, []byte(l.Addr().String())); err != nil {
+		return nil, errors.Join(err, l.Close())
+	}
+	return l, nil
+}
+
+// Members are the operators in order, to be registered. Their accounts are made of their
+// keys; nobody has the keys of these.
+func (l *Local) Members() []Member {
+	out := make([]Member, len(l.keys))
+	for i, key := range l.keys {
+		public := key.Public().Bytes()
+		out[i] = Member{Account: common.BytesToAddress(crypto.Keccak256(public[:])), Key: key, URL: l.urls[i]}
+	}
+	return out
+}
+
+// Start runs the operators; source is where they are registered.
+func (l *Local) Start(source committee.Source, log *slog.Logger) error {
+	for i, key := range l.keys {
+		listener := l.listeners[0]
+		l.listeners = l.listeners[1:]
 		o, err := Start(Options{
-			Dir: filepath.Join(opts.Dir, fmt.Sprintf("operator-%d", i)), Key: key, Source: opts.Source, Listener: listener, Log: opts.Log,
-			// Everybody comes from one address here.
-			Limits: da.Limits{RequestsPerSecond: 10_000},
+			Dir: l.home(i), Key: key, Source: source, Listener: listener, Log: log,
+			Limits: da.Limits{RequestsPerSecond: 10_000, PerAddress: 256}, // everybody comes from one address here
 		})
 		if err != nil {
-			return nil, errors.Join(err, l.Close())
+			return err
 		}
 		l.operators = append(l.operators, o)
 	}
-	return l, nil
+	return nil
 }
 
 // Operators are the running operators, to be stopped one by one if that is wanted.
 func (l *Local) Operators() []*Operator { return l.operators }
 
-// Source gives the registered committees with the URLs of this process.
-func (l *Local) Source() committee.Source { return l.source }
-
 // Close stops all operators.
 func (l *Local) Close() error {
 	var errs []error
+	for _, listener := range l.listeners {
+		errs = append(errs, listener.Close())
+	}
 	for _, o := range l.operators {
 		errs = append(errs, o.Close())
 	}
+	l.listeners, l.operators = nil, nil
 	return errors.Join(errs...)
-}
-
-// localSource puts loopback URLs in place of registered ones.
-type localSource struct {
-	inner committee.Source
-	local *Local
-}
-
-// Committee implements committee.Source.
-func (s localSource) Committee(ctx context.Context, epoch uint64) (*committee.Committee, error) {
-	c, err := s.inner.Committee(ctx, epoch)
-	return s.here(c), err
-}
-
-// Latest implements committee.Source.
-func (s localSource) Latest(ctx context.Context) (*committee.Committee, error) {
-	c, err := s.inner.Latest(ctx)
-	return s.here(c), err
-}
-
-func (s localSource) here(c *committee.Committee) *committee.Committee {
-	if c == nil {
-		return nil
-	}
-	out := *c
-	out.Operators = append([]committee.Operator(nil), c.Operators...)
-	for _, o := range s.local.operators {
-		if i := out.Find(o.public); i >= 0 {
-			out.Operators[i].URL = o.URL()
-		}
-	}
-	return &out
 }

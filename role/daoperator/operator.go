@@ -42,7 +42,8 @@ type Operator struct {
 // sweepEvery is how often expired chunks are looked for.
 const sweepEvery = 10 * time.Minute
 
-// Start serves an operator.
+// Start serves an operator. Its first chunk takes seconds longer unless committee.WarmUp
+// was called.
 func Start(opts Options) (*Operator, error) {
 	if opts.Log == nil {
 		opts.Log = slog.Default()
@@ -51,11 +52,8 @@ func Start(opts Options) (*Operator, error) {
 	if err != nil {
 		return nil, errors.Join(fmt.Errorf("start operator: %w", err), opts.Listener.Close())
 	}
-	if err := committee.WarmUp(); err != nil {
-		return nil, errors.Join(fmt.Errorf("start operator: %w", err), opts.Listener.Close())
-	}
 	handler := committee.NewHandler(committee.HandlerOptions{
-		Key: opts.Key, Source: opts.Source, Shelf: shelf, Dispersers: opts.Dispersers,
+		Key: opts.Key, Source: opts.Source, Shelf: shelf, Dispersers: opts.Dispersers, Retention: opts.Retention,
 	})
 	ctx, cancel := context.WithCancel(context.Background())
 	o := &Operator{server: da.Serve(opts.Listener, handler, opts.Limits), public: opts.Key.Public(), cancel: cancel}

@@ -60,6 +60,7 @@ type Options struct {
 	Block, MiniBlock, MiniBlockMin chain.Millis
 	Batch                          chain.Millis // that a block waits for others before it is posted; 0: nothing is posted
 	Claim                          chain.Millis // between claims of output roots; 0: nothing is claimed
+	DA                             DataLayer
 	NoSync                         bool
 	Queue                          int         // of transactions; see sequencer.Options
 	StateCache                     uint64      // bytes; see node.Options
@@ -80,6 +81,7 @@ type Devnet struct {
 	node    *node.Node
 	tracker atomic.Pointer[safehead.Tracker] // nil while derivation is not followed
 	metrics *telemetry.Metrics
+	layers  layers
 }
 
 // closeTimeout bounds how long Close waits.
@@ -127,6 +129,9 @@ func (d *Devnet) start(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	if err := d.openLayers(clients, cfg); err != nil {
+		return err
+	}
 	seq, err := d.startSequencer(ctx, source)
 	if err != nil {
 		return err
@@ -166,7 +171,7 @@ func (d *Devnet) start(ctx context.Context) error {
 	maps.Copy(d.info.Contracts, genesis.L1Contracts)
 	d.info.Accounts = accounts()
 	d.info.Datadir = dir.Path()
-	d.info.Development = d.opts.Development
+	d.info.Development, d.info.DA = d.opts.Development, d.opts.DA.name()
 	d.info.Genesis = dir.GenesisPath()
 	d.info.Web, d.info.Metrics = url("http", listeners[1]), url("http", listeners[2])+"/metrics"
 	return writeInfo(dir.Path(), &d.info)
@@ -174,7 +179,9 @@ func (d *Devnet) start(ctx context.Context) error {
 
 // startBatcher posts the chain to L1, and watches what L1 holds of it.
 func (d *Devnet) startBatcher(ctx context.Context, source l1feed.L1, seq *sequencer.Sequencer, client *l1.Client, sender *l1.Sender) error {
-	tracker, err := safehead.Start(d.node, safehead.Options{L1: source, Adopter: seq, Waits: d.metrics.DerivationWaits, Log: d.log})
+	tracker, err := safehead.Start(d.node, safehead.Options{
+		L1: source, Resolver: l1feed.FromDA(&d.layers.reader), Adopter: seq, Waits: d.metrics.DerivationWaits, Log: d.log,
+	})
 	if err != nil {
 		return err
 	}
@@ -189,8 +196,12 @@ func (d *Devnet) startBatcher(ctx context.Context, source l1feed.L1, seq *sequen
 	b := batcher.Start(batcher.Options{
 		Chain: d.node, Tracker: tracker, L1: &batcher.Account{Client: client, Sender: sender}, Inbox: d.node.Config().BatchInbox,
 		MaxAge: time.Duration(d.opts.Batch) * time.Millisecond, Log: d.log,
+		Layer: d.layers.writer, Certifier: d.node.Config().CertificateVerifier, Place: d.opts.DA.place(),
+		FallBack: time.Duration(d.opts.DA.FallBack) * time.Millisecond,
 	})
 	d.onClose(func(context.Context) error { b.Close(); return nil })
+	d.watchBatches(b)
+	d.startAudits(client)
 	d.startProposer(client)
 	return nil
 }
@@ -292,14 +303,18 @@ func (d *Devnet) startL1(ctx context.Context, dir *store.Dir) ([]*l1.Client, *l1
 	}
 	d.info.L1 = L1Info{HTTPURL: url, BeaconURL: beacon, ChainID: client.ChainID().Uint64()}
 	sender := l1.NewSender(client, l1.NewKeySigner(operator), l1.SenderOptions{})
-	if genesis == nil {
-		err := deploy(ctx, func(ctx context.Context) (err error) {
-			genesis, err = createGenesis(ctx, client, sender, d.choice())
-			return err
+	if genesis != nil {
+		err = d.settleLayer(ctx, client, sender, genesis, dir.Path())
+	} else {
+		err = deploy(ctx, func(ctx context.Context) (err error) {
+			if genesis, err = createGenesis(ctx, client, sender, d.choice()); err != nil {
+				return err
+			}
+			return d.settleLayer(ctx, client, sender, genesis, dir.Path())
 		})
-		if err != nil {
-			return fail(err)
-		}
+	}
+	if err != nil {
+		return fail(err)
 	}
 	if err := checkCurrency(ctx, client, &genesis.Config, d.opts.Currency); err != nil {
 		return fail(err)

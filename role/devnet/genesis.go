@@ -38,6 +38,7 @@ type newChain struct {
 	window          uint64    // inclusion window, L1 blocks
 	challengeWindow uint64    // seconds
 	token           *GasToken // nil: ether
+	layer           DataLayer
 }
 
 // createGenesis deploys the contracts to L1 and makes the genesis of a chain on it.
@@ -51,6 +52,7 @@ func createGenesis(ctx context.Context, client *l1.Client, sender *l1.Sender, ch
 	cfg := chain.DefaultConfig()
 	cfg.L1ChainID, cfg.BatchInbox = client.ChainID().Uint64(), inbox
 	cfg.InclusionWindow = choice.window
+	cfg.DAMode, cfg.AltDAGeneric = choice.layer.Mode, choice.layer.Generic
 	cfg.Batcher, cfg.Sequencer = devl1.Address(operator), devl1.Address(sequencer)
 	params := deploy.Development(cfg)
 	params.Owner, params.Guardian = devl1.Address(operator), devl1.Address(operator)
