@@ -84,6 +84,9 @@ type Facts struct {
 
 	// CallFails tells that paying it now would fail only because its call on L1 does.
 	CallFails bool
+	// Short tells that the portal holds less than the withdrawal's value, so that the call
+	// fails: a genesis has given out ether that L1 does not hold.
+	Short     bool
 	Finalized bool
 	// MessageFailed tells that the portal has paid it, and that the message in it failed
 	// and waits at the messenger.
@@ -174,6 +177,8 @@ func (f *Facts) proven() Status {
 	switch {
 	case f.Now < mature || p.Resolved == 0:
 		return Status{State: Proven, ETA: max(mature, f.Now), Reason: reason}
+	case f.CallFails && f.Short:
+		return Status{State: Failed, Reason: "the portal on L1 holds less than its value: this chain's genesis gave out ether that was never deposited"}
 	case f.CallFails:
 		return Status{State: Failed, Reason: "its call on L1 fails now, so that the portal does not pay it: try again when it can succeed"}
 	}

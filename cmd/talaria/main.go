@@ -67,7 +67,7 @@ func root(stdout, stderr io.Writer) *cli.Command {
 		Writer: stdout, ErrWriter: stderr, OnUsageError: onUsage,
 		ExitErrHandler:  func(context.Context, *cli.Command, error) {},
 		HideHelpCommand: true,
-		Commands:        []*cli.Command{devnetCommand(), l1Command(), replicaCommand(), proposerCommand(), benchCommand(), daCommand(), daOperatorCommand(), daServerCommand(), versionCommand()},
+		Commands:        []*cli.Command{devnetCommand(), l1Command(), replicaCommand(), proposerCommand(), benchCommand(), bridgeCommand(), daCommand(), daOperatorCommand(), daServerCommand(), versionCommand()},
 		Action: func(_ context.Context, c *cli.Command) error {
 			if c.Args().Present() {
 				return usagef("%q is not a command (talaria --help lists them)", c.Args().First())
@@ -87,7 +87,7 @@ func dress(c *cli.Command, onUsage cli.OnUsageErrorFunc) {
 	c.HideHelpCommand = true
 	action := c.Action
 	c.Action = func(ctx context.Context, cmd *cli.Command) error {
-		if cmd.Args().Present() {
+		if cmd.Args().Present() && cmd.ArgsUsage == "" {
 			return usagef("%s takes no argument %q (%s --help lists what is allowed)", cmd.Name, cmd.Args().First(), cmd.FullName())
 		}
 		return action(ctx, cmd)

@@ -71,6 +71,9 @@ func createGenesis(ctx context.Context, client *l1.Client, sender *l1.Sender, ch
 	if err != nil {
 		return nil, err
 	}
+	if err := back(ctx, client, sender, contracts.Addresses.Portal); err != nil {
+		return nil, err
+	}
 	origin, err := client.HeaderByNumber(ctx, contracts.Block)
 	if err != nil {
 		return nil, err
@@ -111,7 +114,7 @@ func createGenesis(ctx context.Context, client *l1.Client, sender *l1.Sender, ch
 func l1Alloc() types.GenesisAlloc {
 	operator, _, proposer := devKeys()
 	return types.GenesisAlloc{
-		devl1.Address(operator):   {Balance: ether(devl1.DevBalance)},
+		devl1.Address(operator):   {Balance: ether(devl1.DevBalance + genesisEther)},
 		devl1.Address(proposer):   {Balance: ether(devl1.DevBalance)},
 		predeploys.Multicall3Addr: predeploys.Alloc(predeploys.Settings{})[predeploys.Multicall3Addr],
 	}

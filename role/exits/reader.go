@@ -263,7 +263,12 @@ func (r *Reader) tryCall(ctx context.Context, v *view, w *bridge.Withdrawal, f *
 	}
 	failed := bindings.PortalWithdrawalCallFailedErrorID()
 	f.CallFails = len(data) >= 4 && [4]byte(data) == [4]byte(failed[:4])
-	return nil
+	if !f.CallFails || w.Value.Sign() == 0 || r.Contracts["nativeTokenBridge"] != (common.Address{}) {
+		return nil
+	}
+	held, err := v.client.Balance(ctx, r.portal)
+	f.Short = err == nil && held.Cmp(w.Value) < 0
+	return err
 }
 
 // Tuple is a withdrawal as the contracts take it.
