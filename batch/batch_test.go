@@ -65,7 +65,7 @@ func TestBlocksSurviveTheWayThroughBlobs(t *testing.T) {
 		if IDOf(data) != ch.ID {
 			t.Fatalf("seed %d: joined frames have another id", seed)
 		}
-		header, got, err := DecodeChannel(data)
+		header, got, err := DecodeChannel(data, 0)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -106,7 +106,7 @@ func TestBuilderKeepsItsTarget(t *testing.T) {
 			if len(ch.Data) > target && n > 1 {
 				t.Fatalf("target %d: channel of %d bytes with %d blocks", target, len(ch.Data), n)
 			}
-			if _, got, err := DecodeChannel(ch.Data); err != nil || len(got) != n {
+			if _, got, err := DecodeChannel(ch.Data, 0); err != nil || len(got) != n {
 				t.Fatalf("target %d: %d blocks, %v", target, len(got), err)
 			}
 			sizes, rest = append(sizes, len(ch.Data)), rest[n:]
@@ -272,7 +272,7 @@ func TestCalldataDecoderRefuses(t *testing.T) {
 func TestCodecStartsNoGoroutines(t *testing.T) {
 	before := runtime.NumGoroutine()
 	ch := build(t, BuilderSettings{}, randomBlocks(4, 1, 300, 10, 500))
-	if _, _, err := DecodeChannel(ch.Data); err != nil {
+	if _, _, err := DecodeChannel(ch.Data, 0); err != nil {
 		t.Fatal(err)
 	}
 	if after := runtime.NumGoroutine(); after > before {

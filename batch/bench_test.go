@@ -81,7 +81,7 @@ func BenchmarkRatio(b *testing.B) {
 			for b.Loop() {
 				ch = build(b, BuilderSettings{TargetBytes: MaxChannelBytes}, blocks)
 			}
-			_, got, err := DecodeChannel(ch.Data)
+			_, got, err := DecodeChannel(ch.Data, 0)
 			if err != nil || len(got) != len(blocks) {
 				b.Fatal(len(got), err)
 			}
@@ -99,7 +99,7 @@ func BenchmarkDecode(b *testing.B) {
 	b.SetBytes(int64(ch.Header.RawBytes))
 	b.ReportAllocs()
 	for b.Loop() {
-		if _, blocks, err := DecodeChannel(ch.Data); err != nil || len(blocks) != 20 {
+		if _, blocks, err := DecodeChannel(ch.Data, 0); err != nil || len(blocks) != 20 {
 			b.Fatal(len(blocks), err)
 		}
 	}

@@ -52,6 +52,7 @@ func (c context) check(b *Block) error {
 // writeBlock adds a block that the context allows.
 func (s *columns) writeBlock(c context, b *Block) {
 	s.block(c, b)
+	s.minis += len(b.MiniBlocks)
 	for i, tx := range b.Txs {
 		var sender common.Address
 		if b.Senders != nil {
@@ -62,7 +63,7 @@ func (s *columns) writeBlock(c context, b *Block) {
 }
 
 // The parts of a body besides the columns.
-const maxPrefix = 1 + (columnCount+4)*5 // method and lengths
+const maxPrefix = 1 + (columnCount+6)*5 // method and lengths
 
 // finish puts the body together behind out; compress gives the byte column's method and
 // content.
@@ -88,6 +89,8 @@ func (s *columns) finish(out []byte, compress func([]byte) (byte, []byte, error)
 	out = binary.AppendUvarint(out, uint64(len(literal)/common.AddressLength))
 	out = binary.AppendUvarint(out, uint64(len(s.signatures)/len(signature{})))
 	out = binary.AppendUvarint(out, uint64(len(s.bytes)))
+	out = binary.AppendUvarint(out, uint64(s.minis))
+	out = binary.AppendUvarint(out, uint64(len(s.senders)))
 	for i := range s.col {
 		out = append(out, s.col[i].buf...)
 	}
@@ -103,6 +106,7 @@ type body struct {
 	literal    []byte
 	signatures []byte
 	size       uint64 // of the byte column
+	minis, txs uint64
 	packed     []byte
 }
 
@@ -115,7 +119,7 @@ func openBody(data []byte) (*body, error) {
 	}
 	b.addresses = r.uvarint()
 	literals, signatures := r.uvarint(), r.uvarint()
-	b.size = r.uvarint()
+	b.size, b.minis, b.txs = r.uvarint(), r.uvarint(), r.uvarint()
 	for i, n := range lengths {
 		b.columns[i] = r.takeLong(n, 1)
 	}
@@ -129,19 +133,27 @@ func openBody(data []byte) (*body, error) {
 		return nil, fmt.Errorf("%w: %d addresses, %d of them literal", ErrMalformed, b.addresses, literals)
 	case b.size > MaxRawBytes:
 		return nil, fmt.Errorf("%w: byte column of %d bytes", ErrMalformed, b.size)
+	case b.minis > MaxChannelMiniBlocks || b.txs > MaxChannelTxs:
+		return nil, fmt.Errorf("%w: %d mini-blocks, %d transactions", ErrMalformed, b.minis, b.txs)
 	case b.size == 0 && (b.method != methodStored || len(b.packed) > 0):
 		return nil, fmt.Errorf("%w: an empty byte column is compressed", ErrMalformed)
 	}
 	return b, nil
 }
 
-// decodeBody reads the blocks that the header announces.
-func decodeBody(data []byte, h *ChannelHeader) ([]Block, error) {
+// decodeBody reads the blocks that the header announces; no transaction has more than
+// maxTx bytes.
+func decodeBody(data []byte, h *ChannelHeader, maxTx int) ([]Block, error) {
 	parts, err := openBody(data)
 	if err != nil {
 		return nil, err
 	}
-	return newColumns(false).decode(parts, h)
+	if work := parts.work(len(data), h); work > MaxChannelWork {
+		return nil, fmt.Errorf("%w: work of %d bytes, limit %d", ErrMalformed, work, MaxChannelWork)
+	}
+	s := newColumns(false)
+	s.maxTx = maxTx
+	return s.decode(parts, h)
 }
 
 // decode reads the blocks from the parts of a body.
@@ -156,7 +168,7 @@ func (s *columns) decode(parts *body, h *ChannelHeader) (blocks []Block, err err
 		s.col[i] = newReader(parts.columns[i])
 	}
 	s.signatures, s.limit = parts.signatures, int(h.RawBytes)
-	if blocks, err = s.readBlocks(h); err != nil {
+	if blocks, err = s.readBlocks(h, parts); err != nil {
 		return nil, err
 	}
 	if err := s.readDefinitions(parts); err != nil {
@@ -173,10 +185,10 @@ func (s *columns) decode(parts *body, h *ChannelHeader) (blocks []Block, err err
 	return blocks, s.divide(blocks)
 }
 
-func (s *columns) readBlocks(h *ChannelHeader) ([]Block, error) {
+func (s *columns) readBlocks(h *ChannelHeader, parts *body) ([]Block, error) {
 	c := context{number: h.FirstNumber}
 	var blocks []Block
-	minis := 0
+	minis := uint64(0)
 	for range h.BlockCount {
 		fail := func(why string) ([]Block, error) {
 			return nil, fmt.Errorf("decode block %d: %w: %s", c.number, ErrMalformed, why)
@@ -189,8 +201,8 @@ func (s *columns) readBlocks(h *ChannelHeader) ([]Block, error) {
 		if why != "" {
 			return fail(why)
 		}
-		if minis += len(b.MiniBlocks); minis > MaxChannelMiniBlocks || uint64(len(s.ends))+txs > MaxChannelTxs {
-			return fail("too many mini-blocks or transactions in the channel")
+		if minis += uint64(len(b.MiniBlocks)); minis > parts.minis || uint64(len(s.ends))+txs > parts.txs {
+			return fail("more mini-blocks or transactions than announced")
 		}
 		if txs > s.left() {
 			return fail("transactions exceed the channel")
@@ -209,6 +221,9 @@ func (s *columns) readBlocks(h *ChannelHeader) ([]Block, error) {
 		}
 		blocks = append(blocks, b)
 		c = c.after(&b)
+	}
+	if minis != parts.minis || uint64(len(s.ends)) != parts.txs {
+		return nil, fmt.Errorf("%w: %d mini-blocks and %d transactions, announced %d and %d", ErrMalformed, minis, len(s.ends), parts.minis, parts.txs)
 	}
 	return blocks, nil
 }

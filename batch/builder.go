@@ -177,6 +177,10 @@ func (b *ChannelBuilder) room(ctx context, block *Block, raw int) error {
 	if err := b.encode(ctx, block); err != nil {
 		return err
 	}
+	if b.workBound(block, raw) > MaxChannelWork {
+		b.spoiled = true
+		return ErrFull
+	}
 	if b.Bound() <= b.settings.TargetBytes {
 		return nil
 	}
@@ -200,6 +204,14 @@ func (b *ChannelBuilder) room(ctx context, block *Block, raw int) error {
 		return ErrFull
 	}
 	return nil
+}
+
+// workBound is the most that the channel's work can be with a block that was encoded last.
+func (b *ChannelBuilder) workBound(block *Block, raw int) int {
+	txs := b.txs + len(block.Txs)
+	unsigned := max(0, txs-len(b.cols.signatures)/len(signature{}))
+	return b.settings.TargetBytes + blockWork*unsigned +
+		workOf(0, int(b.header.RawBytes)+raw, len(b.cols.bytes), b.minis+len(block.MiniBlocks), len(b.blocks)+1, 0)
 }
 
 // again encodes the blocks of a spoiled channel without the one too many.
@@ -233,6 +245,10 @@ func (b *ChannelBuilder) Close() (*Channel, error) {
 	}
 	if len(data) > MaxChannelBytes {
 		return nil, fmt.Errorf("close channel: %w: %d bytes, limit %d", ErrInvalidBlock, len(data), MaxChannelBytes)
+	}
+	work := workOf(len(data), int(b.header.RawBytes), len(b.cols.bytes), b.minis, len(b.blocks), b.txs)
+	if work > MaxChannelWork {
+		return nil, fmt.Errorf("close channel: %w: work of %d bytes, limit %d", ErrInvalidBlock, work, MaxChannelWork)
 	}
 	return &Channel{ID: IDOf(data), Header: b.header, Data: data}, nil
 }

@@ -16,7 +16,7 @@ type ChannelID [16]byte
 func (id ChannelID) String() string { return fmt.Sprintf("%x", id[:]) }
 
 const (
-	channelVersion = 2
+	channelVersion = 3
 	channelDomain  = "talaria channel"
 	// ChannelHeaderBytes is the length of the uncompressed channel header.
 	ChannelHeaderBytes = 1 + 4 + 4 + 8 + 2*common.HashLength
@@ -82,14 +82,15 @@ func DecodeChannelHeader(data []byte) (ChannelHeader, error) {
 	return h, nil
 }
 
-// DecodeChannel reads a whole channel. The transactions alias one buffer that no
-// one else holds. The error wraps ErrMalformed.
-func DecodeChannel(data []byte) (ChannelHeader, []Block, error) {
+// DecodeChannel reads a whole channel, in which no transaction has more than maxTx bytes
+// [no limit when 0]. The transactions alias one buffer that no one else holds. The error
+// wraps ErrMalformed.
+func DecodeChannel(data []byte, maxTx int) (ChannelHeader, []Block, error) {
 	h, err := DecodeChannelHeader(data)
 	if err != nil {
 		return h, nil, err
 	}
-	blocks, err := decodeBody(data[ChannelHeaderBytes:], &h)
+	blocks, err := decodeBody(data[ChannelHeaderBytes:], &h, maxTx)
 	if err != nil {
 		return h, nil, fmt.Errorf("decode channel: %w", err)
 	}

@@ -43,8 +43,10 @@ type columns struct {
 
 	// Reading: what is put together, and where each transaction ends. Writing: the
 	// transactions' senders, zero where they are not known or of no use.
+	minis   int // writing
 	out     []byte
 	limit   int // of out
+	maxTx   int // bytes of a transaction; 0: no limit but the channel's
 	ends    []uint32
 	senders []common.Address
 	record  record
@@ -161,8 +163,16 @@ const maxAuthorizations = 1 << 14
 // left returns how many bytes of transactions may still be read.
 func (s *columns) left() uint64 { return uint64(s.limit - len(s.out)) }
 
+// leftWhole is left for one transaction.
+func (s *columns) leftWhole() uint64 {
+	if s.maxTx > 0 {
+		return min(s.left(), uint64(s.maxTx))
+	}
+	return s.left()
+}
+
 // leftApart is left for one field of a transaction that is taken apart.
-func (s *columns) leftApart() uint64 { return min(s.left(), maxApart) }
+func (s *columns) leftApart() uint64 { return min(s.leftWhole(), maxApart) }
 
 // write adds a transaction; sender may be zero.
 func (s *columns) write(raw []byte, sender common.Address, timestamp uint64) {
@@ -207,6 +217,7 @@ func (s *columns) read(timestamp uint64) bool {
 	if n := cap(s.out); n-len(s.out) < 64<<10 && n < s.limit { // twice as much, never more than announced
 		s.out = append(make([]byte, 0, min(s.limit, max(2*n, 256<<10))), s.out...)
 	}
+	start := len(s.out)
 	s.transaction(r, common.Address{}, timestamp)
 	if s.bad() {
 		return false
@@ -218,7 +229,7 @@ func (s *columns) read(timestamp uint64) bool {
 		s.addresses.gaps = append(s.addresses.gaps, s.assembly.gaps...)
 	}
 	s.ends = append(s.ends, uint32(len(s.out)))
-	return len(s.out) <= s.limit
+	return len(s.out) <= s.limit && (s.maxTx == 0 || len(s.out)-start <= s.maxTx)
 }
 
 // numbered codes an address. Writing, it notes where it was.
@@ -241,7 +252,7 @@ func (s *columns) transaction(r *record, sender common.Address, timestamp uint64
 	m.last = r.shape
 	if r.shape == shapeWhole {
 		n := c.number(&m.length, uint64(len(r.data)))
-		if !s.writing() && (n == 0 || n > s.left()) {
+		if !s.writing() && (n == 0 || n > s.leftWhole()) {
 			c.bad = true
 			return
 		}

@@ -38,7 +38,7 @@ func TestASealedBlockGivesItsSenders(t *testing.T) {
 		t.Fatalf("senders %v", b.Senders)
 	}
 	ch := build(t, BuilderSettings{}, []Block{b})
-	_, got, err := DecodeChannel(ch.Data)
+	_, got, err := DecodeChannel(ch.Data, 0)
 	if err != nil || string(got[0].Txs[0]) != string(signed.Raw()) || string(got[0].Txs[1]) != string(unsigned.Raw()) {
 		t.Fatalf("decoded differently: %v", err)
 	}

@@ -69,7 +69,7 @@ func FuzzTransaction(f *testing.F) {
 			}
 		}
 		ch := build(t, BuilderSettings{}, []Block{b})
-		if _, got, err := DecodeChannel(ch.Data); err != nil || !reflect.DeepEqual(got, []Block{b}) {
+		if _, got, err := DecodeChannel(ch.Data, 0); err != nil || !reflect.DeepEqual(got, []Block{b}) {
 			t.Fatalf("decoded differently: %v", err)
 		}
 	})
@@ -95,7 +95,7 @@ func FuzzDecodeBody(f *testing.F) {
 	f.Add(data, uint32(2), uint32(raw))
 	f.Fuzz(func(t *testing.T, data []byte, count, raw uint32) {
 		h := &ChannelHeader{FirstNumber: 1, BlockCount: 1 + count%64, RawBytes: raw % (1 << 20)}
-		blocks, err := decodeBody(data, h)
+		blocks, err := decodeBody(data, h, 0)
 		if err != nil {
 			if !errors.Is(err, ErrMalformed) {
 				t.Fatal(err)
@@ -115,7 +115,7 @@ func FuzzDecodeBody(f *testing.F) {
 func FuzzDecodeChannel(f *testing.F) {
 	f.Add(build(f, BuilderSettings{}, randomBlocks(2, 1, 4, 3, 50)).Data)
 	f.Fuzz(func(t *testing.T, data []byte) {
-		header, blocks, err := DecodeChannel(data)
+		header, blocks, err := DecodeChannel(data, 0)
 		if err != nil {
 			if !errors.Is(err, ErrMalformed) {
 				t.Fatal(err)
@@ -141,7 +141,7 @@ func FuzzDecodeChannel(f *testing.F) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if h, got, err := DecodeChannel(ch.Data); err != nil || h != header || !reflect.DeepEqual(got, blocks) {
+		if h, got, err := DecodeChannel(ch.Data, 0); err != nil || h != header || !reflect.DeepEqual(got, blocks) {
 			t.Fatalf("decoded again differently: %v", err)
 		}
 	})

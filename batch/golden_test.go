@@ -58,7 +58,7 @@ func TestGoldenVectors(t *testing.T) {
 	// Compressors may write other bytes in another version: what counts is that the
 	// stored channel still decodes, and is cut into the same blobs.
 	data := golden(t, "channel", build(t, BuilderSettings{}, blocks).Data)
-	header, got, err := DecodeChannel(data)
+	header, got, err := DecodeChannel(data, 0)
 	if err != nil || !reflect.DeepEqual(got, bare(blocks)) {
 		t.Fatalf("the stored channel decodes differently: %v", err)
 	}

@@ -17,12 +17,12 @@ import (
 )
 
 // forged makes a channel of hand-made parts.
-func forged(h ChannelHeader, method byte, columns [columnCount][]byte, addresses uint64, literal, signatures []byte, size uint64, packed []byte) []byte {
+func forged(h ChannelHeader, method byte, columns [columnCount][]byte, addresses uint64, literal, signatures []byte, size, minis, txs uint64, packed []byte) []byte {
 	out := append(h.append(nil), method)
 	for _, c := range columns {
 		out = binary.AppendUvarint(out, uint64(len(c)))
 	}
-	for _, n := range []uint64{addresses, uint64(len(literal) / 20), uint64(len(signatures) / 64), size} {
+	for _, n := range []uint64{addresses, uint64(len(literal) / 20), uint64(len(signatures) / 64), size, minis, txs} {
 		out = binary.AppendUvarint(out, n)
 	}
 	return bytes.Join(append([][]byte{out}, append(columns[:], literal, signatures, packed)...), nil)
@@ -39,7 +39,7 @@ func parts(t testing.TB, data []byte) *body {
 }
 
 func (b *body) forge(h ChannelHeader) []byte {
-	return forged(h, b.method, b.columns, b.addresses, b.literal, b.signatures, b.size, b.packed)
+	return forged(h, b.method, b.columns, b.addresses, b.literal, b.signatures, b.size, b.minis, b.txs, b.packed)
 }
 
 func TestChannelDecoderRefuses(t *testing.T) {
@@ -68,15 +68,19 @@ func TestChannelDecoderRefuses(t *testing.T) {
 		"a longer column": with(func(b *body) {
 			b.columns[colFees] = append(bytes.Clone(b.columns[colFees]), bytes.Repeat([]byte{1}, 9)...)
 		}),
-		"a signature less":  with(func(b *body) { b.signatures = b.signatures[64:] }),
-		"a signature more":  with(func(b *body) { b.signatures = append(bytes.Clone(b.signatures), b.signatures[:64]...) }),
-		"an address less":   with(func(b *body) { b.literal = b.literal[20:] }),
-		"an address more":   with(func(b *body) { b.addresses++; b.literal = append(bytes.Clone(b.literal), b.literal[:20]...) }),
-		"bytes behind":      append(bytes.Clone(plain), 0),
-		"cut off":           plain[:len(plain)-1],
-		"a column too long": with(func(b *body) { b.columns[7] = nil; b.packed = nil }),
+		"a signature less":   with(func(b *body) { b.signatures = b.signatures[64:] }),
+		"a signature more":   with(func(b *body) { b.signatures = append(bytes.Clone(b.signatures), b.signatures[:64]...) }),
+		"an address less":    with(func(b *body) { b.literal = b.literal[20:] }),
+		"an address more":    with(func(b *body) { b.addresses++; b.literal = append(bytes.Clone(b.literal), b.literal[:20]...) }),
+		"a mini-block less":  with(func(b *body) { b.minis-- }),
+		"a mini-block more":  with(func(b *body) { b.minis++ }),
+		"a transaction less": with(func(b *body) { b.txs-- }),
+		"a transaction more": with(func(b *body) { b.txs++ }),
+		"bytes behind":       append(bytes.Clone(plain), 0),
+		"cut off":            plain[:len(plain)-1],
+		"a column too long":  with(func(b *body) { b.columns[7] = nil; b.packed = nil }),
 	} {
-		if _, _, err := DecodeChannel(data); !errors.Is(err, ErrMalformed) {
+		if _, _, err := DecodeChannel(data, 0); !errors.Is(err, ErrMalformed) {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
@@ -155,7 +159,7 @@ func allocated(f func()) uint64 {
 
 // TestClaimsCostNothing gives the decoder short channels that announce much.
 func TestClaimsCostNothing(t *testing.T) {
-	h := ChannelHeader{RawBytes: MaxRawBytes, BlockCount: MaxChannelBlocks, FirstNumber: 1}
+	h := ChannelHeader{RawBytes: MaxRawBytes, BlockCount: 1, FirstNumber: 1}
 	var columns [columnCount][]byte
 	rng := rand.New(rand.NewSource(1))
 	for i := range 200 {
@@ -166,9 +170,9 @@ func TestClaimsCostNothing(t *testing.T) {
 				columns[c] = bytes.Repeat([]byte{byte(i)}, i%64)
 			}
 		}
-		data := forged(h, methodStored, columns, MaxSignedAddresses, nil, nil, 0, nil)
+		data := forged(h, methodStored, columns, MaxSignedAddresses, nil, nil, 0, MaxChannelMiniBlocks, 1, nil)
 		var err error
-		held := allocated(func() { _, _, err = DecodeChannel(data) })
+		held := allocated(func() { _, _, err = DecodeChannel(data, 0) })
 		if !errors.Is(err, ErrMalformed) {
 			t.Fatal(err)
 		}
@@ -210,7 +214,7 @@ func TestALargeChannelStaysWithinItsMemory(t *testing.T) {
 	}
 	ch := build(t, BuilderSettings{TargetBytes: MaxChannelBytes}, blocks)
 	var err error
-	held := allocated(func() { _, _, err = DecodeChannel(ch.Data) })
+	held := allocated(func() { _, _, err = DecodeChannel(ch.Data, 0) })
 	if err != nil {
 		t.Fatal(err)
 	}

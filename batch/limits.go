@@ -18,7 +18,7 @@ const (
 	// MaxBlockMiniBlocks bounds the mini-blocks of one block.
 	MaxBlockMiniBlocks = 1 << 16
 	// MaxChannelBlocks bounds the blocks of one channel.
-	MaxChannelBlocks = 1 << 16
+	MaxChannelBlocks = 1 << 11
 	// MaxChannelMiniBlocks bounds the mini-blocks of one channel.
 	MaxChannelMiniBlocks = 1 << 20
 	// MaxChannelTxs bounds the user transactions of one channel.
@@ -34,6 +34,8 @@ const (
 	// MaxDecodeBytes bounds what decoding a channel allocates in all, besides the
 	// channel itself and the recoveries' scratch.
 	MaxDecodeBytes = 1 << 30
+	// MaxChannelWork bounds the work of a channel (ChannelWork).
+	MaxChannelWork = 256 << 20
 	// MaxTimestamp bounds block timestamps in seconds, so that microseconds fit
 	// 64 bits.
 	MaxTimestamp = 1<<43 - 1

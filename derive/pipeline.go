@@ -317,7 +317,7 @@ func (p *Pipeline) blocks(l1 *L1Block, c *openChannel) ([]derived, *dropError) {
 	if head.Hash != c.header.ParentHash {
 		return nil, drop(DropParent, "block %d on %x, block %d is %x", c.header.FirstNumber, c.header.ParentHash, head.Number, head.Hash)
 	}
-	_, blocks, err := batch.DecodeChannel(c.data)
+	_, blocks, err := batch.DecodeChannel(c.data, int(p.cfg.MaxTxBytes))
 	if err != nil {
 		return nil, drop(DropChannel, "%v", err)
 	}

@@ -84,7 +84,7 @@ func measure(name string, blocks []batch.Block) error {
 	}
 	var got []batch.Block
 	decoding, err := fastest(func() (err error) {
-		_, got, err = batch.DecodeChannel(ch.Data)
+		_, got, err = batch.DecodeChannel(ch.Data, 0)
 		return err
 	})
 	if err != nil {

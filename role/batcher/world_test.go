@@ -128,7 +128,7 @@ func (w *world) posted(n int) map[uint64]int {
 		for _, f := range frames[id] {
 			data = append(data, f.Data...)
 		}
-		_, blocks, err := batch.DecodeChannel(data)
+		_, blocks, err := batch.DecodeChannel(data, 0)
 		if err != nil {
 			panic(err)
 		}
