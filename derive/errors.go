@@ -10,8 +10,7 @@ import (
 
 // Rules of the protocol (docs/spec/derivation.md); equal on every node.
 const (
-	// ChannelTimeout is how many L1 blocks after its first frame a channel may
-	// still be completed.
+	// ChannelTimeout is how many L1 blocks after its own a frame still counts.
 	ChannelTimeout = 300
 	// MaxOriginLag is how many seconds after an L1 block's timestamp the L2 may go
 	// on without adopting it.
@@ -21,10 +20,12 @@ const (
 	MaxAhead = 1_800
 	// MaxDeposits bounds the user deposits taken from one L1 block.
 	MaxDeposits = 60_000
-	// MaxOpenChannels bounds the bank.
-	MaxOpenChannels = 128
-	// MaxBankBytes bounds the frame data in the bank.
+	// MaxBankBytes bounds the frames that count: their data and 512 bytes for each.
 	MaxBankBytes = 2 * batch.MaxChannelBytes
+	// MaxWork bounds the work of the channels that are decoded for one L1 block
+	// (batch.ChannelWork), in bytes. A channel that takes more than is left waits for the
+	// next L1 block.
+	MaxWork = batch.MaxChannelWork
 )
 
 // Reason is why derivation dropped something.
@@ -35,9 +36,8 @@ const (
 	DropBlob          Reason = "malformed blob"
 	DropData          Reason = "malformed batch data"
 	DropSource        Reason = "batch data from a source that does not count"
-	DropFrame         Reason = "frame contradicts its channel"
 	DropTimeout       Reason = "channel timed out"
-	DropEvicted       Reason = "channel evicted from the full bank"
+	DropEvicted       Reason = "channel fell out of the full bank"
 	DropChannel       Reason = "malformed channel"
 	DropOld           Reason = "channel does not continue the chain"
 	DropParent        Reason = "parent hash differs"

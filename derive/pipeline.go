@@ -14,6 +14,15 @@ import (
 type Settings struct {
 	MaxStates int // states kept for StateBefore, 1.. [7,200]
 	MaxDrops  int // drops kept until TakeDrops; beyond that the oldest go, 1.. [1,024]
+
+	limits limits
+}
+
+// limits are the protocol's; tests have smaller ones.
+type limits struct {
+	timeout   uint64 // ChannelTimeout
+	bankBytes int    // MaxBankBytes
+	work      int    // MaxWork
 }
 
 func (s Settings) withDefaults() Settings {
@@ -22,6 +31,9 @@ func (s Settings) withDefaults() Settings {
 	}
 	if s.MaxDrops == 0 {
 		s.MaxDrops = 1_024
+	}
+	if s.limits == (limits{}) {
+		s.limits = limits{timeout: ChannelTimeout, bankBytes: MaxBankBytes, work: MaxWork}
 	}
 	return s
 }
@@ -38,10 +50,17 @@ type Pipeline struct {
 	start  State     // that the pipeline was reset to
 	l1     []l1Entry // consecutive; batches and foreign logs removed
 	bank   bank
-	done   uint64  // channels completed, to order them
-	states []State // that L1 blocks left behind, by PostedIn
+	sender common.Address // of the frames in the bank
+	states []State        // that L1 blocks left behind, by PostedIn
 	drops  []Drop
 
+	// Of the L1 block being read:
+	before   uint64          // number of the head that the one before left
+	resume   Position        // channels of this order or later were not looked at in the one before
+	left     int             // of MaxWork
+	spent    bool            // a channel takes more than is left
+	line     []*openChannel  // that may give the next block
+	number   uint64          // of that block
 	queue    []derived       // of the channel that was taken
 	channel  batch.ChannelID // that queue is of
 	pending  *derived        // handed out and not answered
@@ -64,7 +83,10 @@ func New(cfg *chain.Config, state State, settings Settings) *Pipeline {
 // Reset forgets everything and goes on from state, one that State returned behind a nil
 // of Next, or genesis; the next block to push is state.From.
 func (p *Pipeline) Reset(state State) {
-	*p = Pipeline{cfg: p.cfg, settings: p.settings, state: state, start: state, states: []State{state}, finished: true}
+	*p = Pipeline{
+		cfg: p.cfg, settings: p.settings, state: state, start: state, states: []State{state}, finished: true,
+		bank: newBank(p.settings.limits), sender: state.Reading.Batcher, resume: state.Resume,
+	}
 }
 
 // State is where derivation stands. Behind a nil of Next it is a point to go on from.
@@ -140,12 +162,17 @@ func (p *Pipeline) Push(b L1Block) error {
 	}
 	p.l1, p.finished = append(p.l1, entry), false
 
-	for _, c := range p.bank.expire(b.Number) {
-		p.drop(&b, c.id, drop(DropTimeout, "opened in L1 block %d", c.opened))
+	p.before, p.left, p.spent, p.line, p.number = p.state.Head.Number, p.settings.limits.work, false, nil, 0
+	if before.Batcher != p.sender { // who follows a batcher that was dismissed need not work through what that one left
+		p.bank, p.sender = newBank(p.settings.limits), before.Batcher
+	}
+	for _, c := range p.bank.next(b.Number) {
+		p.drop(&b, c.id, drop(DropTimeout, "not looked at in %d L1 blocks", p.settings.limits.timeout))
 	}
 	if first {
 		return nil // too old to matter: see State.From
 	}
+	at := Position{Block: b.Number}
 	for i := range batches {
 		tx := &batches[i]
 		switch {
@@ -154,10 +181,14 @@ func (p *Pipeline) Push(b L1Block) error {
 			p.drop(&b, batch.ChannelID{}, drop(DropSource, "source %d in mode %d", tx.Source, before.DAMode))
 		default:
 			for _, f := range tx.frames(func(why *dropError) { p.drop(&b, batch.ChannelID{}, why) }) {
-				p.frame(&b, f)
+				for _, c := range p.bank.add(f, at) {
+					p.drop(&b, c.id, drop(DropEvicted, "not looked at before %d bytes behind it", p.settings.limits.bankBytes))
+				}
+				at.Frame++
 			}
 		}
 	}
+	p.bank.settle(func(c *openChannel, why *dropError) { p.drop(&b, c.id, why) })
 	return nil
 }
 
@@ -213,30 +244,27 @@ func (p *Pipeline) Next() *BlockInput {
 // advance finds the next block: the rest of a channel, deposits whose window is over,
 // or the channel that completed first among those that continue the chain.
 func (p *Pipeline) advance(l1 *L1Block) bool {
-	// Behind the state's posting block lies the past: it only fills the bank.
-	past := l1.Number < p.start.PostedIn.Number
+	if p.past(l1) {
+		return false
+	}
 	for {
 		if len(p.queue) > 0 {
 			p.pending, p.queue = &p.queue[0], p.queue[1:]
 			return true
 		}
 		parent := p.state.Head
-		if !past && l1.Number > parent.Origin.Number+p.cfg.InclusionWindow {
+		if l1.Number > parent.Origin.Number+p.cfg.InclusionWindow {
 			due := forced(p.cfg, parent, p.origin(parent.Origin.Number+1), l1.ID())
 			p.pending = &due
 			return true
 		}
-		c := p.ready(past)
+		c := p.candidate()
 		if c == nil {
 			return false
 		}
-		p.bank.remove(c)
-		queue, err := p.blocks(l1, c)
-		if err != nil {
+		if err := p.take(l1, c); err != nil {
 			p.drop(l1, c.id, err)
-			continue
 		}
-		p.queue, p.channel = queue, c.id
 	}
 }
 
@@ -265,90 +293,30 @@ func (p *Pipeline) Invalid(why error) error {
 	return nil
 }
 
-// ready is the channel that completed first among those not ahead of the chain; of
-// the past, among those behind its head.
-func (p *Pipeline) ready(past bool) *openChannel {
-	limit := p.state.Head.Number
-	if !past {
-		limit++
-	}
-	var first *openChannel
-	for _, c := range p.bank.open {
-		if c.complete() && c.header.FirstNumber <= limit && (first == nil || c.order < first.order) {
-			first = c
-		}
-	}
-	return first
-}
-
-// frame puts a frame into the bank and looks at the channel that it completes.
-func (p *Pipeline) frame(l1 *L1Block, f batch.Frame) {
-	c, evicted, refused := p.bank.add(f, l1.Number)
-	for _, e := range evicted {
-		p.drop(l1, e.id, drop(DropEvicted, "opened in L1 block %d, %d bytes", e.opened, e.bytes))
-	}
-	if refused != nil {
-		p.drop(l1, f.Channel, refused)
-	}
-	if c == nil {
-		return
-	}
-	if id := batch.IDOf(c.data); id != c.id {
-		p.bank.remove(c)
-		p.drop(l1, c.id, drop(DropChannel, "content has the id %s", id))
-		return
-	}
-	header, err := batch.DecodeChannelHeader(c.data)
-	if err != nil {
-		p.bank.remove(c)
-		p.drop(l1, c.id, drop(DropChannel, "%v", err))
-		return
-	}
-	p.done++
-	c.header, c.order = header, p.done
-}
-
-// blocks derives the blocks of a channel: all of them or none.
-func (p *Pipeline) blocks(l1 *L1Block, c *openChannel) ([]derived, *dropError) {
-	head := p.state.Head
-	if c.header.FirstNumber != head.Number+1 {
-		return nil, drop(DropOld, "blocks %d..%d, the chain is at %d", c.header.FirstNumber, c.header.LastNumber(), head.Number)
-	}
-	if head.Hash != c.header.ParentHash {
-		return nil, drop(DropParent, "block %d on %x, block %d is %x", c.header.FirstNumber, c.header.ParentHash, head.Number, head.Hash)
-	}
-	_, blocks, err := batch.DecodeChannel(c.data, int(p.cfg.MaxTxBytes))
-	if err != nil {
-		return nil, drop(DropChannel, "%v", err)
-	}
-	queue := make([]derived, len(blocks))
-	for i := range blocks {
-		d, err := checkBlock(p.cfg, head, &blocks[i], l1, p.origin)
-		if err != nil {
-			return nil, err
-		}
-		queue[i], head = d, d.head
-	}
-	queue[len(queue)-1].in.ExpectHash = c.header.LastHash
-	return queue, nil
-}
-
 // finish notes the state that the L1 block leaves behind, and drops what no rule can ask
 // for any more: L1 blocks before the current origin, except those that tell reorgs
 // apart, and old states.
 func (p *Pipeline) finish() {
 	p.finished = true
+	if l1 := p.l1[len(p.l1)-1].L1Block; !p.past(l1) {
+		p.tellOld(l1)
+		if !p.spent {
+			p.resume = Position{Block: l1.Number + 1}
+		}
+	}
+	timeout := p.settings.limits.timeout
 	if last := &p.states[len(p.states)-1]; last.PostedIn != p.state.PostedIn || last.Head != p.state.Head {
 		from := p.state.Head.Origin.Number
-		if old := p.state.PostedIn.Number; old < ChannelTimeout+1 {
+		if old := p.state.PostedIn.Number; old < timeout+1 {
 			from = 0
 		} else {
-			from = min(from, old-ChannelTimeout-1)
+			from = min(from, old-timeout-1)
 		}
 		if from > p.state.From {
 			e, _ := p.entry(from)
 			p.state.From, p.state.Reading = from, e.system
 		}
+		p.state.Resume = p.resume
 		p.states = append(p.states, p.state)
 		if extra := len(p.states) - p.settings.MaxStates; extra > 0 {
 			p.states = slices.Clone(p.states[extra:])
@@ -356,10 +324,10 @@ func (p *Pipeline) finish() {
 	}
 	tip := p.l1[len(p.l1)-1].Number
 	keep := p.state.Head.Origin.Number
-	if tip < ChannelTimeout+1 {
+	if tip < timeout+1 {
 		keep = 0
 	} else {
-		keep = min(keep, tip-ChannelTimeout-1)
+		keep = min(keep, tip-timeout-1)
 	}
 	if first := p.l1[0].Number; keep > first {
 		p.l1 = slices.Delete(p.l1, 0, int(min(keep-first, uint64(len(p.l1)-1))))

@@ -236,58 +236,6 @@ func TestChannelsThatDoNotContinueTheChainAreDropped(t *testing.T) {
 	}
 }
 
-func TestBankIsBoundedAndTheOldestGoes(t *testing.T) {
-	b := new(bank)
-	id := func(n int) batch.ChannelID { return batch.ChannelID{byte(n), byte(n >> 8)} }
-	for n := range MaxOpenChannels + 10 {
-		_, evicted, refused := b.add(batch.Frame{Channel: id(n), Data: []byte{1}}, uint64(n))
-		if refused != nil || (n >= MaxOpenChannels) != (len(evicted) == 1) {
-			t.Fatalf("channel %d: evicted %d, %v", n, len(evicted), refused)
-		}
-		if len(evicted) == 1 && evicted[0].id != id(n-MaxOpenChannels) {
-			t.Fatalf("channel %d evicted %s", n, evicted[0].id)
-		}
-	}
-	b = new(bank)
-	data := bytes.Repeat([]byte{1}, 1<<20)
-	for n := range 600 {
-		b.add(batch.Frame{Channel: id(n % 3), Number: uint16(n / 3), Data: data}, 1)
-		if b.cost > MaxBankBytes {
-			t.Fatalf("bank holds %d bytes", b.cost)
-		}
-	}
-	sum := 0
-	for _, c := range b.open {
-		sum += c.cost
-		if c.bytes > batch.MaxChannelBytes {
-			t.Fatalf("channel of %d bytes", c.bytes)
-		}
-	}
-	if sum != b.cost {
-		t.Fatalf("bank counts %d bytes, holds %d", b.cost, sum)
-	}
-}
-
-func TestBankRefusesContradictions(t *testing.T) {
-	type f = batch.Frame
-	x := []byte{1}
-	for name, frames := range map[string][]f{
-		"behind the last":      {{Number: 2, Last: true, Data: x}, {Number: 3, Data: x}},
-		"two last":             {{Number: 2, Last: true, Data: x}, {Number: 1, Last: true, Data: x}},
-		"last below a seen":    {{Number: 2, Data: x}, {Number: 1, Last: true, Data: x}},
-		"another, larger last": {{Number: 2, Last: true, Data: x}, {Number: 4, Last: true, Data: x}},
-	} {
-		b := new(bank)
-		var refused *dropError
-		for _, frame := range frames {
-			_, _, refused = b.add(frame, 1)
-		}
-		if refused == nil || refused.reason != DropFrame {
-			t.Errorf("%s: %v", name, refused)
-		}
-	}
-}
-
 func TestWrongContentIsDropped(t *testing.T) {
 	w := newWorld(t, 2)
 	w.sequence(2, 3)

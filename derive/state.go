@@ -34,6 +34,9 @@ type State struct {
 	From uint64 `json:"from"`
 	// Reading is the configuration after the L1 block From.
 	Reading chain.SystemConfig `json:"reading"`
+	// Resume says which channels of PostedIn were not looked at since the work of an L1
+	// block was used up: those of this order or later. Zero looks at all again.
+	Resume Position `json:"resume"`
 }
 
 // GenesisState is the state before the first L2 block.
