@@ -121,3 +121,26 @@ func TestL1SetsTheRateOfATokenOnly(t *testing.T) {
 		}
 	}
 }
+
+func TestAFeeInATokenIsRoundedUpAndNeverFree(t *testing.T) {
+	ether := vectorPrices()
+	for _, rate := range []uint64{1, 3, 999_999_999, 1e9, 1e9 + 1, 1e12, 1e18} {
+		token := ether
+		token.Rate = rate
+		for _, size := range []uint32{0, 150, 400, 100_000} {
+			in, fee := ether.Fee(size), token.Fee(size)
+			// ⌈in × rate / 10^9⌉
+			want := new(big.Int).Mul(in.ToBig(), new(big.Int).SetUint64(rate))
+			want.Add(want, big.NewInt(999_999_999)).Div(want, big.NewInt(1_000_000_000))
+			if fee.ToBig().Cmp(want) != 0 || fee.IsZero() {
+				t.Errorf("rate %d, size %d: fee %s, want %s", rate, size, &fee, want)
+			}
+		}
+	}
+	most := L1FeeParams{BaseFeeScalar: 1, Rate: 1e18}
+	most.BaseFee.SetAllOne()
+	most.BaseFee.Rsh(&most.BaseFee, 10)
+	if fee := most.Fee(0); fee.Sign() >= 0 { // all bits set
+		t.Errorf("fee %s does not saturate", &fee)
+	}
+}

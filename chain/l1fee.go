@@ -15,6 +15,9 @@ type L1FeeParams struct {
 	BlobBaseFee       uint256.Int // of the L1 origin, wei per blob gas
 	BaseFeeScalar     uint32      // millionths
 	BlobBaseFeeScalar uint32      // millionths
+	// Rate is what ether is worth in the native currency, in wei of it for one gwei of
+	// ether; 0: the native currency is ether.
+	Rate uint64
 }
 
 // Size estimate of the specification's Fjord: -42.5856 + 0.8365 × FastLZ length, at least
@@ -38,6 +41,7 @@ var (
 	slotBaseFee     = common.Hash{31: 1}
 	slotScalars     = common.Hash{31: 3} // bytes 16..19 base fee scalar, 20..23 blob base fee scalar
 	slotBlobBaseFee = common.Hash{31: 7}
+	slotL1Clock     = common.Hash{} // bytes 16..23 timestamp, 24..31 number
 )
 
 // ReadL1FeeParams are the prices in the storage of L1Block, which slot reads.
@@ -47,12 +51,16 @@ func ReadL1FeeParams(slot func(common.Hash) common.Hash) (p L1FeeParams) {
 	base, blob := slot(slotBaseFee), slot(slotBlobBaseFee)
 	p.BaseFee.SetBytes32(base[:])
 	p.BlobBaseFee.SetBytes32(blob[:])
+	if rate := TokenRateOf(slot(GasTokenRateSlot)); rate != (TokenRate{}) {
+		clock := slot(slotL1Clock)
+		p.Rate = rate.At(binary.BigEndian.Uint64(clock[16:]))
+	}
 	return p
 }
 
 // FeeParams are the prices that the attributes bring.
 func (a *L1Attributes) FeeParams() L1FeeParams {
-	p := L1FeeParams{BaseFeeScalar: a.BaseFeeScalar, BlobBaseFeeScalar: a.BlobBaseFeeScalar}
+	p := L1FeeParams{BaseFeeScalar: a.BaseFeeScalar, BlobBaseFeeScalar: a.BlobBaseFeeScalar, Rate: a.GasTokenRate.At(a.Timestamp)}
 	p.BaseFee.SetFromBig(a.BaseFee)
 	p.BlobBaseFee.SetFromBig(a.BlobBaseFee)
 	return p
@@ -64,8 +72,12 @@ func EstimatedSize(fastLZ uint32) uint64 {
 	return max(sizeLeast, uint64(fastLZ)*sizeSlope-min(sizeIntercept, uint64(fastLZ)*sizeSlope))
 }
 
-// Fee is the L1 data fee, in wei and rounded down, of a transaction whose encoding has
-// this FastLZ length. Fees from 2^256 wei on, which no L1 has, are 2^256-1.
+// rateUnit is the wei of ether for which a rate is.
+const rateUnit = 1_000_000_000
+
+// Fee is the L1 data fee, in wei of the native currency, of a transaction whose encoding
+// has this FastLZ length: rounded down in ether, and then up where the currency is
+// another. Fees from 2^256 wei on, which no L1 has, are 2^256-1.
 func (p *L1FeeParams) Fee(fastLZ uint32) (fee uint256.Int) {
 	var price, blob, size, scalar uint256.Int
 	_, over := price.MulOverflow(&p.BaseFee, scalar.SetUint64(uint64(p.BaseFeeScalar)*calldataByteGas))
@@ -73,6 +85,24 @@ func (p *L1FeeParams) Fee(fastLZ uint32) (fee uint256.Int) {
 	_, overSum := price.AddOverflow(&price, &blob)
 	_, overFee := fee.MulDivOverflow(&price, size.SetUint64(EstimatedSize(fastLZ)), scalar.SetUint64(1e12))
 	if over || overBlob || overSum || overFee {
+		fee.SetAllOne()
+		return fee
+	}
+	if p.Rate != 0 {
+		fee = p.inCurrency(&fee)
+	}
+	return fee
+}
+
+// inCurrency is ⌈ether × rate / 10^9⌉.
+func (p *L1FeeParams) inCurrency(ether *uint256.Int) (fee uint256.Int) {
+	rate, unit := uint256.NewInt(p.Rate), uint256.NewInt(rateUnit)
+	_, over := fee.MulDivOverflow(ether, rate, unit)
+	var rest uint256.Int
+	if !over && !rest.MulMod(ether, rate, unit).IsZero() {
+		_, over = fee.AddOverflow(&fee, rest.SetOne())
+	}
+	if over {
 		fee.SetAllOne()
 	}
 	return fee

@@ -19,6 +19,7 @@ func (c *Chain) Discard(before *state.Snapshot) {
 		c.db.Apply(inverse(b.changes.Final(), before))
 	}
 	c.epoch, c.open = b.epoch, nil
+	c.repriced = true // L1Block may hold other prices again
 	c.forgetWrites()
 }
 

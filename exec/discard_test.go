@@ -16,7 +16,7 @@ func TestADiscardedBlockLeavesNothing(t *testing.T) {
 		for seed := range int64(3) {
 			t.Run(fmt.Sprintf("%d workers, seed %d", workers, seed), func(t *testing.T) {
 				m := newMix(seed, 8)
-				steps := m.script(t, 4_000)
+				steps := m.script(t, 6_000)
 				c, r := m.boot(t, workers), rand.New(rand.NewSource(seed))
 				defer c.Close()
 				apply := func(s *step) {

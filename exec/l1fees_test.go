@@ -21,6 +21,13 @@ func priced(number uint64, baseFee int64) *chain.L1Attributes {
 	return a
 }
 
+// inToken are the same where the native currency is a token with this rate.
+func inToken(number uint64, baseFee int64, rate chain.TokenRate) *chain.L1Attributes {
+	a := priced(number, baseFee)
+	a.GasTokenRate = rate
+	return a
+}
+
 func balance(v state.View, addr common.Address) *uint256.Int {
 	a, _ := v.Account(addr)
 	return &a.Balance
@@ -29,7 +36,9 @@ func balance(v state.View, addr common.Address) *uint256.Int {
 func TestTransactionsPayTheL1DataFeeOfTheirBlocksAttributes(t *testing.T) {
 	w := newWorld(t)
 	sender, to := crypto.PubkeyToAddress(w.keys[0].PublicKey), common.Address{0xaa}
-	for block, a := range []*chain.L1Attributes{priced(1, 7_000_000_000), priced(2, 9_000_000_000), attributes(3), priced(4, 1)} {
+	for block, a := range []*chain.L1Attributes{priced(1, 7_000_000_000), priced(2, 9_000_000_000), attributes(3), priced(4, 1),
+		inToken(5, 7e9, chain.TokenRate{Rate: 1_234_567_890_123, Until: genesisTime + 1, Then: 1}), inToken(6, 7e9, chain.TokenRate{Rate: 1, Until: genesisTime, Then: 5e9}),
+	} {
 		prices := a.FeeParams()
 		before, vault := *balance(w.chain.Pending(), sender), *balance(w.chain.Pending(), chain.L1FeeVaultAddr)
 		base, tips := *balance(w.chain.Pending(), chain.BaseFeeVaultAddr), *balance(w.chain.Pending(), chain.SequencerFeeVaultAddr)
@@ -183,7 +192,7 @@ func TestNothingButDepositsChangesTheSupply(t *testing.T) {
 	if testing.Short() {
 		seeds = 3
 	}
-	charged := 0
+	charged, inTokens := 0, 0
 	for seed := range seeds {
 		m := newMix(1000+seed, 3+int(seed))
 		steps := m.script(t, 1500)
@@ -224,6 +233,9 @@ func TestNothingButDepositsChangesTheSupply(t *testing.T) {
 				for _, r := range rb.Receipts {
 					if r.L1Prices != nil && r.L1Prices.BaseFeeScalar > 0 {
 						charged++
+						if r.L1Prices.Rate > 0 {
+							inTokens++
+						}
 					}
 				}
 				openNext(t, c)
@@ -232,7 +244,7 @@ func TestNothingButDepositsChangesTheSupply(t *testing.T) {
 			again.Close()
 		}
 	}
-	if charged < 1000 {
-		t.Errorf("%d transactions paid an L1 data fee", charged)
+	if charged < 1000 || inTokens < 100 {
+		t.Errorf("%d transactions paid an L1 data fee, %d of them in a token", charged, inTokens)
 	}
 }

@@ -91,6 +91,8 @@ type mix struct {
 	g    *chain.Genesis
 	keys []*ecdsa.PrivateKey
 	c    *Chain // whose pending state the nonces come from
+	// token tells a chain whose native currency is a token of L1.
+	token bool
 }
 
 func testKeys(n int) []*ecdsa.PrivateKey {
@@ -102,7 +104,7 @@ func testKeys(n int) []*ecdsa.PrivateKey {
 }
 
 func newMix(seed int64, users int) *mix {
-	m := &mix{r: rand.New(rand.NewSource(seed)), keys: testKeys(users)}
+	m := &mix{r: rand.New(rand.NewSource(seed)), keys: testKeys(users), token: seed%2 == 1}
 	m.g = &chain.Genesis{Config: chain.DefaultConfig(), Timestamp: genesisTime, Alloc: predeploys.Alloc(predeploys.Settings{})}
 	m.g.Config.GasLimit = 120_000_000
 	balances := make(map[common.Hash]common.Hash)
@@ -180,6 +182,9 @@ func (m *mix) next() *chain.Tx {
 		a := attributes(uint64(m.r.Intn(1000)))
 		a.BaseFee, a.BlobBaseFee = big.NewInt(int64(m.r.Intn(5_000))), big.NewInt(int64(m.r.Intn(50)))
 		a.BaseFeeScalar, a.BlobBaseFeeScalar = uint32(m.r.Intn(3)*1_000_000), uint32(m.r.Intn(2)*1_000_000)
+		if m.token {
+			a.GasTokenRate = chain.TokenRate{Rate: 1 + uint64(m.r.Int63n(2e9)), Until: genesisTime + uint64(m.r.Intn(2)), Then: 1 + uint64(m.r.Int63n(2e9))}
+		}
 		return a.Tx()
 	}
 	from := m.r.Intn(len(m.keys))

@@ -290,7 +290,8 @@ func (w *writer) receipt(t *TxInfo, tier string) {
 }
 
 // l1Fee writes what a transaction paid for its data on L1 and why, as op-geth's receipts
-// tell it as of Fjord.
+// tell it as of Fjord. Where the native currency is a token, the fee is in it, and
+// gasTokenRate says for how much of it a gwei of ether counted.
 func (w *writer) l1Fee(tx *chain.Tx, p *chain.L1FeeParams) {
 	size := tx.FastLZ(nil)
 	fee := p.Fee(size)
@@ -300,6 +301,9 @@ func (w *writer) l1Fee(tx *chain.Tx, p *chain.L1FeeParams) {
 	w.key("l1BaseFeeScalar").qty(uint64(p.BaseFeeScalar))
 	w.key("l1BlobBaseFee").wei(&p.BlobBaseFee)
 	w.key("l1BlobBaseFeeScalar").qty(uint64(p.BlobBaseFeeScalar))
+	if p.Rate != 0 {
+		w.key("gasTokenRate").qty(p.Rate)
+	}
 }
 
 // log writes the log at position i of the transaction. In an open block its block

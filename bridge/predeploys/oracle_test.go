@@ -1,7 +1,6 @@
 package predeploys_test
 
 import (
-	"encoding/binary"
 	"encoding/hex"
 	"encoding/json"
 	"fmt"
@@ -21,18 +20,41 @@ import (
 const signatureBytes = 68
 
 func TestTheOracleAnswersWhatExecutionCharges(t *testing.T) {
-	w := newL2(t, predeploys.Settings{})
+	const now, later = 1_800_000_000, 1_900_000_000
+	for name, c := range map[string]struct {
+		settings predeploys.Settings
+		rate     chain.TokenRate
+		counts   uint64
+	}{
+		"ether":                   {fullSettings(), chain.TokenRate{}, 0},
+		"a token":                 {tokenSettings(), chain.TokenRate{Rate: 1_234_567_890_123, Until: later, Then: 2}, 1_234_567_890_123},
+		"a token of little worth": {tokenSettings(), chain.TokenRate{Rate: 1e18, Until: later, Then: 2}, 1e18},
+		"a token worth more":      {tokenSettings(), chain.TokenRate{Rate: 3, Until: later, Then: 2}, 3},
+		"a stale rate":            {tokenSettings(), chain.TokenRate{Rate: 500, Until: now, Then: 1000}, 1000},
+	} {
+		t.Run(name, func(t *testing.T) { checkOracle(t, newL2(t, c.settings), now, c.rate, c.counts) })
+	}
+}
+
+// checkOracle asks the oracle in a block with this rate, of which counts is what holds.
+func checkOracle(t *testing.T, w *l2, now uint64, rate chain.TokenRate, counts uint64) {
 	prices := chain.L1FeeParams{
 		BaseFee: *uint256.NewInt(7_123_456_789), BlobBaseFee: *uint256.NewInt(3_456_789),
-		BaseFeeScalar: 1368, BlobBaseFeeScalar: 810_949,
+		BaseFeeScalar: 1368, BlobBaseFeeScalar: 810_949, Rate: counts,
 	}
-	attributes := chain.L1Attributes{Number: 5, BaseFee: prices.BaseFee.ToBig(), BlobBaseFee: prices.BlobBaseFee.ToBig()}
-	deposit := attributes.Tx().Deposit
-	data := common.CopyBytes(deposit.Data)
-	binary.BigEndian.PutUint32(data[4:], prices.BaseFeeScalar)
-	binary.BigEndian.PutUint32(data[8:], prices.BlobBaseFeeScalar)
-	if r := w.deposit(deposit.From, *deposit.To, 0, data); r.Status != 1 {
-		t.Fatal("attributes not set")
+	attributes := chain.L1Attributes{
+		Number: 5, Timestamp: now, BaseFee: prices.BaseFee.ToBig(), BlobBaseFee: prices.BlobBaseFee.ToBig(),
+		BaseFeeScalar: prices.BaseFeeScalar, BlobBaseFeeScalar: prices.BlobBaseFeeScalar, GasTokenRate: rate,
+	}
+	if r, err := w.Apply(attributes.Tx()); err != nil || r.Status != 1 {
+		t.Fatal("attributes not set", err)
+	}
+	if got := attributes.FeeParams(); got != prices {
+		t.Fatalf("prices of the attributes %+v, want %+v", got, prices)
+	}
+	view := w.Pending()
+	if got := chain.ReadL1FeeParams(func(s common.Hash) common.Hash { return view.Storage(chain.L1BlockAddr, s) }); got != prices {
+		t.Fatalf("prices that execution reads %+v, want %+v", got, prices)
 	}
 	check := func(name string, data []byte) {
 		t.Helper()
