@@ -12,6 +12,7 @@ import {NativeTokenBridge} from "../src/bridge/NativeTokenBridge.sol";
 import {Portal} from "../src/bridge/Portal.sol";
 import {AnchorStateRegistry} from "../src/dispute/AnchorStateRegistry.sol";
 import {BondVault} from "../src/dispute/BondVault.sol";
+import {ChallengerStakes} from "../src/dispute/ChallengerStakes.sol";
 import {DisputeGameFactory} from "../src/dispute/DisputeGameFactory.sol";
 import {HybridGame} from "../src/dispute/HybridGame.sol";
 import {INativeEscrow} from "../src/interfaces/INativeEscrow.sol";
@@ -34,6 +35,9 @@ abstract contract World is Base {
     uint64 internal constant PAUSE_PERIOD = 30 days;
     uint256 internal constant BOND = 0.5 ether;
     uint64 internal constant RATE = 1000 gwei; // a thousand tokens for one ether
+    uint256 internal constant STAKE = 25 ether;
+    uint64 internal constant BAR_PERIOD = 1 days;
+    uint64 internal constant CHAIN_START = START - 1 days;
     uint64 internal constant START = 1_800_000_000;
 
     address internal constant OWNER = address(0x0E0);
@@ -52,6 +56,7 @@ abstract contract World is Base {
     SystemConfig internal config;
     BondVault internal vault;
     AnchorStateRegistry internal registry;
+    ChallengerStakes internal stakes;
     HybridGame internal gameImpl;
     DisputeGameFactory internal factory;
     Portal internal portal;
@@ -84,17 +89,18 @@ abstract contract World is Base {
             )
         );
         vault = BondVault(proxied(address(new BondVault(BOND_DELAY, pause)), ""));
-        // Creations from here on: registry 2, game 1, factory 2, portal 2, messenger 2, bridge 2, native 2.
+        // Creations from here on: registry 2, stakes 2, game 1, factory 2, portal 2, messenger 2, bridge 2, native 2.
         uint256 nonce = vm.getNonce(address(this));
-        address factoryAt = vm.computeCreateAddress(address(this), nonce + 4);
-        address nativeAt = native ? vm.computeCreateAddress(address(this), nonce + 12) : address(0);
+        address factoryAt = vm.computeCreateAddress(address(this), nonce + 6);
+        address nativeAt = native ? vm.computeCreateAddress(address(this), nonce + 14) : address(0);
         registry = AnchorStateRegistry(
             proxied(
                 address(new AnchorStateRegistry(DisputeGameFactory(factoryAt), pause, FINALITY)),
                 abi.encodeCall(AnchorStateRegistry.initialize, (OWNER, GAME_TYPE))
             )
         );
-        gameImpl = new HybridGame(HybridGame.Params(GAME_TYPE, WINDOW, registry, vault));
+        stakes = ChallengerStakes(proxied(address(new ChallengerStakes(STAKE, BAR_PERIOD, registry, vault)), ""));
+        gameImpl = new HybridGame(HybridGame.Params(GAME_TYPE, WINDOW, registry, vault, stakes, CHAIN_START));
         factory = DisputeGameFactory(
             proxied(
                 address(new DisputeGameFactory()),
@@ -157,9 +163,20 @@ abstract contract World is Base {
 
     /// @dev Counters a game as CHALLENGER.
     function challenge(HybridGame game) internal {
-        vm.deal(CHALLENGER, CHALLENGER.balance + BOND);
-        vm.prank(CHALLENGER);
-        game.challenge{value: BOND}(bytes32(uint256(1)));
+        challengeAs(CHALLENGER, game);
+    }
+
+    /// @dev Counters a game; whoever has no stake that may challenge stakes.
+    function challengeAs(address challenger, HybridGame game) internal {
+        if (!stakes.mayChallenge(challenger)) stakeAs(challenger);
+        vm.prank(challenger);
+        game.challenge(bytes32(uint256(1)));
+    }
+
+    function stakeAs(address challenger) internal returns (uint256 id) {
+        vm.deal(challenger, challenger.balance + STAKE);
+        vm.prank(challenger);
+        return stakes.stake{value: STAKE}();
     }
 
     /// @dev The output of a block in which the message passer holds this withdrawal alone,

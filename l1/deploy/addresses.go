@@ -14,6 +14,7 @@ type Addresses struct {
 	DisputeGameFactory     common.Address `json:"disputeGameFactory"`
 	AnchorStateRegistry    common.Address `json:"anchorStateRegistry"`
 	BondVault              common.Address `json:"bondVault"`
+	ChallengerStakes       common.Address `json:"challengerStakes"`
 	HybridGame             common.Address `json:"hybridGame"` // what games are clones of
 	L1CrossDomainMessenger common.Address `json:"l1CrossDomainMessenger"`
 	L1StandardBridge       common.Address `json:"l1StandardBridge"`
@@ -33,7 +34,7 @@ func (a *Addresses) ByName() map[string]common.Address {
 	all := map[string]common.Address{
 		"portal": a.Portal, "systemConfig": a.SystemConfig, "pause": a.Pause,
 		"disputeGameFactory": a.DisputeGameFactory, "anchorStateRegistry": a.AnchorStateRegistry,
-		"bondVault": a.BondVault, "hybridGame": a.HybridGame,
+		"bondVault": a.BondVault, "challengerStakes": a.ChallengerStakes, "hybridGame": a.HybridGame,
 		"l1CrossDomainMessenger": a.L1CrossDomainMessenger, "l1StandardBridge": a.L1StandardBridge,
 		"nativeTokenBridge": a.NativeTokenBridge, "timelock": a.Timelock,
 		"instantExit": a.InstantExit, "checkpoints": a.Checkpoints,

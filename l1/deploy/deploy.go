@@ -29,7 +29,11 @@ func Deploy(ctx context.Context, client *l1.Client, sender *l1.Sender, p Params)
 	if err != nil {
 		return nil, fmt.Errorf("deploy L1 contracts: %w", err)
 	}
-	plan := newPlan(sender.Address(), nonce, p)
+	head, err := client.HeaderByTag(ctx, l1.Latest)
+	if err != nil {
+		return nil, fmt.Errorf("deploy L1 contracts: %w", err)
+	}
+	plan := newPlan(sender.Address(), nonce, head.Time, p)
 	pending := make([]*l1.Pending, len(plan.steps))
 	for i, s := range plan.steps {
 		code := s.code()

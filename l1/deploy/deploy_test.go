@@ -83,6 +83,7 @@ func TestContractsKnowEachOtherAndTheirOwners(t *testing.T) {
 	messenger, bridge, game := bindings.NewL1CrossDomainMessenger(), bindings.NewL1StandardBridge(), bindings.NewHybridGame()
 	pool, checkpoints := bindings.NewInstantExit(), bindings.NewSignedCheckpoints()
 	members, verifier := bindings.NewOperatorRegistry(), bindings.NewCertificateVerifier()
+	stakes := bindings.NewChallengerStakes()
 	config, pause, vault := bindings.NewSystemConfig(), bindings.NewPause(), bindings.NewBondVault()
 
 	for _, c := range []struct {
@@ -100,6 +101,9 @@ func TestContractsKnowEachOtherAndTheirOwners(t *testing.T) {
 		{"factory: game", call(t, w, at.DisputeGameFactory, factory.PackGameImpls(deploy.GameType), factory.UnpackGameImpls), at.HybridGame},
 		{"game: registry", call(t, w, at.HybridGame, game.PackREGISTRY(), game.UnpackREGISTRY), at.AnchorStateRegistry},
 		{"game: vault", call(t, w, at.HybridGame, game.PackVAULT(), game.UnpackVAULT), at.BondVault},
+		{"game: stakes", call(t, w, at.HybridGame, game.PackSTAKES(), game.UnpackSTAKES), at.ChallengerStakes},
+		{"stakes: registry", call(t, w, at.ChallengerStakes, stakes.PackREGISTRY(), stakes.UnpackREGISTRY), at.AnchorStateRegistry},
+		{"stakes: vault", call(t, w, at.ChallengerStakes, stakes.PackVAULT(), stakes.UnpackVAULT), at.BondVault},
 		{"vault: pause", call(t, w, at.BondVault, vault.PackPAUSE(), vault.UnpackPAUSE), at.Pause},
 		{"pause: owner", call(t, w, at.Pause, pause.PackOwner(), pause.UnpackOwner), at.Timelock},
 		{"config: owner", call(t, w, at.SystemConfig, config.PackOwner(), config.UnpackOwner), p.Owner},
@@ -112,6 +116,7 @@ func TestContractsKnowEachOtherAndTheirOwners(t *testing.T) {
 		{"committee: owner", call(t, w, at.OperatorRegistry, members.PackOwner(), members.UnpackOwner), p.Owner},
 		{"verifier: registry", call(t, w, at.CertificateVerifier, verifier.PackRegistry(), verifier.UnpackRegistry), at.OperatorRegistry},
 		{"verifier: owner", call(t, w, at.CertificateVerifier, verifier.PackOwner(), verifier.UnpackOwner), at.Timelock},
+		{"checkpoints: owner", call(t, w, at.Checkpoints, checkpoints.PackOwner(), checkpoints.UnpackOwner), at.Timelock},
 		{"bridge: owner", call(t, w, at.L1StandardBridge, bridge.PackOwner(), bridge.UnpackOwner), at.Timelock},
 	} {
 		if c.got != c.want {
@@ -130,7 +135,7 @@ func TestContractsKnowEachOtherAndTheirOwners(t *testing.T) {
 	if got := call(t, w, at.CertificateVerifier, verifier.PackL2ChainId(), verifier.UnpackL2ChainId); got != p.Chain.ChainID {
 		t.Errorf("verifier: chain %d", got)
 	}
-	if names := at.ByName(); len(names) != 14 || names["portal"] != at.Portal || names["timelock"] != at.Timelock {
+	if names := at.ByName(); len(names) != 15 || names["portal"] != at.Portal || names["timelock"] != at.Timelock {
 		t.Errorf("addresses by name: %v", names)
 	}
 }
@@ -260,6 +265,9 @@ func TestWrongParametersAreNamed(t *testing.T) {
 		"native token, ether on L2: both or neither": func(p *deploy.Params) { p.NativeToken = common.Address{1} },
 		"rate 0 of 1..0, stale after 2592000 s, set every 1 s: must be in order and positive": func(p *deploy.Params) {
 			p.UseToken(common.Address{1}, common.Address{2}, 0)
+		},
+		"challenger stake: must not be below the claim bond": func(p *deploy.Params) {
+			p.ChallengerStake = new(big.Int).Sub(p.ClaimBond, big.NewInt(1))
 		},
 		"claim bond: must not be negative": func(p *deploy.Params) { p.ClaimBond = big.NewInt(-1) },
 	} {

@@ -34,12 +34,14 @@ type Params struct {
 	BondDelay       uint64   // between the release of a bond and its payment
 	PauseDuration   uint64   // pause that the guardian has in each period, 1..
 	PausePeriod     uint64   // at least twice PauseDuration
-	ClaimBond       *big.Int // wei, of a claim and of a challenge
+	ClaimBond       *big.Int // wei, of a claim
+	ChallengerStake *big.Int // wei, with which somebody challenges any number of claims
+	BarPeriod       uint64   // between two stakes that the guardian bars
 
 	// Of the pool that pays withdrawals ahead: fees in millionths when it is idle and when
-	// it is lent out, how long deposits stay, and when an advance may be given up.
-	PoolMinFee, PoolMaxFee      uint64
-	PoolLock, PoolWriteOffDelay uint64
+	// it is lent out, how long deposits stay, and when an advance is overdue.
+	PoolMinFee, PoolMaxFee     uint64
+	PoolLock, PoolOverdueAfter uint64
 
 	// CertificateThreshold is the weight of operators that must have signed for data, in
 	// 1/10,000, 5,001..10,000.
@@ -77,9 +79,10 @@ func Production(cfg chain.Config) Params {
 		Chain:         cfg,
 		TimelockDelay: 10 * day, ChallengeWindow: 7 * day, ProofMaturity: 4 * hour, FinalityDelay: 4 * hour,
 		BondDelay: 4 * hour, PauseDuration: 3 * day, PausePeriod: 30 * day,
-		ClaimBond:  new(big.Int).Div(big.NewInt(params.Ether), big.NewInt(2)),
-		Rate:       Rate{Interval: 600, MaxAge: day},
-		PoolMinFee: 500, PoolMaxFee: 20_000, PoolLock: day, PoolWriteOffDelay: 60 * day,
+		Rate:            Rate{Interval: 600, MaxAge: day},
+		ClaimBond:       new(big.Int).Div(big.NewInt(params.Ether), big.NewInt(2)),
+		ChallengerStake: new(big.Int).Mul(big.NewInt(params.Ether), big.NewInt(25)), BarPeriod: day,
+		PoolMinFee: 500, PoolMaxFee: 20_000, PoolLock: day, PoolOverdueAfter: 60 * day,
 		CertificateThreshold: 6_667,
 	}
 }
@@ -89,9 +92,10 @@ func Development(cfg chain.Config) Params {
 	p := Production(cfg)
 	p.TimelockDelay, p.ChallengeWindow, p.ProofMaturity, p.FinalityDelay = 1, 3, 1, 1
 	p.BondDelay, p.PauseDuration, p.PausePeriod = 1, 60, 600
-	p.PoolLock, p.PoolWriteOffDelay = 1, 3600
 	p.Rate.Interval, p.Rate.MaxAge = 1, 30*24*3600
+	p.PoolLock, p.PoolOverdueAfter = 1, 3600
 	p.ClaimBond = new(big.Int).Div(big.NewInt(params.Ether), big.NewInt(100))
+	p.ChallengerStake, p.BarPeriod = new(big.Int).Div(big.NewInt(params.Ether), big.NewInt(10)), 10
 	return p
 }
 
@@ -110,8 +114,10 @@ func (p *Params) Check() error {
 		return fmt.Errorf("pause of %d s in %d s: must be positive and at most half", p.PauseDuration, p.PausePeriod)
 	case p.ClaimBond == nil || p.ClaimBond.Sign() < 0:
 		return fmt.Errorf("claim bond: must not be negative")
-	case p.PoolMinFee > p.PoolMaxFee || p.PoolMaxFee >= 1_000_000 || p.PoolWriteOffDelay == 0:
-		return fmt.Errorf("fees of the pool %d..%d millionths, given up after %d s: must be in order, below 1,000,000 and positive", p.PoolMinFee, p.PoolMaxFee, p.PoolWriteOffDelay)
+	case p.ChallengerStake == nil || p.ChallengerStake.Cmp(p.ClaimBond) < 0:
+		return fmt.Errorf("challenger stake: must not be below the claim bond")
+	case p.PoolMinFee > p.PoolMaxFee || p.PoolMaxFee > 500_000 || p.PoolOverdueAfter == 0:
+		return fmt.Errorf("fees of the pool %d..%d millionths, overdue after %d s: must be in order, up to 500,000 and positive", p.PoolMinFee, p.PoolMaxFee, p.PoolOverdueAfter)
 	case p.CertificateThreshold <= 5_000 || p.CertificateThreshold > 10_000:
 		return fmt.Errorf("certificate threshold %d: must be 5,001..10,000", p.CertificateThreshold)
 	case (p.NativeToken == zero) != (p.L2Ether == zero):

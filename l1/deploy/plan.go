@@ -22,6 +22,7 @@ type step struct {
 // plan is a deployment before it is sent: steps in the order of their nonces.
 type plan struct {
 	params Params
+	start  uint64 // time of L1 before the deployment, in seconds: L2 begins later
 	from   common.Address
 	nonce  uint64 // of the next step
 	steps  []step
@@ -53,9 +54,10 @@ func (p *plan) proxied(name string, code, setup func() []byte) common.Address {
 
 func creation(bin string, args []byte) []byte { return append(common.FromHex(bin), args...) }
 
-// newPlan lays a deployment out for an account whose next nonce is given.
-func newPlan(from common.Address, nonce uint64, params Params) *plan {
-	p := &plan{params: params, from: from, nonce: nonce}
+// newPlan lays a deployment out for an account whose next nonce is given. start is the
+// time of L1 in seconds.
+func newPlan(from common.Address, nonce, start uint64, params Params) *plan {
+	p := &plan{params: params, start: start, from: from, nonce: nonce}
 	p.at.Timelock = p.add("timelock", p.timelock)
 	p.at.Pause = p.proxied("pause", func() []byte {
 		return creation(bindings.PauseMetaData.Bin, bindings.NewPause().PackConstructor(params.PauseDuration, params.PausePeriod))
@@ -109,9 +111,14 @@ func (p *plan) dispute() {
 		return creation(bindings.AnchorStateRegistryMetaData.Bin, bindings.NewAnchorStateRegistry().PackConstructor(
 			p.at.DisputeGameFactory, p.at.Pause, seconds(p.params.FinalityDelay)))
 	}, func() []byte { return bindings.NewAnchorStateRegistry().PackInitialize(p.at.Timelock, GameType) })
+	p.at.ChallengerStakes = p.proxied("challenger stakes", func() []byte {
+		return creation(bindings.ChallengerStakesMetaData.Bin, bindings.NewChallengerStakes().PackConstructor(
+			p.params.ChallengerStake, p.params.BarPeriod, p.at.AnchorStateRegistry, p.at.BondVault))
+	}, nil)
 	p.at.HybridGame = p.add("hybrid game", func() []byte {
 		return creation(bindings.HybridGameMetaData.Bin, bindings.NewHybridGame().PackConstructor(bindings.HybridGameParams{
 			GameType: GameType, ChallengeWindow: p.params.ChallengeWindow, Registry: p.at.AnchorStateRegistry, Vault: p.at.BondVault,
+			Stakes: p.at.ChallengerStakes, ChainStart: p.start,
 		}))
 	})
 	p.at.DisputeGameFactory = p.proxied("dispute game factory", func() []byte {
@@ -152,13 +159,13 @@ func (p *plan) pool() {
 	p.at.Checkpoints = p.proxied("checkpoints", func() []byte {
 		return creation(bindings.SignedCheckpointsMetaData.Bin, bindings.NewSignedCheckpoints().PackConstructor(seconds(p.params.Chain.ChainID)))
 	}, func() []byte {
-		return bindings.NewSignedCheckpoints().PackInitialize(p.params.Owner, p.params.Chain.Sequencer)
+		return bindings.NewSignedCheckpoints().PackInitialize(p.at.Timelock, p.params.Chain.Sequencer)
 	})
 	p.at.InstantExit = p.proxied("instant exit", func() []byte {
 		return creation(bindings.InstantExitMetaData.Bin, bindings.NewInstantExit().PackConstructor(bindings.InstantExitParams{
 			Portal: p.at.Portal, Checkpoints: p.at.Checkpoints, Token: p.params.NativeToken,
 			MinFee: p.params.PoolMinFee, MaxFee: p.params.PoolMaxFee,
-			Lock: p.params.PoolLock, WriteOffDelay: p.params.PoolWriteOffDelay,
+			Lock: p.params.PoolLock, OverdueAfter: p.params.PoolOverdueAfter,
 		}))
 	}, nil)
 }

@@ -31,7 +31,8 @@ type Claims interface {
 	Game(ctx context.Context, place uint64) (*Game, error)
 	// Claim claims the output root of a block, with a bond.
 	Claim(ctx context.Context, root Root, block uint64) error
-	// Challenge counters a game with its Counter and a bond.
+	// Challenge counters a game with its Counter and the account's stake, and stakes first
+	// if need be.
 	Challenge(ctx context.Context, g *Game) error
 	// Settle resolves a right claim if it is time. It is done when nothing is left to do.
 	Settle(ctx context.Context, g *Game) (done bool, err error)
@@ -51,6 +52,7 @@ type Contracts struct {
 	factory *bindings.DisputeGameFactory
 	game    *bindings.HybridGame
 	vaults  *bindings.BondVault
+	stakes  *bindings.ChallengerStakes
 
 	vault Address    // zero: not known yet
 	seen  uint64     // releases of bonds that were looked at
@@ -63,6 +65,7 @@ func NewContracts(client *l1.Client, sender *l1.Sender, factory Address) *Contra
 	return &Contracts{
 		Client: client, Sender: sender, Factory: factory,
 		factory: bindings.NewDisputeGameFactory(), game: bindings.NewHybridGame(), vaults: bindings.NewBondVault(),
+		stakes: bindings.NewChallengerStakes(),
 	}
 }
 
@@ -142,11 +145,29 @@ func (c *Contracts) Claim(ctx context.Context, root Root, block uint64) error {
 
 // Challenge implements Claims.
 func (c *Contracts) Challenge(ctx context.Context, g *Game) error {
-	bond, err := call(ctx, c, g.Address, c.game.PackBond(), c.game.UnpackBond)
+	at, err := call(ctx, c, g.Address, c.game.PackSTAKES(), c.game.UnpackSTAKES)
 	if err != nil {
 		return err
 	}
-	_, err = c.Sender.Send(ctx, l1.Request{To: &g.Address, Value: bond, Data: c.game.PackChallenge(g.Counter)})
+	if err := c.stake(ctx, at); err != nil {
+		return fmt.Errorf("stake: %w", err)
+	}
+	_, err = c.Sender.Send(ctx, l1.Request{To: &g.Address, Data: c.game.PackChallenge(g.Counter)})
+	return err
+}
+
+// stake makes sure that the account has a stake that may challenge: none yet, or one that
+// the guardian has barred, asks for another.
+func (c *Contracts) stake(ctx context.Context, at Address) error {
+	may, err := call(ctx, c, at, c.stakes.PackMayChallenge(c.Sender.Address()), c.stakes.UnpackMayChallenge)
+	if err != nil || may {
+		return err
+	}
+	amount, err := call(ctx, c, at, c.stakes.PackAMOUNT(), c.stakes.UnpackAMOUNT)
+	if err != nil {
+		return err
+	}
+	_, err = c.Sender.Send(ctx, l1.Request{To: &at, Value: amount, Data: c.stakes.PackStake()})
 	return err
 }
 

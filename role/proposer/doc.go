@@ -4,5 +4,6 @@
 // It claims blocks whose data are final on L1 and nothing else: no reorganisation makes a
 // claim wrong. A claim of its own that nobody challenged is resolved when
 // its window has closed, and its bond is taken back. A claim of somebody else that
-// contradicts this node's chain is challenged with a bond.
+// contradicts this node's chain is challenged with the account's stake, one for all of them; an
+// account without one stakes first.
 package proposer

@@ -27,6 +27,8 @@ contract L1CrossDomainMessenger {
     error UnsafeTarget(address target);
     /// @notice No message is being delivered.
     error NoMessage();
+    /// @notice Another message is being delivered; this one waits as it is.
+    error DeliveryInProgress();
 
     /// @notice A message was sent to L2.
     event SentMessage(address indexed target, address sender, bytes message, uint256 messageNonce, uint256 gasLimit);
@@ -125,6 +127,8 @@ contract L1CrossDomainMessenger {
         if (!first && !failedMessages[hash]) revert NotReplayable(hash);
         if (_isUnsafeTarget(_target)) revert UnsafeTarget(_target);
         if (successfulMessages[hash]) revert AlreadyRelayed(hash);
+        // Failing it instead would let whoever replays a message of his own fail others'.
+        if (currentSender != address(0)) revert DeliveryInProgress();
 
         bool delivered = _deliver(hash, _sender, _target, _value, _minGasLimit, _message);
         if (delivered) {
@@ -183,8 +187,8 @@ contract L1CrossDomainMessenger {
         return target == address(this) || target == address(PORTAL) || target == address(PORTAL.NATIVE_ESCROW());
     }
 
-    /// @dev Calls the target, unless there is too little gas or another message is being
-    ///      delivered. A message counts as delivered before its target runs.
+    /// @dev Calls the target, unless there is too little gas. A message counts as delivered
+    ///      before its target runs.
     function _deliver(
         bytes32 hash,
         address sender,
@@ -193,8 +197,9 @@ contract L1CrossDomainMessenger {
         uint256 minGasLimit,
         bytes calldata message
     ) internal returns (bool delivered) {
-        if (currentSender != address(0)) return false;
-        if (!SafeCall.hasMinGas(minGasLimit, RELAY_RESERVED_GAS + RELAY_GAS_CHECK_BUFFER)) return false;
+        if (!SafeCall.hasMinGas(minGasLimit, RELAY_RESERVED_GAS + RELAY_GAS_CHECK_BUFFER)) {
+            return false;
+        }
         successfulMessages[hash] = true;
         currentSender = sender;
         delivered = SafeCall.callWithGas(target, gasleft() - RELAY_RESERVED_GAS, value, message);

@@ -5,6 +5,7 @@ import {OwnableUpgradeable} from "@openzeppelin/contracts-upgradeable/access/Own
 import {IERC20} from "@openzeppelin/contracts/token/ERC20/IERC20.sol";
 import {SafeERC20} from "@openzeppelin/contracts/token/ERC20/utils/SafeERC20.sol";
 import {ReentrancyGuardTransient} from "@openzeppelin/contracts/utils/ReentrancyGuardTransient.sol";
+import {Math} from "@openzeppelin/contracts/utils/math/Math.sol";
 
 import {IStandardBridge} from "../interfaces/IStandardBridge.sol";
 import {Accounts} from "../libraries/Accounts.sol";
@@ -14,9 +15,9 @@ import {L1CrossDomainMessenger} from "./L1CrossDomainMessenger.sol";
 /// @title L1StandardBridge
 /// @notice Ether and ERC-20 tokens of L1, to L2 and back. Tokens are held here; what
 ///         arrives is what is credited, so that tokens that take a fee of transfers are
-///         covered in full. Tokens whose balances change by themselves cannot be: those
-///         known are refused by name, and a token of which less is here than is owed takes
-///         no more deposits.
+///         covered in full. Tokens whose balances change by themselves cannot be: what they
+///         gain here is nobody's, and a token of which less is here than is owed takes no
+///         more deposits and is paid out in proportion, so that nobody gains by being first.
 /// @dev OP Stack specification, "Standard bridges", without tokens that L2 issues. Where the
 ///      currency of L2 is an L1 token, ether is bridged as a token: its address on L1 is
 ///      `ETHER`, its token on L2 is `L2_ETHER`.
@@ -82,6 +83,9 @@ contract L1StandardBridge is OwnableUpgradeable, ReentrancyGuardTransient {
         uint256 amount,
         bytes extraData
     );
+    /// @notice Less of a token was here than is owed: of `amount`, `paid` was paid, in its
+    ///         smallest unit.
+    event PaidInProportion(address indexed l1Token, address indexed to, uint256 amount, uint256 paid);
     /// @notice A token was named as one that cannot be bridged, or no longer.
     event TokenRefusalSet(address indexed token, bool refused);
 
@@ -233,10 +237,11 @@ contract L1StandardBridge is OwnableUpgradeable, ReentrancyGuardTransient {
     ) external onlyOtherBridge nonReentrant {
         uint256 due = deposits[_localToken][_remoteToken];
         if (_amount > due) revert NotOwed(_localToken, _remoteToken, _amount, due);
+        uint256 share = _localToken == ETHER ? _amount : _shareRoundedDown(_localToken, _to, _amount);
         deposits[_localToken][_remoteToken] = due - _amount;
         owed[_localToken] -= _amount;
-        if (_localToken == ETHER) _pay(_to, _amount);
-        else _transferOut(IERC20(_localToken), _to, _amount);
+        if (_localToken == ETHER) _pay(_to, share);
+        else _transferOut(IERC20(_localToken), _to, share);
         emit ERC20WithdrawalFinalized(_localToken, _remoteToken, _from, _to, _amount, _extraData);
         emit ERC20BridgeFinalized(_localToken, _remoteToken, _from, _to, _amount, _extraData);
     }
@@ -263,7 +268,7 @@ contract L1StandardBridge is OwnableUpgradeable, ReentrancyGuardTransient {
 
     /// @notice Version of this contract.
     function version() external pure returns (string memory) {
-        return "2.0.0";
+        return "2.1.0";
     }
 
     modifier onlyOtherBridge() {
@@ -338,6 +343,16 @@ contract L1StandardBridge is OwnableUpgradeable, ReentrancyGuardTransient {
             abi.encodeCall(IStandardBridge.finalizeBridgeERC20, (l2Token, l1Token, msg.sender, to, amount, extraData)),
             minGasLimit
         );
+    }
+
+    /// @dev What is paid of an amount owed: all of it, unless less is here than is owed.
+    function _shareRoundedDown(address token, address to, uint256 amount) internal returns (uint256 share) {
+        uint256 held = IERC20(token).balanceOf(address(this));
+        uint256 all = owed[token];
+        if (held >= all) return amount;
+        share = Math.mulDiv(amount, held, all);
+        if (share == 0) revert EscrowShort(token, held, all);
+        emit PaidInProportion(token, to, amount, share);
     }
 
     /// @dev A token may give the receiver less than the amount, but may not take more here.

@@ -13,6 +13,7 @@ import {Types} from "../libraries/Types.sol";
 import {WithdrawalProof} from "../libraries/WithdrawalProof.sol";
 import {Pause} from "../rollup/Pause.sol";
 import {SystemConfig} from "../rollup/SystemConfig.sol";
+import {ResourceMetering} from "./ResourceMetering.sol";
 
 /// @title Portal
 /// @notice The way in and out. Every call of `depositTransaction` becomes one transaction
@@ -22,13 +23,11 @@ import {SystemConfig} from "../rollup/SystemConfig.sol";
 /// @dev Functions, events and unparameterised errors are those of OptimismPortal2 in the
 ///      OP Stack's public specification, so that its clients work unchanged. Where it
 ///      differs on purpose:
-///      - The specification prices deposit gas by burning L1 gas; this contract bounds it
-///        per L1 block instead and charges nothing.
 ///      - A withdrawal whose call fails is not used up: finalising it reverts, and may be
 ///        tried again by anybody at any time.
 ///      - With a native escrow the currency of L2 is a token that the escrow holds: ether is
 ///        refused, only the escrow mints, and withdrawals are paid by it.
-contract Portal {
+contract Portal is ResourceMetering {
     /// @notice A deposit that creates a contract named a target, which must be zero; or a
     ///         withdrawal is to the portal or to the native escrow.
     error OptimismPortal_BadTarget();
@@ -36,11 +35,6 @@ contract Portal {
     error OptimismPortal_CalldataTooLarge();
     /// @notice The gas limit is below `minimumGasLimit` of the data's length.
     error OptimismPortal_GasLimitTooLow();
-    /// @notice The deposits of this L1 block would exceed `MAX_BLOCK_GAS`; a smaller one,
-    ///         of up to `available` gas, still fits, and the next block starts afresh.
-    /// @param requested L2 gas that the deposit asks for.
-    /// @param available L2 gas that this L1 block has left for deposits.
-    error BlockGasExceeded(uint64 requested, uint64 available);
 
     /// @notice A withdrawal's call tried to finalise another.
     error OptimismPortal_NoReentrancy();
@@ -111,8 +105,6 @@ contract Portal {
     uint64 public constant RECEIVE_DEFAULT_GAS_LIMIT = 100_000;
     /// @notice Largest data of one deposit, in bytes.
     uint256 public constant MAX_DATA_BYTES = 120_000;
-    /// @notice Largest sum of the gas limits of one L1 block's deposits, in L2 gas.
-    uint64 public constant MAX_BLOCK_GAS = 20_000_000;
     /// @notice What `l2Sender` answers while no withdrawal is being paid.
     address public constant NO_L2_SENDER = 0x000000000000000000000000000000000000dEaD;
 
@@ -122,10 +114,6 @@ contract Portal {
     SystemConfig internal immutable SYSTEM_CONFIG;
     uint256 internal immutable PROOF_MATURITY;
 
-    /// @dev Slot 0, bits 0..63: the L1 block of the latest deposit.
-    uint64 internal meteredBlock;
-    /// @dev Slot 0, bits 64..127: gas limits of that block's deposits, summed.
-    uint64 internal meteredGas;
     /// @notice Whether a withdrawal is paid.
     /// @dev Slot 1.
     mapping(bytes32 withdrawalHash => bool) public finalizedWithdrawals;
@@ -140,11 +128,11 @@ contract Portal {
     /// @dev Sender on L2 of the withdrawal being paid; zero for none.
     address internal transient currentSender;
 
-    constructor(Params memory params) {
-        REGISTRY = params.registry;
-        SYSTEM_CONFIG = params.systemConfig;
-        NATIVE_ESCROW = params.nativeEscrow;
-        PROOF_MATURITY = params.proofMaturity;
+    constructor(Params memory params_) {
+        REGISTRY = params_.registry;
+        SYSTEM_CONFIG = params_.systemConfig;
+        NATIVE_ESCROW = params_.nativeEscrow;
+        PROOF_MATURITY = params_.proofMaturity;
     }
 
     /// @notice Deposits the ether sent, to the sender's own address on L2. For externally
@@ -220,11 +208,6 @@ contract Portal {
     /// @notice Pays a withdrawal that the caller has proven.
     function finalizeWithdrawalTransaction(Types.WithdrawalTransaction memory _tx) external {
         finalizeWithdrawalTransactionExternalProof(_tx, msg.sender);
-    }
-
-    /// @notice L2 gas that deposits of the current L1 block may still ask for.
-    function availableGas() external view returns (uint64) {
-        return meteredBlock == block.number ? MAX_BLOCK_GAS - meteredGas : MAX_BLOCK_GAS;
     }
 
     /// @notice How often a withdrawal was proven.
@@ -343,13 +326,8 @@ contract Portal {
         return _byteCount * 40 + 21_000;
     }
 
-    /// @dev Books `gasLimit` on the current L1 block.
-    function _meter(uint64 gasLimit) internal {
-        uint64 spent = meteredBlock == block.number ? meteredGas : 0;
-        uint64 available = MAX_BLOCK_GAS - spent;
-        if (gasLimit > available) revert BlockGasExceeded(gasLimit, available);
-        meteredBlock = uint64(block.number);
-        meteredGas = spent + gasLimit;
+    function _resourceConfig() internal view override returns (SystemConfig.ResourceConfig memory) {
+        return SYSTEM_CONFIG.resourceConfig();
     }
 
     /// @dev Checks, meters and announces a deposit. `mint` has been taken in.
@@ -362,14 +340,16 @@ contract Portal {
         bool isCreation,
         bytes memory data
     ) internal {
+        uint256 start = gasleft();
         if (isCreation && to != address(0)) revert OptimismPortal_BadTarget();
         // Bounds what L1 can force every L2 node to carry; L1 call data alone is too cheap to do so.
         if (data.length > MAX_DATA_BYTES) revert OptimismPortal_CalldataTooLarge();
         if (gasLimit < minimumGasLimit(uint64(data.length))) revert OptimismPortal_GasLimitTooLow();
-        _meter(gasLimit);
+        uint256 cost = _buy(gasLimit);
 
         address from = Accounts.isExternallyOwned(depositor) ? depositor : AddressAlias.toL2(depositor);
         emit TransactionDeposited(from, to, DEPOSIT_VERSION, abi.encodePacked(mint, value, gasLimit, isCreation, data));
+        _burn(cost, start);
     }
 
     /// @dev A withdrawal must not speak for the portal: to itself, or to the escrow that

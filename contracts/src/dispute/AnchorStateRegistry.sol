@@ -46,15 +46,17 @@ contract AnchorStateRegistry is OwnableUpgradeable {
     /// @notice Games created at this time, in seconds since 1970, or before do not count.
     /// @dev Slot 0, bits 32..95.
     uint64 public retirementTimestamp;
-    /// @notice The game whose claim is the anchor; zero before the first.
+    /// @notice The game whose claim became the anchor last; zero before the first.
     /// @dev Slot 0, bits 96..255.
-    address public anchorGame;
+    address internal newestAnchor;
     /// @notice Who decides challenged claims; zero for nobody yet.
     /// @dev Slot 1.
     IDisputeVerifier public disputeVerifier;
     /// @notice Games that were voided.
     /// @dev Slot 2.
     mapping(address game => bool) public disputeGameBlacklist;
+    /// @dev Slot 3: the anchor before the newest.
+    address internal previousAnchor;
 
     /// @param factory       Makes the games.
     /// @param pause         Knows the guardian.
@@ -104,7 +106,8 @@ contract AnchorStateRegistry is OwnableUpgradeable {
         if (!isGameClaimValid(game) || game.l2SequenceNumber() <= number) {
             revert AnchorStateRegistry_InvalidAnchorGame();
         }
-        anchorGame = address(game);
+        previousAnchor = anchorGame();
+        newestAnchor = address(game);
         emit AnchorUpdated(address(game));
     }
 
@@ -125,13 +128,21 @@ contract AnchorStateRegistry is OwnableUpgradeable {
 
     /// @notice Version of this contract.
     function version() external pure returns (string memory) {
-        return "3.0.0";
+        return "3.1.0";
     }
 
-    /// @notice Output root and L2 block number of the anchor; zeros before the first.
+    /// @notice The game whose claim is the anchor. Of games that were voided since, it is
+    ///         none: then the one before, and if that is voided too, zero.
+    function anchorGame() public view returns (address) {
+        if (_isStanding(newestAnchor)) return newestAnchor;
+        return _isStanding(previousAnchor) ? previousAnchor : address(0);
+    }
+
+    /// @notice Output root and L2 block number of the anchor; zeros if there is none.
     function getAnchorRoot() public view returns (bytes32 root, uint256 l2BlockNumber) {
-        if (anchorGame == address(0)) return (0, 0);
-        return (IDisputeGame(anchorGame).rootClaim(), IDisputeGame(anchorGame).l2SequenceNumber());
+        address game = anchorGame();
+        if (game == address(0)) return (0, 0);
+        return (IDisputeGame(game).rootClaim(), IDisputeGame(game).l2SequenceNumber());
     }
 
     /// @notice Whether the factory made the game.
@@ -185,6 +196,11 @@ contract AnchorStateRegistry is OwnableUpgradeable {
     function _checkGuardianInPause() internal view {
         if (msg.sender != PAUSE.guardian()) revert NotGuardian(msg.sender);
         if (!PAUSE.voiding()) revert NotVoiding();
+    }
+
+    /// @dev Whether an anchor was not voided since it became one.
+    function _isStanding(address game) internal view returns (bool) {
+        return game != address(0) && !isGameBlacklisted(IDisputeGame(game)) && !isGameRetired(IDisputeGame(game));
     }
 
     function _setRespectedGameType(uint32 gameType_) internal {

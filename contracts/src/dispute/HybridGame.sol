@@ -7,13 +7,15 @@ import {GameStatus, IDisputeGame} from "../interfaces/IDisputeGame.sol";
 import {IDisputeVerifier} from "../interfaces/IDisputeVerifier.sol";
 import {AnchorStateRegistry} from "./AnchorStateRegistry.sol";
 import {BondVault} from "./BondVault.sol";
+import {ChallengerStakes} from "./ChallengerStakes.sol";
 
 /// @title HybridGame
 /// @notice A bonded claim that an output root is right. Within the challenge window anybody
-///         may counter it with an equal bond. Unchallenged, it is valid when the window has
-///         passed. Challenged, it waits for the registry's verifier: as long as there is no
-///         verifier or no verdict it stays undecided, and nothing can make it valid. The
-///         loser's bond goes to the winner.
+///         with a challenger's stake may counter it; one stake does for any number of
+///         claims. Unchallenged, a claim is valid when the window has passed. Challenged, it
+///         waits for the registry's verifier: as long as there is no verifier or no verdict
+///         it stays undecided, and nothing can make it valid. The bond of a wrong claim
+///         goes to its challenger; whoever challenged a right one loses the stake.
 /// @dev A clone; arguments are those of DisputeGameFactory. Each game is used once.
 contract HybridGame is IDisputeGame {
     /// @notice Only the factory sets games up.
@@ -24,6 +26,8 @@ contract HybridGame is IDisputeGame {
     error BadExtraData();
     /// @notice The claim is not about a block after the anchor.
     error NotAfterAnchor(uint256 l2BlockNumber, uint256 anchorNumber);
+    /// @notice The chain cannot have a block of that number yet.
+    error BeyondTheChain(uint256 l2BlockNumber, uint256 highest);
     /// @notice The game is decided.
     error AlreadyResolved();
     /// @notice The claim was challenged before, by `challenger`.
@@ -32,8 +36,6 @@ contract HybridGame is IDisputeGame {
     error WindowClosed(uint64 closedAt);
     /// @notice The window is open until `closesAt`, in seconds since 1970.
     error WindowOpen(uint64 closesAt);
-    /// @notice A challenge needs a bond of exactly `bond` wei.
-    error WrongBond(uint256 sent, uint256 bond);
     /// @notice A counter-claim must differ from the claim.
     error SameClaim();
     /// @notice The claim is challenged and there is no verdict yet.
@@ -48,20 +50,32 @@ contract HybridGame is IDisputeGame {
     /// @param gameType        Type under which the factory knows it.
     /// @param challengeWindow Seconds in which a claim may be challenged, at least 1.
     /// @param registry        Says what is respected and who decides.
-    /// @param vault           Holds the bonds.
+    /// @param vault           Holds the bonds of claims.
+    /// @param stakes          Holds the stakes of challengers.
+    /// @param chainStart      Time of L1 when L2 began or before, in seconds since 1970.
     struct Params {
         uint32 gameType;
         uint64 challengeWindow;
         AnchorStateRegistry registry;
         BondVault vault;
+        ChallengerStakes stakes;
+        uint64 chainStart;
     }
+
+    /// @notice Most blocks in a second that claims may count on. The sequencer makes ten at
+    ///         most; derivation has no bound of its own.
+    uint64 public constant MAX_BLOCKS_PER_SECOND = 1_000;
 
     uint32 internal immutable GAME_TYPE;
     uint64 internal immutable WINDOW;
     /// @notice Says what is respected and who decides.
     AnchorStateRegistry public immutable REGISTRY;
-    /// @notice Holds the bonds.
+    /// @notice Holds the bonds of claims.
     BondVault public immutable VAULT;
+    /// @notice Holds the stakes of challengers.
+    ChallengerStakes public immutable STAKES;
+    /// @notice Time of L1 when L2 began or before, in seconds since 1970.
+    uint64 public immutable CHAIN_START;
 
     /// @inheritdoc IDisputeGame
     /// @dev Slot 0, bits 0..63.
@@ -81,7 +95,7 @@ contract HybridGame is IDisputeGame {
     /// @notice What the challenger holds to be right.
     /// @dev Slot 2.
     bytes32 public counterClaim;
-    /// @notice Bond of each side in wei.
+    /// @notice Bond of the claim in wei.
     /// @dev Slot 3.
     uint256 public bond;
 
@@ -90,6 +104,8 @@ contract HybridGame is IDisputeGame {
         WINDOW = params.challengeWindow;
         REGISTRY = params.registry;
         VAULT = params.vault;
+        STAKES = params.stakes;
+        CHAIN_START = params.chainStart;
     }
 
     /// @inheritdoc IDisputeGame
@@ -98,24 +114,25 @@ contract HybridGame is IDisputeGame {
         if (createdAt != 0) revert AlreadyInitialized();
         if (extraData().length != 32) revert BadExtraData();
         (, uint256 anchorNumber) = REGISTRY.getAnchorRoot();
-        if (l2SequenceNumber() <= anchorNumber) revert NotAfterAnchor(l2SequenceNumber(), anchorNumber);
+        uint256 number = l2SequenceNumber();
+        if (number <= anchorNumber) revert NotAfterAnchor(number, anchorNumber);
+        if (number > highestBlock()) revert BeyondTheChain(number, highestBlock());
         createdAt = uint64(block.timestamp);
         wasRespectedGameTypeWhenCreated = REGISTRY.respectedGameType() == GAME_TYPE;
         bond = msg.value;
         VAULT.lock{value: msg.value}();
     }
 
-    /// @notice Counters the claim, with a bond equal to the claim's as value.
+    /// @notice Counters the claim with the caller's stake.
     /// @param counterClaim_ Output root that is right instead.
-    function challenge(bytes32 counterClaim_) external payable {
+    function challenge(bytes32 counterClaim_) external {
         if (status != GameStatus.IN_PROGRESS) revert AlreadyResolved();
         if (challenger != address(0)) revert AlreadyChallenged(challenger);
         if (block.timestamp >= windowClosesAt()) revert WindowClosed(windowClosesAt());
-        if (msg.value != bond) revert WrongBond(msg.value, bond);
         if (counterClaim_ == rootClaim()) revert SameClaim();
         challenger = msg.sender;
         counterClaim = counterClaim_;
-        VAULT.lock{value: msg.value}();
+        STAKES.hold(msg.sender);
         emit Challenged(msg.sender, counterClaim_);
     }
 
@@ -123,10 +140,12 @@ contract HybridGame is IDisputeGame {
     function resolve() external returns (GameStatus) {
         if (status != GameStatus.IN_PROGRESS) revert AlreadyResolved();
         if (block.timestamp < windowClosesAt()) revert WindowOpen(windowClosesAt());
-        bool valid = challenger == address(0) || _verdict();
+        bool challenged = challenger != address(0);
+        bool valid = !challenged || _verdict();
         status = valid ? GameStatus.DEFENDER_WINS : GameStatus.CHALLENGER_WINS;
         resolvedAt = uint64(block.timestamp);
-        VAULT.release(valid ? gameCreator() : challenger, VAULT.locked(address(this)));
+        VAULT.release(valid ? gameCreator() : challenger, bond);
+        if (challenged) STAKES.decide(!valid, gameCreator(), bond);
         emit Resolved(status);
         return status;
     }
@@ -159,7 +178,12 @@ contract HybridGame is IDisputeGame {
 
     /// @notice Version of this contract.
     function version() external pure returns (string memory) {
-        return "1.0.0";
+        return "2.0.0";
+    }
+
+    /// @notice Highest number that a block of the chain can have by now.
+    function highestBlock() public view returns (uint256) {
+        return (block.timestamp - CHAIN_START) * MAX_BLOCKS_PER_SECOND;
     }
 
     /// @notice Until when the claim may be challenged, in seconds since 1970.

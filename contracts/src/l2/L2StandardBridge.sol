@@ -23,9 +23,13 @@ contract L2StandardBridge {
     error NotTheOtherBridge(address caller);
     /// @notice The caller is not this contract.
     error NotSelf(address caller);
-    /// @notice A contract called what gives to the caller's own address on L1, where that
-    ///         address may be somebody else's. The functions with `To` name a recipient.
+    /// @notice A contract of L1 or L2 called what gives to the caller's own address on L1,
+    ///         where that address may be somebody else's. The functions with `To` name a
+    ///         recipient; so must whoever calls by a deposit.
     error NotExternallyOwned(address caller);
+    /// @notice Giving failed and had used most of its gas, `had`. A replay with more may
+    ///         succeed; one with `enough` sends the deposit back if it does not.
+    error NeedsMoreGas(uint256 had, uint256 enough);
     /// @notice Ether cannot be bridged as such where the native currency is another.
     error EtherWithCustomGasToken();
     /// @notice The value is not the amount named.
@@ -86,6 +90,8 @@ contract L2StandardBridge {
         bytes extraData
     );
 
+    /// @notice Gas with which giving out must succeed: a deposit that needs more goes back.
+    uint256 public constant GIVE_GAS = 6_000_000;
     /// @notice L1 gas of what goes back.
     uint32 public constant REFUND_GAS_LIMIT = 200_000;
     /// @dev L1 gas of a withdrawal made by a plain transfer.
@@ -99,7 +105,7 @@ contract L2StandardBridge {
     address public otherBridge;
 
     modifier onlyExternallyOwned() {
-        if (!Accounts.isExternallyOwned(msg.sender)) revert NotExternallyOwned(msg.sender);
+        if (!Accounts.isOwnOnL1(msg.sender)) revert NotExternallyOwned(msg.sender);
         _;
     }
 
@@ -181,8 +187,8 @@ contract L2StandardBridge {
     }
 
     /// @notice Gives out ether that was deposited on L1, or sends it back. For the bridge on L1.
-    /// @dev What fails for want of gas leaves too little for the way back as well, 1/64 of
-    ///      the call's: the message then fails as a whole and can be replayed with more.
+    /// @dev What may have failed for want of gas does not go back: the message fails as a
+    ///      whole and can be replayed with more (`_checkGas`).
     /// @param _from      Sender on L1.
     /// @param _to        Recipient on L2.
     /// @param _amount    Wei, equal to the value of this call.
@@ -195,11 +201,13 @@ contract L2StandardBridge {
         if (msg.value != _amount) revert WrongValue(msg.value, _amount);
         // Bridge and messenger could not pass it on.
         bool takes = _to != address(this) && _to != address(messenger);
+        uint256 had = gasleft();
         if (takes && SafeCall.call(_to, _amount, "")) {
             emit DepositFinalized(address(0), Predeploys.LEGACY_ERC20_ETH, _from, _to, _amount, _extraData);
             emit ETHBridgeFinalized(_from, _to, _amount, _extraData);
             return;
         }
+        _checkGas(had);
         messenger.sendMessage{value: _amount}(
             otherBridge, abi.encodeCall(this.finalizeBridgeETH, (_to, _from, _amount, _extraData)), REFUND_GAS_LIMIT
         );
@@ -207,8 +215,7 @@ contract L2StandardBridge {
     }
 
     /// @notice Mints tokens that were deposited on L1, or sends them back. For the bridge on L1.
-    /// @dev As for ether. A token that needs more than about 6,000,000 gas to be minted can
-    ///      be sent back by who replays its deposit with just too little.
+    /// @dev As for ether.
     /// @param _localToken  Token on L2.
     /// @param _remoteToken Token on L1.
     /// @param _from        Sender on L1.
@@ -223,10 +230,12 @@ contract L2StandardBridge {
         uint256 _amount,
         bytes calldata _extraData
     ) external onlyOtherBridge {
+        uint256 had = gasleft();
         try this.giveERC20(_localToken, _remoteToken, _to, _amount) {
             emit DepositFinalized(_remoteToken, _localToken, _from, _to, _amount, _extraData);
             emit ERC20BridgeFinalized(_localToken, _remoteToken, _from, _to, _amount, _extraData);
         } catch {
+            _checkGas(had);
             _sendERC20(_localToken, _remoteToken, _to, _from, _amount, REFUND_GAS_LIMIT, _extraData);
             emit DepositFailed(_remoteToken, _localToken, _from, _to, _amount, _extraData);
         }
@@ -262,7 +271,7 @@ contract L2StandardBridge {
 
     /// @notice Version of this contract.
     function version() external pure returns (string memory) {
-        return "2.0.0";
+        return "2.1.0";
     }
 
     function _withdraw(address l2Token, address to, uint256 amount, uint32 minGasLimit, bytes memory extraData)
@@ -275,6 +284,15 @@ contract L2StandardBridge {
         }
         if (msg.value != 0) revert WrongValue(msg.value, 0);
         _bridgeERC20(l2Token, _remoteTokenOf(l2Token), to, amount, minGasLimit, extraData);
+    }
+
+    /// @dev Reverts if giving may have failed for want of gas. Running out of gas at any
+    ///      depth uses up nearly all that was passed on (63/64 for each call down to it,
+    ///      proxies included), so that what used less than half failed for another reason.
+    ///      What fails with all of `GIVE_GAS` never succeeds.
+    /// @param had Gas before giving began.
+    function _checkGas(uint256 had) internal view {
+        if (had < GIVE_GAS && had - gasleft() > had / 2) revert NeedsMoreGas(had, GIVE_GAS);
     }
 
     /// @dev Sends the ether of this call to `to` on L1.

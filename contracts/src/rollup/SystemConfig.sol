@@ -63,6 +63,22 @@ contract SystemConfig is OwnableUpgradeable {
         uint64 gasTokenRate;
     }
 
+    /// @notice How the portal sells the L2 gas of deposits.
+    /// @param maxResourceLimit            Most of it in one L1 block.
+    /// @param elasticityMultiplier        That over what an L1 block is meant to use.
+    /// @param baseFeeMaxChangeDenominator How slowly its price moves.
+    /// @param minimumBaseFee              Lowest price, in wei per L2 gas.
+    /// @param systemTxMaxGas              L2 gas of the L1-attributes transaction at most.
+    /// @param maximumBaseFee              Highest price, in wei per L2 gas.
+    struct ResourceConfig {
+        uint32 maxResourceLimit;
+        uint8 elasticityMultiplier;
+        uint8 baseFeeMaxChangeDenominator;
+        uint32 minimumBaseFee;
+        uint32 systemTxMaxGas;
+        uint128 maximumBaseFee;
+    }
+
     /// @notice Version of `ConfigUpdate`.
     uint256 public constant VERSION = 0;
     /// @notice Update types; data is one ABI-encoded word, two for the scalars.
@@ -288,6 +304,23 @@ contract SystemConfig is OwnableUpgradeable {
     /// @notice Symbol of the currency of L2.
     function gasPayingTokenSymbol() external view returns (string memory) {
         return isCustomGasToken() ? GAS_TOKEN.symbol() : "ETH";
+    }
+
+    /// @notice How the portal sells the L2 gas of deposits. Nobody sets it but by an upgrade:
+    ///         whoever could raise the price could keep users from forcing transactions.
+    /// @dev Derivation keeps room for `maxResourceLimit` and `systemTxMaxGas` in every block.
+    ///      At the lowest price L2 gas costs a tenth of as much L1 gas, less what the deposit
+    ///      uses itself: small ones pay nothing more. Full L1 blocks raise the price by 112.5 % each, empty ones
+    ///      lower it by 12.5 %. The highest price bounds nothing: L1's own gas limit does.
+    function resourceConfig() external pure returns (ResourceConfig memory) {
+        return ResourceConfig({
+            maxResourceLimit: 20_000_000,
+            elasticityMultiplier: 10,
+            baseFeeMaxChangeDenominator: 8,
+            minimumBaseFee: 0.1 gwei,
+            systemTxMaxGas: 1_000_000,
+            maximumBaseFee: type(uint128).max
+        });
     }
 
     /// @notice Version of this contract.

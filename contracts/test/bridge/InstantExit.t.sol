@@ -5,6 +5,7 @@ import {IERC20} from "@openzeppelin/contracts/token/ERC20/IERC20.sol";
 import {RLP} from "@openzeppelin/contracts/utils/RLP.sol";
 
 import {InstantExit} from "../../src/bridge/InstantExit.sol";
+import {ProviderShares} from "../../src/bridge/ProviderShares.sol";
 import {SignedCheckpoints} from "../../src/bridge/SignedCheckpoints.sol";
 import {Hashing} from "../../src/libraries/Hashing.sol";
 import {Types} from "../../src/libraries/Types.sol";
@@ -19,7 +20,7 @@ abstract contract PoolWorld is World {
     uint64 internal constant MIN_FEE = 1_000; // 0.1 %
     uint64 internal constant MAX_FEE = 21_000; // 2.1 %
     uint64 internal constant LOCK = 1 days;
-    uint64 internal constant WRITE_OFF = 60 days;
+    uint64 internal constant OVERDUE = 60 days;
     address internal constant PROVIDER = address(0x960);
 
     SignedCheckpoints internal checkpoints;
@@ -35,7 +36,7 @@ abstract contract PoolWorld is World {
         pool = InstantExit(
             proxied(
                 address(
-                    new InstantExit(InstantExit.Params(portal, checkpoints, token, MIN_FEE, MAX_FEE, LOCK, WRITE_OFF))
+                    new InstantExit(InstantExit.Params(portal, checkpoints, token, MIN_FEE, MAX_FEE, LOCK, OVERDUE))
                 ),
                 ""
             )
@@ -43,7 +44,7 @@ abstract contract PoolWorld is World {
     }
 
     function provide(address provider, uint256 amount) internal returns (uint256) {
-        vm.deal(provider, amount);
+        vm.deal(provider, provider.balance + amount);
         vm.prank(provider);
         return pool.deposit{value: amount}(amount);
     }
@@ -112,8 +113,8 @@ contract InstantExitTest is PoolWorld {
         vm.assertEq(exitOf(w, 50), 9.97 ether, "payout");
         vm.assertEq(RELAY.balance, 9.97 ether, "paid");
         vm.assertEq(pool.cash(), 90.03 ether, "cash");
-        vm.assertEq(pool.outstanding(), 9.97 ether, "outstanding");
-        vm.assertEq(pool.totalAssets(), 100 ether, "assets");
+        vm.assertEq(pool.outstanding(), 10 ether, "outstanding");
+        vm.assertEq(pool.totalAssets(), 100.03 ether, "assets, the fee among them");
         vm.expectRevert(abi.encodeWithSelector(InstantExit.AlreadyPaid.selector, hash));
         this.again(w, 50);
 
@@ -145,7 +146,7 @@ contract InstantExitTest is PoolWorld {
         this.again(w, 50);
     }
 
-    function test_equalWithdrawalsRepayAsManyAsWerePaid() public {
+    function test_ofEqualWithdrawalsEachRepaysItsOwn() public {
         provide(PROVIDER, 100 ether);
         Types.WithdrawalTransaction memory first = poolWithdrawal(0, 10 ether, 0);
         Types.WithdrawalTransaction memory second = poolWithdrawal(1, 10 ether, 0);
@@ -153,7 +154,8 @@ contract InstantExitTest is PoolWorld {
         settle(proveAs(USER, second, 10));
         vm.prank(USER);
         portal.finalizeWithdrawalTransaction(second);
-        vm.assertEq(pool.outstanding(), 0, "repaid by the other");
+        vm.assertEq(pool.outstanding(), 10 ether, "the other is not repaid");
+        vm.assertEq(RELAY.balance, payout + 10 ether, "it goes to its recipient");
         settle(proveAs(USER, first, 11));
         vm.prank(USER);
         portal.finalizeWithdrawalTransaction(first);
@@ -208,7 +210,7 @@ contract InstantExitTest is PoolWorld {
         vm.expectRevert(InstantExit.NotForInstantExit.selector);
         this.again(w, 52);
         w = poolWithdrawal(0, 10 ether, 0);
-        w.data = abi.encodeCall(InstantExit.deposit, (10 ether));
+        w.data = abi.encodeCall(ProviderShares.deposit, (10 ether));
         vm.expectRevert(InstantExit.NotForInstantExit.selector);
         this.again(w, 53);
         w = poolWithdrawal(0, 10 ether, 0);
@@ -229,7 +231,7 @@ contract InstantExitTest is PoolWorld {
         vm.expectRevert(abi.encodeWithSelector(InstantExit.NotPortal.selector, address(this)));
         pool.settle(RELAY, 1, 0);
         vm.deal(address(portal), 5);
-        vm.expectRevert(abi.encodeWithSelector(InstantExit.WrongAmount.selector, 5, 6));
+        vm.expectRevert(abi.encodeWithSelector(ProviderShares.WrongAmount.selector, 5, 6));
         vm.prank(address(portal));
         pool.settle{value: 5}(RELAY, 6, 0);
     }
@@ -237,56 +239,27 @@ contract InstantExitTest is PoolWorld {
     function test_sharesStayForAWhile() public {
         uint256 shares = provide(PROVIDER, 1 ether);
         vm.startPrank(PROVIDER);
-        vm.expectRevert(abi.encodeWithSelector(InstantExit.Locked.selector, uint64(block.timestamp) + LOCK));
+        vm.expectRevert(abi.encodeWithSelector(ProviderShares.Locked.selector, uint64(block.timestamp) + LOCK));
         pool.withdraw(shares);
         vm.warp(block.timestamp + LOCK);
-        vm.expectRevert(abi.encodeWithSelector(InstantExit.NotEnoughShares.selector, shares + 1, shares));
+        vm.expectRevert(abi.encodeWithSelector(ProviderShares.NotEnoughShares.selector, shares + 1, shares));
         pool.withdraw(shares + 1);
-        vm.expectRevert(InstantExit.Nothing.selector);
+        vm.expectRevert(ProviderShares.Nothing.selector);
         pool.withdraw(0);
         pool.withdraw(shares);
         vm.stopPrank();
-        vm.assertEq(PROVIDER.balance, 1 ether, "all of it");
+        vm.assertEq(PROVIDER.balance, 1 ether - 1, "all of it, rounded down");
         vm.assertEq(pool.totalShares(), 0, "no shares");
-    }
-
-    function test_whatIsLentOutStays() public {
-        uint256 shares = provide(PROVIDER, 10 ether);
-        uint256 payout = exitOf(poolWithdrawal(0, 9 ether, 0), 50);
-        vm.warp(block.timestamp + LOCK);
-        vm.expectRevert(abi.encodeWithSelector(InstantExit.NotEnoughCash.selector, 10 ether, 10 ether - payout));
-        vm.prank(PROVIDER);
-        pool.withdraw(shares);
     }
 
     function test_depositsBringWhatTheySay() public {
         vm.deal(PROVIDER, 10 ether);
         vm.startPrank(PROVIDER);
-        vm.expectRevert(abi.encodeWithSelector(InstantExit.WrongAmount.selector, 1, 2));
+        vm.expectRevert(abi.encodeWithSelector(ProviderShares.WrongAmount.selector, 1, 2));
         pool.deposit{value: 1}(2);
-        vm.expectRevert(InstantExit.Nothing.selector);
+        vm.expectRevert(ProviderShares.Nothing.selector);
         pool.deposit(0);
         vm.stopPrank();
-    }
-
-    function test_aLossIsSharedAndSoIsALateRepayment() public {
-        uint256 shares = provide(PROVIDER, 10 ether);
-        Types.WithdrawalTransaction memory w = poolWithdrawal(0, 5 ether, 0);
-        bytes32 hash = Hashing.hashWithdrawal(w);
-        uint256 payout = exitOf(w, 50);
-        vm.warp(block.timestamp + WRITE_OFF - 1);
-        vm.expectRevert(abi.encodeWithSelector(InstantExit.NotOverdue.selector, hash));
-        pool.writeOff(hash);
-        vm.warp(block.timestamp + 1);
-        pool.writeOff(hash);
-        vm.assertEq(pool.totalAssets(), 10 ether - payout, "lost");
-        vm.expectRevert(abi.encodeWithSelector(InstantExit.NotOverdue.selector, hash));
-        pool.writeOff(hash);
-        settle(proveAs(USER, w, 10));
-        vm.prank(USER);
-        portal.finalizeWithdrawalTransaction(w);
-        vm.assertEq(pool.totalAssets(), 15 ether - payout, "repaid after all");
-        vm.assertTrue(pool.assetsRoundedDown(shares) > 10 ether, "worth more");
     }
 
     function test_aFirstProviderCannotRobTheSecond() public {
@@ -303,7 +276,7 @@ contract InstantExitTest is PoolWorld {
         w.data = abi.encodeCall(InstantExit.settle, (address(config), 1 ether, 0));
         vm.expectRevert(
             abi.encodeWithSelector(
-                InstantExit.PaymentRefused.selector, address(config), 1 ether - pool.feeRoundedUp(1 ether)
+                ProviderShares.PaymentRefused.selector, address(config), 1 ether - pool.feeRoundedUp(1 ether)
             )
         );
         this.again(w, 50);
@@ -314,13 +287,13 @@ contract InstantExitTest is PoolWorld {
         vm.expectRevert(InstantExit.BadParams.selector);
         new InstantExit(InstantExit.Params(portal, checkpoints, none, 2, 1, 0, 1));
         vm.expectRevert(InstantExit.BadParams.selector);
-        new InstantExit(InstantExit.Params(portal, checkpoints, none, 2, 1_000_000, 0, 1));
+        new InstantExit(InstantExit.Params(portal, checkpoints, none, 2, 500_001, 0, 1));
         vm.expectRevert(InstantExit.BadParams.selector);
         new InstantExit(InstantExit.Params(portal, checkpoints, none, 2, 2, 0, 0));
         InstantExit.Params memory p = pool.parameters();
         vm.assertEq(address(p.checkpoints), address(checkpoints), "checkpoints");
         vm.assertEq(p.maxFee, MAX_FEE, "highest fee");
-        vm.assertEq(pool.version(), "1.0.0", "version");
+        vm.assertEq(pool.version(), "2.0.0", "version");
     }
 
     function testFuzz_theFeeIsWithinItsBoundsAndGrows(uint96 money, uint96 value, uint96 more) public {
@@ -427,14 +400,14 @@ contract InstantExitOfTokensTest is PoolWorld {
         vm.expectRevert();
         vm.prank(USER);
         portal.finalizeWithdrawalTransaction(w);
-        vm.expectRevert(abi.encodeWithSelector(InstantExit.WrongAmount.selector, 0, 1));
+        vm.expectRevert(abi.encodeWithSelector(ProviderShares.WrongAmount.selector, 0, 1));
         vm.prank(address(portal));
         pool.settle(RELAY, 1, 0);
     }
 
     function test_etherIsNoDeposit() public {
         vm.deal(PROVIDER, 1);
-        vm.expectRevert(abi.encodeWithSelector(InstantExit.WrongAmount.selector, 1, 0));
+        vm.expectRevert(abi.encodeWithSelector(ProviderShares.WrongAmount.selector, 1, 0));
         vm.prank(PROVIDER);
         pool.deposit{value: 1}(1);
         FeeToken fee = new FeeToken();
@@ -442,7 +415,7 @@ contract InstantExitOfTokensTest is PoolWorld {
         fee.mint(PROVIDER, 1000);
         vm.startPrank(PROVIDER);
         fee.approve(address(pool), 1000);
-        vm.expectRevert(abi.encodeWithSelector(InstantExit.WrongAmount.selector, 990, 1000));
+        vm.expectRevert(abi.encodeWithSelector(ProviderShares.WrongAmount.selector, 990, 1000));
         pool.deposit(1000);
         vm.stopPrank();
     }

@@ -18,6 +18,7 @@ contract Receiver {
     bool public refusing;
     bool public wasting;
     bool public nestedOk;
+    address internal nestedTarget;
     bytes internal nested;
 
     constructor(L1CrossDomainMessenger messenger) {
@@ -30,6 +31,11 @@ contract Receiver {
     }
 
     function arm(bytes calldata nested_) external {
+        armAt(address(MESSENGER), nested_);
+    }
+
+    function armAt(address target, bytes calldata nested_) public {
+        nestedTarget = target;
         nested = nested_;
     }
 
@@ -42,7 +48,7 @@ contract Receiver {
         }
         gasGiven = gasleft();
         sender = MESSENGER.xDomainMessageSender();
-        if (nested.length != 0) (nestedOk,) = address(MESSENGER).call(nested);
+        if (nested.length != 0) (nestedOk,) = nestedTarget.call(nested);
     }
 
     function returnMuch() external payable returns (bytes memory) {
@@ -180,13 +186,41 @@ contract L1CrossDomainMessengerTest is World {
         receiver.set(false, false);
         receiver.arm(relayCall(V1, address(receiver), 0, 100_000, message));
         deliver(V1 + 1, address(receiver), 0, 900_000, message);
-        vm.assertTrue(receiver.nestedOk(), "answered");
+        vm.assertTrue(!receiver.nestedOk(), "refused");
         vm.assertTrue(
             !messenger.successfulMessages(hashOf(V1, address(receiver), 0, 100_000, message)), "not delivered"
         );
         receiver.arm("");
         messenger.relayMessage(V1, USER, address(receiver), 0, 100_000, message);
         vm.assertTrue(messenger.successfulMessages(hashOf(V1, address(receiver), 0, 100_000, message)), "later");
+    }
+
+    /// @dev Who replays a message of his own cannot have somebody else's fail within it.
+    function test_aFirstDeliveryWithinAReplayStaysPayable() public {
+        receiver.set(true, false);
+        bytes memory message = abi.encodeCall(Receiver.take, ());
+        deliver(V1, address(receiver), 0, 900_000, message);
+        receiver.set(false, false);
+        Types.WithdrawalTransaction memory victim = Types.WithdrawalTransaction(
+            V1 + 7,
+            L2_MESSENGER,
+            address(messenger),
+            0,
+            400_000,
+            relayCall(V1 + 7, address(receiver), 0, 100_000, message)
+        );
+        settle(proveAs(USER, victim, 70));
+        receiver.armAt(
+            address(portal), abi.encodeCall(Portal.finalizeWithdrawalTransactionExternalProof, (victim, USER))
+        );
+        messenger.relayMessage(V1, USER, address(receiver), 0, 900_000, message);
+        vm.assertTrue(!receiver.nestedOk(), "refused");
+        vm.assertTrue(!portal.finalizedWithdrawals(Hashing.hashWithdrawal(victim)), "still payable");
+        receiver.armAt(address(portal), "");
+        vm.prank(USER);
+        portal.finalizeWithdrawalTransaction(victim);
+        bytes32 hash = hashOf(V1 + 7, address(receiver), 0, 100_000, message);
+        vm.assertTrue(messenger.successfulMessages(hash) && !messenger.failedMessages(hash), "delivered");
     }
 
     function test_aMessageCannotDeliverItselfTwice() public {

@@ -215,8 +215,45 @@ contract L1StandardBridgeTest is BridgeWorld {
         vm.expectRevert(abi.encodeWithSelector(L1StandardBridge.EscrowShort.selector, address(reb), 499, 500));
         bridge.depositERC20(address(reb), L2_TOKEN, 500, 0, "");
         vm.stopPrank();
-        fromL2(0, tokensBack(address(reb), TARGET, 499));
-        vm.assertEq(reb.balanceOf(TARGET), 499, "what is there may leave");
+    }
+
+    function announced(bytes32 topic) internal returns (bool) {
+        Vm.Log[] memory logs = vm.getRecordedLogs();
+        for (uint256 i = 0; i < logs.length; i++) {
+            if (logs[i].topics[0] == topic) return true;
+        }
+        return false;
+    }
+
+    /// @dev Who comes first gets no more of what is left than who comes last.
+    function test_aTokenThatShrankIsPaidInProportion() public {
+        RebasingToken reb = new RebasingToken();
+        reb.mint(USER, 1000);
+        vm.startPrank(USER, USER);
+        reb.approve(address(bridge), 1000);
+        bridge.depositERC20(address(reb), L2_TOKEN, 1000, 0, "");
+        vm.stopPrank();
+        reb.shrink(address(bridge), 400);
+        vm.recordLogs();
+        fromL2(0, tokensBack(address(reb), TARGET, 500));
+        vm.assertEq(reb.balanceOf(TARGET), 300, "the first");
+        vm.assertTrue(announced(keccak256("PaidInProportion(address,address,uint256,uint256)")), "announced");
+        fromL2(0, tokensBack(address(reb), RELAY, 500));
+        vm.assertEq(reb.balanceOf(RELAY), 300, "the last");
+        vm.assertEq(bridge.owed(address(reb)), 0, "owed");
+    }
+
+    function test_aTokenOfWhichNothingIsLeftWaits() public {
+        RebasingToken reb = new RebasingToken();
+        reb.mint(USER, 1000);
+        vm.startPrank(USER, USER);
+        reb.approve(address(bridge), 1000);
+        bridge.depositERC20(address(reb), L2_TOKEN, 1000, 0, "");
+        vm.stopPrank();
+        reb.shrink(address(bridge), 1000);
+        bytes32 hash = fromL2(0, tokensBack(address(reb), TARGET, 500));
+        vm.assertTrue(messenger.failedMessages(hash), "waits");
+        vm.assertEq(bridge.owed(address(reb)), 1000, "owed");
     }
 
     function test_refusedTokensMayOnlyLeave() public {
@@ -281,7 +318,7 @@ contract L1StandardBridgeTest is BridgeWorld {
         vm.assertEq(address(bridge.MESSENGER()), address(messenger), "MESSENGER");
         vm.assertEq(bridge.otherBridge(), L2_BRIDGE, "other bridge");
         vm.assertEq(bridge.l2TokenBridge(), L2_BRIDGE, "bridge of tokens");
-        vm.assertEq(bridge.version(), "2.0.0", "version");
+        vm.assertEq(bridge.version(), "2.1.0", "version");
     }
 
     function testFuzz_depositsOfAFeeTokenAreCovered(uint128[8] calldata amounts) public {

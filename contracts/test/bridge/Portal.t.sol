@@ -2,6 +2,8 @@
 pragma solidity 0.8.37;
 
 import {Portal} from "../../src/bridge/Portal.sol";
+import {ResourceMetering} from "../../src/bridge/ResourceMetering.sol";
+import {SystemConfig} from "../../src/rollup/SystemConfig.sol";
 import {AddressAlias} from "../../src/libraries/AddressAlias.sol";
 import {IERC20} from "@openzeppelin/contracts/token/ERC20/IERC20.sol";
 import {Vm} from "../Base.sol";
@@ -109,7 +111,9 @@ contract PortalTest is World {
         vm.roll(110);
         portal.depositTransaction(TARGET, 0, 15_000_000, false, "");
         vm.assertEq(portal.availableGas(), 5_000_000, "available after the first");
-        vm.expectRevert(abi.encodeWithSelector(Portal.BlockGasExceeded.selector, uint64(5_000_001), uint64(5_000_000)));
+        vm.expectRevert(
+            abi.encodeWithSelector(ResourceMetering.BlockGasExceeded.selector, uint64(5_000_001), uint64(5_000_000))
+        );
         portal.depositTransaction(TARGET, 0, 5_000_001, false, "");
         portal.depositTransaction(TARGET, 0, 5_000_000, false, "");
         vm.assertEq(portal.availableGas(), 0, "available when full");
@@ -121,8 +125,105 @@ contract PortalTest is World {
     }
 
     function test_gasAboveABlocksBoundNeverFits() public {
-        vm.expectRevert(abi.encodeWithSelector(Portal.BlockGasExceeded.selector, type(uint64).max, uint64(20_000_000)));
+        vm.expectRevert(
+            abi.encodeWithSelector(ResourceMetering.BlockGasExceeded.selector, type(uint64).max, uint64(20_000_000))
+        );
         portal.depositTransaction(TARGET, 0, type(uint64).max, false, "");
+    }
+
+    function lastPrice() internal view returns (uint256 price) {
+        (price,,) = portal.params();
+    }
+
+    function gasOf(uint64 amount) internal returns (uint256 used) {
+        used = gasleft();
+        portal.depositTransaction(TARGET, 0, amount, false, "");
+        used -= gasleft();
+    }
+
+    function test_theMarketsParametersAreTheSpecifications() public {
+        SystemConfig.ResourceConfig memory c = config.resourceConfig();
+        vm.assertEq(c.maxResourceLimit, 20_000_000, "limit");
+        vm.assertEq(c.elasticityMultiplier, 10, "elasticity");
+        vm.assertEq(c.baseFeeMaxChangeDenominator, 8, "denominator");
+        vm.assertEq(c.minimumBaseFee, 0.1 gwei, "lowest price");
+        vm.assertEq(c.systemTxMaxGas, 1_000_000, "attributes");
+        portal.depositTransaction(TARGET, 0, 300_000, false, "");
+        (uint128 price, uint64 bought, uint64 number) = portal.params();
+        vm.assertEq(price, 0.1 gwei, "first price");
+        vm.assertEq(bought, 300_000, "bought");
+        vm.assertEq(number, 100, "block");
+        portal.depositTransaction(TARGET, 0, 100_000, false, "");
+        (price, bought, number) = portal.params();
+        vm.assertTrue(price == 0.1 gwei && bought == 400_000 && number == 100, "added up");
+    }
+
+    function test_aFullBlockMakesTheNextDearer() public {
+        portal.depositTransaction(TARGET, 0, 20_000_000, false, "");
+        vm.roll(101);
+        vm.assertEq(portal.depositBaseFee(), 0.2125 gwei, "112.5 % dearer");
+        portal.depositTransaction(TARGET, 0, 2_000_000, false, "");
+        vm.roll(102);
+        vm.assertEq(portal.depositBaseFee(), 0.2125 gwei, "as much as meant: the same");
+        vm.roll(103);
+        vm.assertEq(portal.depositBaseFee(), 0.2125 gwei * 7 / 8, "an empty block: an eighth less");
+        vm.roll(104);
+        vm.assertEq(portal.depositBaseFee(), uint256(0.2125 gwei) * 49 / 64, "two: a quarter less");
+        vm.roll(10_000_000);
+        vm.assertEq(portal.depositBaseFee(), 0.1 gwei, "not below the lowest");
+    }
+
+    function test_thePriceIsBurnedInGas() public {
+        vm.fee(1 gwei);
+        gasOf(21_000);
+        // 0.1 gwei for gas of 1 gwei: a tenth, which a small deposit uses anyway.
+        uint256 small = gasOf(21_000);
+        vm.assertTrue(gasOf(50_000) < small + 1000, "small");
+        uint256 used = gasOf(5_000_000);
+        vm.assertTrue(used > 500_000 && used < 510_000, "large");
+        vm.roll(101);
+        vm.fee(10 gwei);
+        vm.assertTrue(gasOf(5_000_000) < 80_000, "gas that is dear itself");
+        vm.roll(102);
+        vm.fee(1);
+        used = gasOf(5_000_000);
+        uint256 want = 5_000_000 * lastPrice() / 1 gwei;
+        vm.assertTrue(used > want && used < want + 10_000, "gas below 1 gwei counts as 1 gwei");
+    }
+
+    function test_aDepositWithTooLittleGasSaysHowMuchItTakes() public {
+        vm.fee(1 gwei);
+        vm.expectPartialRevert(ResourceMetering.NotEnoughGasToBurn.selector);
+        portal.depositTransaction{gas: 1_000_000}(TARGET, 0, 20_000_000, false, "");
+    }
+
+    /// @dev What it takes to shut everybody else out of consecutive blocks of L1.
+    function test_shuttingOthersOutSoonTakesMoreThanABlockHas() public {
+        vm.fee(1 gwei);
+        uint256 cost;
+        for (uint256 i = 0; i < 6; i++) {
+            vm.roll(101 + i);
+            cost = uint256(20_000_000) * portal.depositBaseFee() / 1 gwei;
+            portal.depositTransaction{gas: cost * 64 / 63 + 1_000_000}(TARGET, 0, 20_000_000, false, "");
+        }
+        vm.assertTrue(cost > 60_000_000, "the sixth needs more gas than a block of L1 has");
+    }
+
+    function testFuzz_thePriceFollowsWhatWasBought(uint32 bought, uint16 empty) public {
+        vm.fee(1000 gwei);
+        uint64 amount = uint64(bound(bought, 21_000, 20_000_000));
+        for (uint256 i = 0; i < 3; i++) {
+            portal.depositTransaction(TARGET, 0, 20_000_000, false, "");
+            vm.roll(block.number + 1);
+        }
+        portal.depositTransaction(TARGET, 0, amount, false, "");
+        uint256 price = lastPrice();
+        vm.roll(block.number + 1);
+        uint256 next = portal.depositBaseFee();
+        if (amount > 2_000_000) vm.assertTrue(next > price && next <= price * 2125 / 1000, "dearer");
+        else vm.assertTrue(next <= price && next >= price * 875 / 1000, "cheaper");
+        vm.roll(block.number + empty);
+        vm.assertTrue(portal.depositBaseFee() <= next && portal.depositBaseFee() >= 0.1 gwei, "falls to the lowest");
     }
 
     function test_plainTransferDepositsToTheSender() public {

@@ -128,11 +128,22 @@ contract Everybody is PoolWorld {
 
     function comeAndGo(uint256 amount, bool come) external {
         if (come) {
+            if (pool.overdueCount() != 0) return;
             provide(PROVIDER, bound(amount, 1, 100 ether));
             return;
         }
         vm.prank(PROVIDER);
         try pool.withdraw(bound(amount, 0, pool.shares(PROVIDER))) {} catch {}
+    }
+
+    function collect(uint256 id, uint256 which) external {
+        if (exits.length == 0 || pool.sliceCount() == 0) return;
+        try pool.collect(id % pool.sliceCount(), exits[which % exits.length].hash) {} catch {}
+    }
+
+    function markOverdue(uint256 which) external {
+        if (exits.length == 0) return;
+        try pool.markOverdue(exits[which % exits.length].hash) {} catch {}
     }
 
     function guard(uint256 what, uint256 which) external {
@@ -145,6 +156,9 @@ contract Everybody is PoolWorld {
         }
         if (what % 4 == 2 && games.length != 0) {
             try registry.blacklistDisputeGame(address(games[which % games.length])) {} catch {}
+        }
+        if (what % 8 == 7) {
+            try stakes.bar(stakes.stakeOf(CHALLENGER)) {} catch {}
         }
         if (what % 16 == 3) {
             try registry.updateRetirementTimestamp() {} catch {}
@@ -198,8 +212,15 @@ contract Everybody is PoolWorld {
         }
     }
 
-    function poolHeld() external view returns (uint256 held, uint256 cash, uint256 worth, uint256 assets) {
-        return (address(pool).balance, pool.cash(), pool.assetsRoundedDown(pool.shares(PROVIDER)), pool.totalAssets());
+    function stakesHeld() external view returns (uint256 held, uint256 needed) {
+        return (address(stakes).balance, stakes.stakeCount() * STAKE);
+    }
+
+    function poolHeld() external view returns (uint256 held, uint256 booked, uint256 worth, uint256 assets) {
+        held = address(pool).balance;
+        booked = pool.cash() + pool.reserved();
+        worth = pool.assetsRoundedDown(pool.shares(PROVIDER));
+        assets = pool.totalAssets();
     }
 
     function pauseLeft() external view returns (uint256) {
@@ -235,7 +256,7 @@ contract SettlementInvariantTest is PoolWorld {
 
     /// @dev Read by forge.
     function targetSelectors() external view returns (FuzzSelector[] memory list) {
-        bytes4[] memory s = new bytes4[](11);
+        bytes4[] memory s = new bytes4[](13);
         s[0] = Everybody.deposit.selector;
         s[1] = Everybody.withdrawOnL2.selector;
         s[2] = Everybody.forge.selector;
@@ -247,6 +268,8 @@ contract SettlementInvariantTest is PoolWorld {
         s[8] = Everybody.guard.selector;
         s[9] = Everybody.payBond.selector;
         s[10] = Everybody.wait.selector;
+        s[11] = Everybody.collect.selector;
+        s[12] = Everybody.markOverdue.selector;
         list = new FuzzSelector[](1);
         list[0] = FuzzSelector(address(world), s);
     }
@@ -268,11 +291,13 @@ contract SettlementInvariantTest is PoolWorld {
     function invariant_bondsAreAllThere() external view {
         (uint256 held, uint256 needed) = world.bondsHeld();
         vm.assertEq(held, needed, "bonds");
+        (held, needed) = world.stakesHeld();
+        vm.assertEq(held, needed, "stakes");
     }
 
     function invariant_thePoolHoldsWhatItsSharesAreWorth() external view {
-        (uint256 held, uint256 cash, uint256 worth, uint256 assets) = world.poolHeld();
-        vm.assertEq(held, cash, "cash");
+        (uint256 held, uint256 booked, uint256 worth, uint256 assets) = world.poolHeld();
+        vm.assertEq(held, booked, "cash and what slices own");
         vm.assertTrue(worth <= assets, "worth of the shares");
     }
 

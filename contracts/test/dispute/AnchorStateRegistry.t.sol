@@ -29,7 +29,7 @@ contract AnchorStateRegistryTest is World {
         vm.assertTrue(registry.isGameFinalized(game) && registry.isGameClaimValid(game), "valid");
         vm.assertEq(registry.disputeGameFinalityDelaySeconds(), FINALITY, "delay");
         vm.assertEq(address(registry.disputeGameFactory()), address(factory), "factory");
-        vm.assertEq(registry.version(), "3.0.0", "version");
+        vm.assertEq(registry.version(), "3.1.0", "version");
     }
 
     function test_theAnchorFollowsValidClaims() public {
@@ -51,6 +51,38 @@ contract AnchorStateRegistryTest is World {
         vm.expectRevert(abi.encodeWithSelector(HybridGame.NotAfterAnchor.selector, 9, 9));
         vm.prank(USER);
         factory.create{value: BOND}(GAME_TYPE, keccak256("other"), abi.encode(9));
+    }
+
+    function test_aVoidedAnchorGivesWayToTheOneBefore() public {
+        HybridGame[3] memory games;
+        for (uint256 i = 0; i < 3; i++) {
+            (games[i],) = claim(keccak256(abi.encode(i)), 5 + i);
+        }
+        vm.warp(START + WINDOW);
+        for (uint256 i = 0; i < 3; i++) {
+            games[i].resolve();
+        }
+        vm.warp(START + WINDOW + FINALITY + 1);
+        for (uint256 i = 0; i < 3; i++) {
+            registry.setAnchorState(games[i]);
+        }
+        vm.startPrank(GUARDIAN);
+        pause.pause();
+        registry.blacklistDisputeGame(address(games[2]));
+        vm.stopPrank();
+        (bytes32 root, uint256 number) = registry.getAnchorRoot();
+        vm.assertTrue(root == games[1].rootClaim() && number == 6, "the one before");
+        vm.assertEq(registry.anchorGame(), address(games[1]), "anchor game");
+        (HybridGame again,) = claim(ROOT, 7);
+        vm.expectRevert(AnchorStateRegistry.AnchorStateRegistry_InvalidAnchorGame.selector);
+        registry.setAnchorState(games[2]);
+
+        vm.warp(block.timestamp + 1);
+        vm.prank(GUARDIAN);
+        registry.updateRetirementTimestamp();
+        (root, number) = registry.getAnchorRoot();
+        vm.assertTrue(root == 0 && number == 0 && registry.anchorGame() == address(0), "none");
+        vm.assertTrue(registry.isGameRetired(again), "all of that age");
     }
 
     function test_gamesAreVoidedOnlyByTheGuardianInAPause() public {

@@ -4,6 +4,7 @@ pragma solidity 0.8.37;
 import {IERC20} from "@openzeppelin/contracts/token/ERC20/IERC20.sol";
 
 import {BondVault} from "../../src/dispute/BondVault.sol";
+import {ChallengerStakes} from "../../src/dispute/ChallengerStakes.sol";
 import {HybridGame} from "../../src/dispute/HybridGame.sol";
 import {GameStatus} from "../../src/interfaces/IDisputeGame.sol";
 import {IDisputeVerifier} from "../../src/interfaces/IDisputeVerifier.sol";
@@ -47,7 +48,7 @@ contract HybridGameTest is World {
         vm.assertTrue(game.status() == GameStatus.IN_PROGRESS, "status");
         (uint32 gameType, bytes32 root, bytes memory extra) = game.gameData();
         vm.assertTrue(gameType == 7411 && root == ROOT && keccak256(extra) == keccak256(abi.encode(42)), "data");
-        vm.assertEq(game.version(), "1.0.0", "version");
+        vm.assertEq(game.version(), "2.0.0", "version");
         vm.assertEq(vault.locked(address(game)), BOND, "bond");
     }
 
@@ -62,7 +63,7 @@ contract HybridGameTest is World {
         vm.expectRevert(HybridGame.AlreadyResolved.selector);
         game.resolve();
         vm.expectRevert(HybridGame.AlreadyResolved.selector);
-        game.challenge{value: BOND}(0);
+        game.challenge(0);
 
         vm.expectRevert(abi.encodeWithSelector(BondVault.NotYet.selector, 0, START + WINDOW + BOND_DELAY));
         vault.withdraw(0);
@@ -73,27 +74,37 @@ contract HybridGameTest is World {
         vault.withdraw(0);
     }
 
-    function test_aChallengeNeedsTimeBondAndAnotherRoot() public {
+    function test_aChallengeNeedsTimeStakeAndAnotherRoot() public {
         (HybridGame game,) = claim(ROOT, 42);
-        vm.deal(USER, 10 ether);
+        vm.expectRevert(abi.encodeWithSelector(ChallengerStakes.NoStake.selector, USER));
+        vm.prank(USER);
+        game.challenge(0);
+        stakeAs(USER);
         vm.startPrank(USER);
-        vm.expectRevert(abi.encodeWithSelector(HybridGame.WrongBond.selector, BOND - 1, BOND));
-        game.challenge{value: BOND - 1}(0);
         vm.expectRevert(HybridGame.SameClaim.selector);
-        game.challenge{value: BOND}(ROOT);
+        game.challenge(ROOT);
         vm.warp(START + WINDOW - 1);
-        game.challenge{value: BOND}(keccak256("other"));
+        game.challenge(keccak256("other"));
         vm.assertEq(game.challenger(), USER, "challenger");
         vm.assertEq(game.counterClaim(), keccak256("other"), "counter-claim");
-        vm.assertEq(vault.locked(address(game)), 2 * BOND, "bonds");
+        vm.assertEq(vault.locked(address(game)), BOND, "bond");
         vm.expectRevert(abi.encodeWithSelector(HybridGame.AlreadyChallenged.selector, USER));
-        game.challenge{value: BOND}(0);
+        game.challenge(0);
         vm.stopPrank();
 
         (HybridGame late,) = claim(ROOT, 43);
         vm.warp(block.timestamp + WINDOW);
         vm.expectRevert(abi.encodeWithSelector(HybridGame.WindowClosed.selector, uint64(block.timestamp)));
-        late.challenge{value: BOND}(0);
+        late.challenge(0);
+    }
+
+    function test_aClaimIsNotBeyondTheChain() public {
+        uint256 highest = uint256(START - CHAIN_START) * 1000;
+        vm.deal(USER, 1 ether);
+        vm.expectRevert(abi.encodeWithSelector(HybridGame.BeyondTheChain.selector, highest + 1, highest));
+        vm.prank(USER);
+        factory.create{value: BOND}(GAME_TYPE, ROOT, abi.encode(highest + 1));
+        claim(ROOT, highest);
     }
 
     function test_aChallengedClaimStaysUndecidedWithoutAVerdict() public {
@@ -119,7 +130,8 @@ contract HybridGameTest is World {
         vm.assertTrue(game.resolve() == GameStatus.DEFENDER_WINS, "status");
         vm.warp(START + WINDOW + BOND_DELAY);
         vault.withdraw(0);
-        vm.assertEq(PROPOSER.balance, 2 * BOND, "both bonds");
+        vault.withdraw(1);
+        vm.assertEq(PROPOSER.balance, 2 * BOND, "the bond, and as much of the stake");
     }
 
     function test_aVerdictAgainstTheClaimPaysTheChallenger() public {
@@ -132,7 +144,12 @@ contract HybridGameTest is World {
         vm.assertTrue(game.resolve() == GameStatus.CHALLENGER_WINS, "status");
         vm.warp(START + WINDOW + BOND_DELAY + FINALITY);
         vault.withdraw(0);
-        vm.assertEq(CHALLENGER.balance, 2 * BOND, "both bonds");
+        vm.assertEq(CHALLENGER.balance, BOND, "the claim's bond");
+        vm.prank(CHALLENGER);
+        stakes.takeBack(1);
+        vm.warp(block.timestamp + BOND_DELAY);
+        vault.withdraw(1);
+        vm.assertEq(CHALLENGER.balance, BOND + STAKE, "and the stake");
         vm.assertTrue(!registry.isGameClaimValid(game), "valid");
     }
 

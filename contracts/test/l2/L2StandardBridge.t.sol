@@ -221,6 +221,67 @@ contract L2StandardBridgeTest is L2Base {
         checkSent(ethCall(address(target), ALICE, 9, hex"e0"), 9, bridge.REFUND_GAS_LIMIT());
     }
 
+    /// @dev As on the chain: everything behind proxies, and a hungry token several calls
+    ///      down. At no gas does want of it send the deposit back.
+    function test_wantOfGasIsNeverARefund() public {
+        GasHungry hungry = new GasHungry(L1_TOKEN, 4_000_000);
+        Forwarder token_ = new Forwarder(address(new Forwarder(address(new Forwarder(address(hungry))))));
+        bytes memory data = tokenCall(address(token_), L1_TOKEN, ALICE, BOB, 9);
+        deliver2(nonceOf(0), data, 300_000);
+        bytes32 hash = messageHash(nonceOf(0), L1_BRIDGE, address(bridge), 0, 200_000, data);
+        for (uint256 gas = 300_000; gas < 4_200_000; gas += 300_000) {
+            messenger.relayMessage{gas: gas}(nonceOf(0), L1_BRIDGE, address(bridge), 0, 200_000, data);
+            vm.assertTrue(!messenger.successfulMessages(hash), "waits");
+        }
+        messenger.relayMessage{gas: 5_000_000}(nonceOf(0), L1_BRIDGE, address(bridge), 0, 200_000, data);
+        vm.assertTrue(messenger.successfulMessages(hash), "delivered");
+        vm.assertEq(hungry.minted(), 9, "minted");
+    }
+
+    /// @dev What fails with all the gas of `GIVE_GAS` goes back.
+    function test_whatAlwaysRunsOutOfGasGoesBack() public {
+        GasHungry hungry = new GasHungry(L1_TOKEN, type(uint256).max);
+        bytes memory data = tokenCall(address(hungry), L1_TOKEN, ALICE, BOB, 9);
+        bytes32 hash = deliver2(nonceOf(0), data, 6_000_000);
+        vm.assertTrue(messenger.failedMessages(hash), "waits");
+        vm.recordLogs();
+        messenger.relayMessage{gas: 8_000_000}(nonceOf(0), L1_BRIDGE, address(bridge), 0, 200_000, data);
+        vm.assertTrue(messenger.successfulMessages(hash), "done");
+        checkSent(tokenCall(L1_TOKEN, address(hungry), BOB, ALICE, 9), 0, bridge.REFUND_GAS_LIMIT());
+    }
+
+    /// @dev The same for ether.
+    function test_etherThatMayWantGasWaits() public {
+        Burner burner = new Burner();
+        vm.deal(address(messenger), 9);
+        genesis.mockCall(address(messenger), abi.encodeCall(messenger.xDomainMessageSender, ()), abi.encode(L1_BRIDGE));
+        vm.expectPartialRevert(L2StandardBridge.NeedsMoreGas.selector);
+        vm.prank(address(messenger));
+        bridge.finalizeBridgeETH{gas: 5_000_000, value: 9}(ALICE, address(burner), 9, "");
+        vm.recordLogs();
+        vm.prank(address(messenger));
+        bridge.finalizeBridgeETH{gas: 16_000_000, value: 9}(ALICE, address(burner), 9, "");
+        checkSent(ethCall(address(burner), ALICE, 9, ""), 9, bridge.REFUND_GAS_LIMIT());
+    }
+
+    /// @dev A deposit pays no gas price: its origin may be the alias of a contract of L1.
+    function test_whoCallsByADepositMustNameARecipient() public {
+        vm.fee(1);
+        vm.txGasPrice(0);
+        vm.expectRevert(abi.encodeWithSelector(L2StandardBridge.NotExternallyOwned.selector, ALICE));
+        vm.prank(ALICE, ALICE);
+        bridge.bridgeETH{value: 1}(0, "");
+        vm.prank(ALICE, ALICE);
+        bridge.bridgeETHTo{value: 1}(BOB, 0, "");
+        vm.txGasPrice(1);
+        vm.prank(ALICE, ALICE);
+        bridge.bridgeETH{value: 1}(0, "");
+        vm.txGasPrice(0);
+        vm.etch(ALICE, abi.encodePacked(hex"ef0100", BOB));
+        vm.prank(ALICE, ALICE);
+        bridge.bridgeETH{value: 1}(0, "");
+    }
+
     /// @dev Want of gas is no refund: the message fails, and succeeds with more.
     function test_wantOfGasIsReplayed() public {
         GasHungry hungry = new GasHungry(L1_TOKEN, 1_000_000);
@@ -264,7 +325,7 @@ contract L2StandardBridgeTest is L2Base {
         vm.assertEq(bridge.l1TokenBridge(), L1_BRIDGE, "other");
         vm.assertEq(address(bridge.MESSENGER()), address(messenger), "messenger");
         vm.assertTrue(!bridge.paused(), "paused");
-        vm.assertEq(bytes(bridge.version()), "2.0.0", "version");
+        vm.assertEq(bytes(bridge.version()), "2.1.0", "version");
     }
 
     /// @dev Whatever is deposited and withdrawn: supply is what arrived and has not left.
@@ -338,5 +399,29 @@ contract GasHungry is IERC165 {
 
     function supportsInterface(bytes4 id) external pure returns (bool) {
         return id == 0xec4fc8e3 || id == type(IERC165).interfaceId;
+    }
+}
+
+/// @notice Passes every call on, as a proxy does, and nothing of the reason of a failure.
+contract Forwarder {
+    address internal immutable TO;
+
+    constructor(address to) {
+        TO = to;
+    }
+
+    fallback() external {
+        (bool ok, bytes memory out) = TO.call(msg.data);
+        require(ok, "failed");
+        assembly ("memory-safe") {
+            return(add(out, 0x20), mload(out))
+        }
+    }
+}
+
+/// @notice Takes ether by using all gas.
+contract Burner {
+    receive() external payable {
+        while (true) {}
     }
 }

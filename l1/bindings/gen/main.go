@@ -27,7 +27,8 @@ func main() {
 // bound are the contracts that Go code deploys and calls on L1.
 func bound() []string {
 	return []string{
-		"AnchorStateRegistry", "BondVault", "CertificateVerifier", "DevToken", "DisputeGameFactory", "HybridGame", "InstantExit",
+		"AnchorStateRegistry", "BondVault", "CertificateVerifier", "ChallengerStakes", "DevToken",
+		"DisputeGameFactory", "HybridGame", "InstantExit",
 		"L1CrossDomainMessenger", "L1StandardBridge", "NativeTokenBridge", "OperatorRegistry", "Pause", "Portal", "SignedCheckpoints", "SystemConfig",
 		"TimelockController", "TransparentUpgradeableProxy",
 	}
