@@ -35,6 +35,8 @@ func devnetCommand() *cli.Command {
 			&cli.DurationFlag{Name: "challenge-window", Value: 3 * time.Second, Usage: "of a new chain: how long a claim of an output root may be challenged, and thus how long withdrawals wait at least; whole seconds, 1s..8760h", Sources: env("CHALLENGE_WINDOW")},
 			&cli.StringFlag{Name: "gas-token", Value: "eth", Usage: "native currency of a new chain: eth; native: an ERC-20 token of L1 made for it; or the address of a token on L1 with 18 decimals", Sources: env("GAS_TOKEN")},
 			&cli.Uint64Flag{Name: "gas-token-rate", Value: 1000, Usage: "of a new chain with a token as currency: what an ether is worth at first, in tokens, by which the L1 data fee is multiplied; 1..1000000000", Sources: env("GAS_TOKEN_RATE")},
+			&cli.Uint32Flag{Name: "base-fee-scalar", Value: devnet.CostBaseFeeScalar, Usage: "of a new chain: weight of L1's base fee in the L1 data fee, in millionths; by default the share of a byte in a full batch, 0 with --dev", Sources: env("BASE_FEE_SCALAR")},
+			&cli.Uint32Flag{Name: "blob-base-fee-scalar", Value: devnet.CostBlobBaseFeeScalar, Usage: "of a new chain: weight of L1's blob base fee in the L1 data fee, in millionths; by default what a byte takes in a blob, 0 with --dev", Sources: env("BLOB_BASE_FEE_SCALAR")},
 			&cli.Uint64Flag{Name: "l1-confirmations", Value: 0, Usage: "how deep an L1 block must be before its deposits are taken, so that L1 cannot take it back (default: 0; 4 with --l1-url)", HideDefault: true, Sources: env("L1_CONFIRMATIONS")},
 			&cli.Uint64Flag{Name: "l1-block-ms", Value: 1000, Usage: "block time of the embedded L1, 1000..3600000", Sources: env("L1_BLOCK_MS")},
 			&cli.Uint64Flag{Name: "block-ms", Value: 1000, Usage: "block time, 100..12000", Sources: env("BLOCK_MS")},
@@ -63,6 +65,11 @@ func runDevnet(ctx context.Context, c *cli.Command) error {
 		L1Block: chain.Millis(c.Uint64("l1-block-ms")), Block: chain.Millis(c.Uint64("block-ms")),
 		MiniBlock: chain.Millis(c.Uint64("miniblock-ms")), MiniBlockMin: chain.Millis(c.Uint64("miniblock-min-ms")),
 		Batch: chain.Millis(c.Uint64("batch-ms")), Claim: chain.Millis(c.Uint64("claim-ms")), Version: version, Development: c.Bool("dev"), OpenTxPool: c.Bool("open-txpool"),
+	}
+	for name, p := range map[string]*uint32{"base-fee-scalar": &opts.BaseFeeScalar, "blob-base-fee-scalar": &opts.BlobBaseFeeScalar} {
+		if c.IsSet(name) || !opts.Development {
+			*p = c.Uint32(name)
+		}
 	}
 	for name, p := range map[string]*int{"port": &opts.Port, "l1-port": &opts.L1Port, "web-port": &opts.WebPort, "metrics-port": &opts.MetricsPort} {
 		var err error

@@ -31,7 +31,10 @@ func (d *Devnet) window() uint64 {
 
 // choice is what a new chain is made with.
 func (d *Devnet) choice() newChain {
-	out := newChain{window: d.window(), challengeWindow: 3, layer: d.opts.DA}
+	out := newChain{
+		window: d.window(), challengeWindow: 3, layer: d.opts.DA,
+		baseFeeScalar: d.opts.BaseFeeScalar, blobBaseFeeScalar: d.opts.BlobBaseFeeScalar,
+	}
 	if d.opts.ChallengeWindow > 0 {
 		out.challengeWindow = max(1, uint64(d.opts.ChallengeWindow/1000))
 	}

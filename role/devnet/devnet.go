@@ -53,6 +53,9 @@ type Options struct {
 	InclusionWindow chain.Millis
 	// ChallengeWindow is how long claims of a new chain may be challenged; 0: 3 s.
 	ChallengeWindow chain.Millis
+	// BaseFeeScalar and BlobBaseFeeScalar are the scalars of a new chain's L1 data fee, in
+	// millionths; L1's SystemConfig may change them.
+	BaseFeeScalar, BlobBaseFeeScalar uint32
 	// Currency of a new chain; nil: ether. A chain that exists must have it; nil: any.
 	Currency *Currency
 	L1Block  chain.Millis

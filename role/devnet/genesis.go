@@ -39,6 +39,8 @@ type newChain struct {
 	challengeWindow uint64    // seconds
 	token           *GasToken // nil: ether
 	layer           DataLayer
+
+	baseFeeScalar, blobBaseFeeScalar uint32 // of the L1 data fee
 }
 
 // createGenesis deploys the contracts to L1 and makes the genesis of a chain on it.
@@ -53,6 +55,7 @@ func createGenesis(ctx context.Context, client *l1.Client, sender *l1.Sender, ch
 	cfg.L1ChainID, cfg.BatchInbox = client.ChainID().Uint64(), inbox
 	cfg.InclusionWindow = choice.window
 	cfg.DAMode, cfg.AltDAGeneric = choice.layer.Mode, choice.layer.Generic
+	cfg.BaseFeeScalar, cfg.BlobBaseFeeScalar = choice.baseFeeScalar, choice.blobBaseFeeScalar
 	cfg.Batcher, cfg.Sequencer = devl1.Address(operator), devl1.Address(sequencer)
 	params := deploy.Development(cfg)
 	params.Owner, params.Guardian = devl1.Address(operator), devl1.Address(operator)
