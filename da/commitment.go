@@ -3,6 +3,7 @@ package da
 import (
 	"bytes"
 	"crypto/sha256"
+	"encoding/binary"
 	"fmt"
 
 	"github.com/ethereum/go-ethereum/common"
@@ -17,7 +18,7 @@ type Kind byte
 // Kinds of commitments.
 const (
 	KindCalldata    Kind = 0x00 // the data follows
-	KindAltDA       Kind = 0x01 // an alt-DA commitment of the OP Stack follows
+	KindAltDA       Kind = 0x01 // a length and an alt-DA commitment of the OP Stack follow
 	KindCertificate Kind = 0x02 // a committee's certificate follows
 	KindBlobs       Kind = 0xff // never in calldata: the transaction carries blobs
 )
@@ -41,6 +42,9 @@ const (
 	// MaxCalldataBytes bounds the data in one transaction's calldata: nodes' pools take
 	// transactions of up to 128 KiB.
 	MaxCalldataBytes = 120_000
+	// MaxAltDABytes bounds the data under one alt-DA commitment. It is consensus: a
+	// commitment to more is void.
+	MaxAltDABytes = 16 << 20
 	// MaxGenericBytes bounds a generic alt-DA commitment, type byte included.
 	MaxGenericBytes = 4_096
 	// MaxBlobsPerTx is the L1's limit since Osaka (EIP-7594).
@@ -73,14 +77,35 @@ type Blobs struct {
 }
 
 // Keccak is an alt-DA commitment of type 0: the keccak256 hash of the data.
-type Keccak struct{ Hash common.Hash }
+type Keccak struct {
+	Hash   common.Hash
+	Length uint32 // of the data, 1..MaxAltDABytes; servers do not know it
+}
 
 // Generic is an alt-DA commitment of type 1: what the server said, checked by nobody
 // here.
-type Generic struct{ Payload []byte }
+type Generic struct {
+	Payload []byte
+	Length  uint32 // of the data, 1..MaxAltDABytes; servers do not know it
+}
 
 // NewKeccak commits to data.
-func NewKeccak(data []byte) *Keccak { return &Keccak{Hash: crypto.Keccak256Hash(data)} }
+func NewKeccak(data []byte) *Keccak {
+	return &Keccak{Hash: crypto.Keccak256Hash(data), Length: uint32(len(data))}
+}
+
+// DataLength is how many bytes the data of a commitment has, as L1 says, of a layer that is not L1.
+func DataLength(c Commitment) uint32 {
+	switch c := c.(type) {
+	case *Keccak:
+		return c.Length
+	case *Generic:
+		return c.Length
+	case *Certificate:
+		return c.Length
+	}
+	return 0
+}
 
 // NewBlobs commits to blobs.
 func NewBlobs(blobs []kzg4844.Blob) (*Blobs, error) {
@@ -120,10 +145,14 @@ func (c *Calldata) Bytes() []byte { return append([]byte{byte(KindCalldata)}, c.
 func (*Blobs) Bytes() []byte { return nil }
 
 // Bytes implements Commitment.
-func (c *Keccak) Bytes() []byte { return append([]byte{byte(KindAltDA)}, c.AltDA()...) }
+func (c *Keccak) Bytes() []byte { return altDABytes(c.Length, c.AltDA()) }
 
 // Bytes implements Commitment.
-func (c *Generic) Bytes() []byte { return append([]byte{byte(KindAltDA)}, c.AltDA()...) }
+func (c *Generic) Bytes() []byte { return altDABytes(c.Length, c.AltDA()) }
+
+func altDABytes(length uint32, commitment []byte) []byte {
+	return append(binary.BigEndian.AppendUint32([]byte{byte(KindAltDA)}, length), commitment...)
+}
 
 // AltDA is the commitment as alt-DA servers know it: its type and its payload.
 func (c *Keccak) AltDA() []byte { return append([]byte{altDAKeccak}, c.Hash[:]...) }
@@ -131,10 +160,14 @@ func (c *Keccak) AltDA() []byte { return append([]byte{altDAKeccak}, c.Hash[:]..
 // AltDA is the commitment as alt-DA servers know it: its type and its payload.
 func (c *Generic) AltDA() []byte { return append([]byte{altDAGeneric}, c.Payload...) }
 
-// Verify returns ErrMismatch unless data is what the commitment names.
+// Verify returns ErrMismatch unless data is what the commitment names, and ErrMalformed if
+// it is, but of another length than L1 says: whoever has it finds so.
 func (c *Keccak) Verify(data []byte) error {
 	if got := crypto.Keccak256Hash(data); got != c.Hash {
 		return fmt.Errorf("%w: %d bytes hash to %v, not to %v", ErrMismatch, len(data), got, c.Hash)
+	}
+	if len(data) != int(c.Length) {
+		return fmt.Errorf("%w: it says %d bytes, and its data has %d", ErrMalformed, c.Length, len(data))
 	}
 	return nil
 }
@@ -153,7 +186,7 @@ func Parse(raw []byte) (Commitment, error) {
 		}
 		return &Calldata{Data: body}, nil
 	case KindAltDA:
-		return ParseAltDA(body)
+		return parseAltDA(body)
 	case KindCertificate:
 		c, err := ParseCertificate(raw)
 		if err != nil {
@@ -165,8 +198,36 @@ func Parse(raw []byte) (Commitment, error) {
 	}
 }
 
-// ParseAltDA reads a commitment as alt-DA servers write it: *Keccak or *Generic. Its
-// errors wrap ErrMalformed.
+// nothing is the keccak256 hash of no data, which no server keeps.
+var nothing = crypto.Keccak256Hash(nil)
+
+// parseAltDA reads what stands on L1: a length and a commitment.
+func parseAltDA(body []byte) (Commitment, error) {
+	if len(body) < 4 {
+		return nil, fmt.Errorf("parse commitment: %w: %d bytes", ErrMalformed, 1+len(body))
+	}
+	length := binary.BigEndian.Uint32(body)
+	c, err := ParseAltDA(body[4:])
+	if err != nil {
+		return nil, err
+	}
+	if length == 0 || length > MaxAltDABytes {
+		return nil, fmt.Errorf("parse commitment: %w: to %d bytes, allowed 1..%d", ErrMalformed, length, MaxAltDABytes)
+	}
+	switch c := c.(type) {
+	case *Keccak:
+		if c.Hash == nothing {
+			return nil, fmt.Errorf("parse commitment: %w: to nothing", ErrMalformed)
+		}
+		c.Length = length
+	case *Generic:
+		c.Length = length
+	}
+	return c, nil
+}
+
+// ParseAltDA reads a commitment as alt-DA servers write it, without a length: *Keccak or
+// *Generic. Its errors wrap ErrMalformed.
 func ParseAltDA(raw []byte) (Commitment, error) {
 	switch {
 	case len(raw) < 2:

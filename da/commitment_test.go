@@ -11,6 +11,7 @@ import (
 	"github.com/ethereum/go-ethereum/common"
 	"github.com/ethereum/go-ethereum/common/hexutil"
 	"github.com/ethereum/go-ethereum/core/types"
+	"github.com/ethereum/go-ethereum/crypto"
 	"github.com/ethereum/go-ethereum/crypto/kzg4844"
 )
 
@@ -31,8 +32,8 @@ func TestCommitmentsStandInCalldataAsSpecified(t *testing.T) {
 		want string
 	}{
 		"data follows":           {&Calldata{Data: []byte{1, 2, 3}}, "0x00010203"},
-		"keccak256 of the data":  {&Keccak{Hash: hash}, "0x0100" + hash.Hex()[2:]},
-		"what the server called": {&Generic{Payload: []byte{0xaa, 0xbb}}, "0x0101aabb"},
+		"keccak256 of the data":  {&Keccak{Hash: hash, Length: 0x10203}, "0x010001020300" + hash.Hex()[2:]},
+		"what the server called": {&Generic{Payload: []byte{0xaa, 0xbb}, Length: 7}, "0x010000000701aabb"},
 		"certificate": {sample(), "0x02" + "0000000000000003" + "000000006553f100" + "0001f001" + "0002" +
 			"c0" + strings.Repeat("00", 47) + strings.Repeat("00", 47) + "07" + "0009" + "fd01" + strings.Repeat("00", 95) + "09"},
 	} {
@@ -66,11 +67,15 @@ func TestParseRefusesWhatNoEncoderWrites(t *testing.T) {
 		"calldata without data":           {0x00},
 		"an unknown version":              {0x03, 1, 2},
 		"a bare alt-DA version":           {0x01},
-		"a short keccak256 hash":          append([]byte{0x01, 0x00}, make([]byte, 31)...),
-		"a long keccak256 hash":           append([]byte{0x01, 0x00}, make([]byte, 33)...),
-		"an unknown alt-DA type":          append([]byte{0x01, 0x02}, make([]byte, 32)...),
-		"a generic commitment of nothing": {0x01, 0x01},
-		"a giant generic commitment":      append([]byte{0x01, 0x01}, make([]byte, MaxGenericBytes)...),
+		"a length alone":                  {0x01, 0, 0, 0, 1},
+		"a short keccak256 hash":          append([]byte{0x01, 0, 0, 0, 1, 0x00}, make([]byte, 31)...),
+		"a long keccak256 hash":           append([]byte{0x01, 0, 0, 0, 1, 0x00}, make([]byte, 33)...),
+		"an unknown alt-DA type":          append([]byte{0x01, 0, 0, 0, 1, 0x02}, make([]byte, 32)...),
+		"a generic commitment of nothing": {0x01, 0, 0, 0, 1, 0x01},
+		"a giant generic commitment":      append([]byte{0x01, 0, 0, 0, 1, 0x01}, make([]byte, MaxGenericBytes)...),
+		"to no bytes":                     (&Keccak{Hash: common.Hash{1}}).Bytes(),
+		"to too many bytes":               (&Keccak{Hash: common.Hash{1}, Length: MaxAltDABytes + 1}).Bytes(),
+		"to nothing":                      (&Keccak{Hash: crypto.Keccak256Hash(), Length: 1}).Bytes(),
 		"a truncated certificate":         sample().Bytes()[:200],
 		"bytes behind the certificate":    append(sample().Bytes(), 0),
 		"a certificate of no data":        edit(func(c *Certificate) { c.Length, c.Commitments = 0, nil }),
@@ -225,7 +230,7 @@ func TestPutKeepsToTheLimit(t *testing.T) {
 func FuzzParse(f *testing.F) {
 	f.Add(sample().Bytes())
 	f.Add(NewKeccak([]byte("data")).Bytes())
-	f.Add((&Generic{Payload: []byte{0xaa}}).Bytes())
+	f.Add((&Generic{Payload: []byte{0xaa}, Length: 1}).Bytes())
 	f.Add([]byte{0x00, 0x01})
 	f.Fuzz(func(t *testing.T, raw []byte) {
 		c, err := Parse(raw)

@@ -47,6 +47,24 @@ func (s DataSource) Allowed(mode chain.DAMode) bool {
 	return false
 }
 
+// MaxNamedBytes bounds the data that commitments and certificates in one L1 block name
+// together, in bytes.
+const MaxNamedBytes = 128 << 20
+
+// Named adds up what the commitments and certificates in an L1 block name, so that L1 bounds
+// what has to be fetched. The zero value is for the beginning of the block.
+type Named struct{ bytes uint64 }
+
+// Add counts one of so many bytes, in the order of the block. False means that it exceeds
+// MaxNamedBytes: it is void, and not counted.
+func (n *Named) Add(bytes uint32) bool {
+	if n.bytes+uint64(bytes) > MaxNamedBytes {
+		return false
+	}
+	n.bytes += uint64(bytes)
+	return true
+}
+
 // BatchTx is a transaction to the inbox with its data, which whoever reads L1 has
 // fetched and held against what the transaction commits to.
 type BatchTx struct {

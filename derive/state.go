@@ -69,7 +69,7 @@ func HeadOf(cfg *chain.Config, b *chain.Block) (Head, error) {
 		System: chain.SystemConfig{
 			Batcher: attrs.Batcher, BaseFeeScalar: attrs.BaseFeeScalar, BlobBaseFeeScalar: attrs.BlobBaseFeeScalar,
 			GasTokenRate: attrs.GasTokenRate,
-			BlockParams: chain.ParamsOf(cfg, b.Header),
+			BlockParams:  chain.ParamsOf(cfg, b.Header),
 		},
 	}, nil
 }

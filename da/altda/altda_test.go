@@ -64,10 +64,10 @@ func TestDataComesBackUnderItsCommitment(t *testing.T) {
 		client bool
 		want   []byte
 	}{
-		"keccak256":                     {want: append([]byte{0x01, 0x00}, crypto.Keccak256(data)...)},
-		"keccak256 made by the server":  {client: true, want: append([]byte{0x01, 0x00}, crypto.Keccak256(data)...)},
-		"generic made by the server":    {server: ServerOptions{Generic: true}, client: true, want: append([]byte{0x01, 0x01, 0x00}, crypto.Keccak256(data)...)},
-		"keccak256 on a generic server": {server: ServerOptions{Generic: true}, want: append([]byte{0x01, 0x00}, crypto.Keccak256(data)...)},
+		"keccak256":                     {want: append([]byte{0x01, 0, 0, 0, byte(len(data)), 0x00}, crypto.Keccak256(data)...)},
+		"keccak256 made by the server":  {client: true, want: append([]byte{0x01, 0, 0, 0, byte(len(data)), 0x00}, crypto.Keccak256(data)...)},
+		"generic made by the server":    {server: ServerOptions{Generic: true}, client: true, want: append([]byte{0x01, 0, 0, 0, byte(len(data)), 0x01, 0x00}, crypto.Keccak256(data)...)},
+		"keccak256 on a generic server": {server: ServerOptions{Generic: true}, want: append([]byte{0x01, 0, 0, 0, byte(len(data)), 0x00}, crypto.Keccak256(data)...)},
 	} {
 		t.Run(name, func(t *testing.T) {
 			c := start(t, newServer(t, test.server), func(o *ClientOptions) { o.Generic = test.client })
@@ -248,6 +248,20 @@ func TestAServerThatKeepsNothingIsNotBelieved(t *testing.T) {
 	}), func(o *ClientOptions) { o.ReadBack, o.Generic = true, true })
 	if _, err := other.Put(context.Background(), []byte("x")); !errors.Is(err, da.ErrMismatch) {
 		t.Fatalf("a generic commitment to other data: %v", err)
+	}
+}
+
+// TestAWrongLengthIsTheCommitmentsFault: whoever has the data finds the same. For what
+// nothing checks it is the server's.
+func TestAWrongLengthIsTheCommitmentsFault(t *testing.T) {
+	c := start(t, http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, "data") }), nil)
+	keccak := da.NewKeccak([]byte("data"))
+	keccak.Length++
+	if _, err := c.Get(t.Context(), keccak); !errors.Is(err, da.ErrMalformed) {
+		t.Errorf("%v", err)
+	}
+	if _, err := c.Get(t.Context(), &da.Generic{Payload: []byte{1}, Length: 5}); !errors.Is(err, da.ErrMismatch) {
+		t.Errorf("%v", err)
 	}
 }
 

@@ -15,7 +15,7 @@ import (
 )
 
 // DefaultMaxBytes bounds the data under one commitment: a channel with room to spare.
-const DefaultMaxBytes = 16 << 20
+const DefaultMaxBytes = da.MaxAltDABytes
 
 // ClientOptions configure a Client. The zero value of a field means its default.
 type ClientOptions struct {
@@ -24,7 +24,7 @@ type ClientOptions struct {
 	// ReadBack has Put return only when the server gives the data back: nothing on L1 proves
 	// that it has them.
 	ReadBack bool
-	MaxBytes int           // of data [DefaultMaxBytes]
+	MaxBytes int           // of data to put, 1..DefaultMaxBytes [DefaultMaxBytes]
 	Timeout  time.Duration // of a request [30 s]
 	HTTP     *http.Client  // [one that follows no redirects]
 }
@@ -43,7 +43,7 @@ func NewClient(opts ClientOptions) (*Client, error) {
 		return nil, fmt.Errorf("alt-DA server %q: not an http or https URL", opts.URL)
 	}
 	opts.URL = strings.TrimRight(opts.URL, "/")
-	if opts.MaxBytes == 0 {
+	if opts.MaxBytes == 0 || opts.MaxBytes > DefaultMaxBytes {
 		opts.MaxBytes = DefaultMaxBytes
 	}
 	if opts.Timeout == 0 {
@@ -100,10 +100,14 @@ func ownCommitment(raw, data []byte) (da.Commitment, error) {
 		// The server's fault, not the data's: another may do better.
 		return nil, fmt.Errorf("alt-DA put: %w: the server answers %d bytes that are no commitment", da.ErrMismatch, len(raw))
 	}
-	if keccak, ok := commitment.(*da.Keccak); ok {
-		if err := keccak.Verify(data); err != nil {
+	switch c := commitment.(type) {
+	case *da.Keccak:
+		c.Length = uint32(len(data))
+		if err := c.Verify(data); err != nil {
 			return nil, fmt.Errorf("alt-DA put: %w", err)
 		}
+	case *da.Generic:
+		c.Length = uint32(len(data))
 	}
 	return commitment, nil
 }
@@ -120,12 +124,14 @@ func (c *Client) Get(ctx context.Context, commitment da.Commitment) ([]byte, err
 	default:
 		return nil, da.WrongKind("alt-DA get", commitment)
 	}
-	data, err := c.do(ctx, http.MethodGet, "/get/"+hexutil.Encode(key), nil, c.opts.MaxBytes)
-	if err == nil && checked {
+	// Whatever this client puts, it reads what any may have put.
+	data, err := c.do(ctx, http.MethodGet, "/get/"+hexutil.Encode(key), nil, da.MaxAltDABytes)
+	switch {
+	case err != nil:
+	case checked:
 		err = keccak.Verify(data)
-	}
-	if err == nil && len(data) == 0 {
-		err = fmt.Errorf("%w: no data", da.ErrMismatch)
+	case len(data) != int(da.DataLength(commitment)):
+		err = fmt.Errorf("%w: %d bytes, L1 says %d", da.ErrMismatch, len(data), da.DataLength(commitment))
 	}
 	if err != nil {
 		return nil, fmt.Errorf("alt-DA get %x: %w", key, err)

@@ -52,6 +52,7 @@ var ErrBadData = errors.New("batch data is not what was committed to")
 // system says which of them count.
 func (f *Feed) convert(ctx context.Context, b *l1.Block, system chain.SystemConfig) (*derive.L1Block, error) {
 	out := Convert(b)
+	var named derive.Named
 	for i := range b.Batches {
 		tx := &b.Batches[i]
 		source, ok := derive.SourceOf(len(tx.BlobHashes), tx.Data)
@@ -71,7 +72,7 @@ func (f *Feed) convert(ctx context.Context, b *l1.Block, system chain.SystemConf
 		case source == derive.SourceCalldata:
 			data.Data = tx.Data[1:]
 		default:
-			if err := f.resolve(ctx, b, tx, &data); err != nil {
+			if err := f.resolve(ctx, b, tx, &named, &data); err != nil {
 				return nil, fmt.Errorf("batch %v in L1 block %d: %w", tx.Hash, b.Number, err)
 			}
 		}
@@ -80,7 +81,21 @@ func (f *Feed) convert(ctx context.Context, b *l1.Block, system chain.SystemConf
 	return out, nil
 }
 
-func (f *Feed) resolve(ctx context.Context, b *l1.Block, tx *l1.BatchTx, into *derive.BatchTx) (err error) {
+// resolve fetches what is not on L1. What L1 alone shows to be void is not looked for.
+func (f *Feed) resolve(ctx context.Context, b *l1.Block, tx *l1.BatchTx, named *derive.Named, into *derive.BatchTx) error {
+	c, err := da.Parse(tx.Data)
+	if err != nil {
+		into.Bad = err.Error()
+		return nil
+	}
+	if _, generic := c.(*da.Generic); generic && !f.opts.Batches.Config.AltDAGeneric {
+		into.Bad = "a generic alt-DA commitment, which this chain does not take"
+		return nil
+	}
+	if !named.Add(da.DataLength(c)) {
+		into.Bad = fmt.Sprintf("%d bytes more than one L1 block may name, %d", da.DataLength(c), derive.MaxNamedBytes)
+		return nil
+	}
 	if f.opts.Batches.Resolver == nil {
 		return errors.New("its data is not on L1, and no server for it is configured")
 	}
