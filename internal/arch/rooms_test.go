@@ -97,7 +97,7 @@ var rooms = map[string]room{
 	"cmd/talaria": {layer: front, imports: with(below,
 		"bench", "role/node", "role/l1feed", "role/replica", "role/proposer", "role/devnet", "role/daoperator", "role/daaudit", "role/exits", "sdk/bridging")},
 
-	"e2e":           {layer: checks, imports: []string{"bench", "chain", "l1/bindings", "sdk/ingest"}},
+	"e2e":           {layer: checks, imports: []string{"bench", "chain", "l1/bindings", "sdk/ingest"}, testImports: []string{"batch", "l1"}},
 	"internal/arch": {layer: checks},
 
 	// What tests and benchmarks compare with.
