@@ -84,7 +84,7 @@ var rooms = map[string]room{
 	"role/daaudit":    {layer: role, imports: below, testImports: []string{"role/daoperator"}},
 	"role/exits":      {layer: role, imports: below},
 	"role/attestor":   {layer: role, imports: below},
-	"role/replica":    {layer: role, imports: with(below, "role/node", "role/l1feed", "role/derivation")},
+	"role/replica":    {layer: role, imports: with(below, "role/node", "role/l1feed", "role/derivation"), testImports: []string{"role/safehead", "role/batcher"}},
 	"role/devnet": {layer: role, imports: with(below,
 		"role/node", "role/l1feed", "role/safehead", "role/sequencer", "role/batcher", "role/proposer", "role/daoperator", "role/daaudit", "role/exits", "role/attestor")},
 

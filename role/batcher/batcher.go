@@ -102,7 +102,7 @@ type Batcher struct {
 	waiting time.Time // since when transactions of an earlier run are waited for
 	nonce   uint64    // of the next transaction
 	open    *filling  // nil: nothing gathered
-	sent    *sent     // nil: nothing is on its way to derivation
+	sent    []sent    // on its way to derivation, ascending
 	failing time.Time // since when nothing can be posted; zero: it can
 	warned  time.Time
 	layer   time.Time // since when Layer fails; zero: it works
@@ -116,7 +116,7 @@ type Batcher struct {
 	done   chan struct{}
 }
 
-// sent is what L1 includes and derivation has not found yet.
+// sent is a batch that L1 includes and derivation has not found yet.
 type sent struct {
 	last uint64 // newest block
 	tip  common.Hash

@@ -21,16 +21,17 @@ type filling struct {
 func (f *filling) last() uint64 { return f.first + uint64(f.builder.Blocks()) - 1 }
 
 // lost reports whether derivation has not found what was sent, long after it should
-// have: L1 reorganised.
+// have: L1 reorganised, or what it includes is void. It is the oldest batch that tells:
+// those behind it wait for it, however many follow.
 func (b *Batcher) lost() bool {
-	if b.sent == nil {
-		return false
-	}
 	safe, tip := b.opts.Tracker.Safe()
-	if b.sent.last <= safe || tip <= b.sent.in+b.opts.LostAfter {
+	for len(b.sent) > 0 && b.sent[0].last <= safe {
+		b.sent = b.sent[1:]
+	}
+	if len(b.sent) == 0 || tip <= b.sent[0].in+b.opts.LostAfter {
 		return false
 	}
-	b.opts.Log.Warn("a batch was not found on L1: posting its blocks again", "last", b.sent.last, "l1Block", b.sent.in, "safe", safe)
+	b.opts.Log.Warn("a batch was not found on L1: posting its blocks again", "last", b.sent[0].last, "l1Block", b.sent[0].in, "safe", safe)
 	b.sent = nil
 	return true
 }
@@ -38,8 +39,8 @@ func (b *Batcher) lost() bool {
 // next is the first block that is to be posted.
 func (b *Batcher) next() uint64 {
 	safe, _ := b.opts.Tracker.Safe()
-	if b.sent != nil && b.sent.last > safe {
-		return b.sent.last + 1
+	if n := len(b.sent); n > 0 && b.sent[n-1].last > safe {
+		return b.sent[n-1].last + 1
 	}
 	return safe + 1
 }
@@ -47,14 +48,15 @@ func (b *Batcher) next() uint64 {
 // gather takes new blocks into the open batch, and reports whether it is full. What no
 // longer continues L1's chain is dropped and begun again.
 func (b *Batcher) gather(ctx context.Context) (full bool, err error) {
-	if b.sent != nil {
-		tip, err := b.opts.Chain.BlockByNumber(ctx, b.sent.last)
+	for n := len(b.sent); n > 0; n-- {
+		tip, err := b.opts.Chain.BlockByNumber(ctx, b.sent[n-1].last)
 		if err != nil {
 			return false, err
 		}
-		if tip == nil || tip.Hash() != b.sent.tip {
-			b.sent = nil // what was sent is of a chain that was rolled back
+		if tip != nil && tip.Hash() == b.sent[n-1].tip {
+			break
 		}
+		b.sent = b.sent[:n-1] // of a chain that was rolled back
 	}
 	if next := b.next(); b.open != nil && b.open.first != next {
 		b.open = nil

@@ -24,6 +24,7 @@ func (b *Batcher) post(ctx context.Context, f *filling) error {
 	if err != nil {
 		return err
 	}
+	on := sent{last: last, tip: f.tip}
 	for i := range txs {
 		tx := &txs[i]
 		tx.Nonce = b.nonce
@@ -37,11 +38,12 @@ func (b *Batcher) post(ctx context.Context, f *filling) error {
 			return err
 		}
 		b.nonce++
-		b.sent = &sent{last: last, tip: f.tip, in: in}
+		on.in = in
 		b.mu.Lock()
 		b.status.Blobs += uint64(len(tx.Blobs))
 		b.mu.Unlock()
 	}
+	b.sent = append(b.sent, on)
 	if delegated {
 		b.layerWorks()
 	}
@@ -50,7 +52,7 @@ func (b *Batcher) post(ctx context.Context, f *filling) error {
 	b.status.Batches++
 	b.status.Bytes += uint64(len(channel.Data))
 	b.mu.Unlock()
-	b.opts.Log.Debug("batch posted", "first", f.first, "last", last, "l1Block", b.sent.in, "bytes", len(channel.Data), "transactions", len(txs))
+	b.opts.Log.Debug("batch posted", "first", f.first, "last", last, "l1Block", on.in, "bytes", len(channel.Data), "transactions", len(txs))
 	return nil
 }
 

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"time"
 
 	"github.com/ethereum/go-ethereum/common"
 
@@ -38,6 +39,7 @@ type Driver struct {
 	Handler  Handler
 	// Confirmations is how deep below the L1 head a block must be.
 	Confirmations uint64
+	Poll          time.Duration // how often L1 is asked for its head [250 ms]
 	Log           *slog.Logger
 }
 
@@ -56,7 +58,7 @@ type blocks interface {
 func (d *Driver) Run(ctx context.Context) error {
 	start := d.States.Newest()
 	feed := l1feed.Start(d.L1, l1feed.Options{
-		From: start.From, Confirmations: d.Confirmations, Log: d.Log,
+		From: start.From, Confirmations: d.Confirmations, Poll: d.Poll, Log: d.Log,
 		Batches: &l1feed.Batches{Config: d.Config, System: start.Reading, Resolver: d.Resolver},
 	})
 	defer feed.Close()

@@ -45,7 +45,8 @@ type Options struct {
 	Resolver l1feed.Resolver
 	// Confirmations is how deep below the L1 head a block must be [0].
 	Confirmations uint64
-	Log           *slog.Logger // [slog.Default()]
+	Poll          time.Duration // how often L1 is asked for its head [250 ms]
+	Log           *slog.Logger  // [slog.Default()]
 }
 
 // Start begins to derive where the store ends.
@@ -75,7 +76,7 @@ func Start(n *node.Node, opts Options) (*Replica, error) {
 	}
 	driver := &derivation.Driver{
 		L1: opts.L1, Resolver: opts.Resolver, Config: n.Config(), States: states,
-		Handler: r, Confirmations: opts.Confirmations, Log: opts.Log,
+		Handler: r, Confirmations: opts.Confirmations, Poll: opts.Poll, Log: opts.Log,
 	}
 	go func() {
 		defer close(r.done)

@@ -33,7 +33,8 @@ type Options struct {
 	Adopter  Adopter         // nil: a difference ends the tracker with ErrDiverged
 	// Waits is told why a block cannot be adopted yet, and with nil when it can; nil: nobody is.
 	Waits func(error)
-	Log   *slog.Logger // [slog.Default()]
+	Poll  time.Duration // how often L1 is asked for its head [250 ms]
+	Log   *slog.Logger  // [slog.Default()]
 }
 
 // Tracker follows what L1 holds of a node's chain.
@@ -73,7 +74,7 @@ func Start(n *node.Node, opts Options) (*Tracker, error) {
 	}
 	ctx, cancel := context.WithCancel(context.Background())
 	t.cancel = cancel
-	driver := &derivation.Driver{L1: opts.L1, Resolver: opts.Resolver, Config: n.Config(), States: states, Handler: t, Log: opts.Log}
+	driver := &derivation.Driver{L1: opts.L1, Resolver: opts.Resolver, Config: n.Config(), States: states, Handler: t, Poll: opts.Poll, Log: opts.Log}
 	go func() {
 		defer close(t.done)
 		if err := driver.Run(ctx); err != nil {
