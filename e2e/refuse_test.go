@@ -1,6 +1,7 @@
 package e2e
 
 import (
+	"encoding/json"
 	"io/fs"
 	"net"
 	"os"
@@ -232,4 +233,24 @@ func TestADamagedLogMiddleIsRefused(t *testing.T) {
 	if !slices.Equal(before, after) {
 		t.Error("the refused log was changed")
 	}
+}
+
+// TestAReplicaOnAnotherL1IsToldInOneLine: the genesis of one chain beside the L1 of another.
+func TestAReplicaOnAnotherL1IsToldInOneLine(t *testing.T) {
+	raw, err := json.Marshal(map[string]any{"config": map[string]any{
+		"chainId": 7411, "l1ChainId": 1, "gasLimit": 100_000_000, "txGasCap": 1_000_000, "maxCodeSize": 1, "maxInitCode": 1, "maxTxBytes": 1024,
+		"baseFeeDenominator": 1, "baseFeeElasticity": 1, "inclusionWindow": 10,
+	}, "alloc": map[string]any{}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	path := filepath.Join(t.TempDir(), "genesis.json")
+	if err := os.WriteFile(path, raw, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	code, stderr := exitOf(t, "replica", "--l1-url", sharedDevnet(t).L1.HTTPURL, "--genesis", path, "--datadir", t.TempDir(), "--port", "0")
+	if code != 1 {
+		t.Errorf("exit code %d, want 1", code)
+	}
+	oneLine(t, stderr, "chain id 7410", "settles on 1")
 }

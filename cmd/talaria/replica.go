@@ -165,9 +165,10 @@ func runReplica(ctx context.Context, c *cli.Command, beside company) (err error)
 }
 
 // dialL1 connects to the endpoints of the chain's L1, in order.
-func dialL1(ctx context.Context, cfg *chain.Config, urls, beacons []string, quorum int, log *slog.Logger) (_ l1feed.L1, clients []*l1.Client, closeAll func(), err error) {
+func dialL1(ctx context.Context, cfg *chain.Config, urls, beacons []string, quorum int, log *slog.Logger) (_ l1feed.L1, _ []*l1.Client, _ func(), err error) {
 	var endpoints []l1.Endpoint
-	closeAll = func() {
+	var clients []*l1.Client
+	closeAll := func() {
 		for _, c := range clients {
 			c.Close()
 		}

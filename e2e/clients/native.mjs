@@ -61,12 +61,20 @@ const abi = parseAbi([
   "function gasPayingTokenName() view returns (string)",
   "function gasPayingTokenSymbol() view returns (string)",
   "function isCustomGasToken() view returns (bool)",
-  "function gasTokenRate() view returns (uint64 rate, uint64 until, uint64 then)",
   "function gasTokenRateTerms() view returns (uint64 rate, uint64 until, uint64 then)",
   "function setGasTokenRate(uint64 rate)",
 ]);
+// L1Block answers one word, SystemConfig three.
+const terms = parseAbi(["function gasTokenRate() view returns (uint64 rate, uint64 until, uint64 then)"]);
+const word = parseAbi(["function gasTokenRate() view returns (uint64)"]);
 const read = (client, address, functionName, args = [], from = abi) => client.readContract({ address, abi: from, functionName, args });
 const write = (wallet, address, functionName, args, value = 0n) => wallet.writeContract({ address, abi, functionName, args, value });
+// What a deposit costs on L1 depends on its block: one right behind another is estimated in
+// the block of that, and needs more in its own.
+const depositOnL1 = async (address, functionName, args, value = 0n) => {
+  const { request } = await onL1.simulateContract({ account, address, abi, functionName, args, value });
+  return arrived(await done(onL1, await walletL1.writeContract({ ...request, gas: 1_000_000n })));
+};
 const balance = (client, address, owner) => read(client, address, "balanceOf", [owner], erc20);
 const weth = "0x4200000000000000000000000000000000000006";
 const messengerL2 = "0x4200000000000000000000000000000000000007";
@@ -124,17 +132,17 @@ await refused(write(walletL2, messengerL2, "sendMessage", [stranger, "0x", 100_0
 const amount = parseEther("12.5");
 const held = await balance(onL1, token, account.address);
 await done(onL1, await walletL1.writeContract({ address: token, abi: erc20, functionName: "approve", args: [escrow, amount] }));
-await arrived(await done(onL1, await write(walletL1, escrow, "depositERC20Transaction", [stranger, amount, amount, 100_000n, false, "0x"])));
+await depositOnL1(escrow, "depositERC20Transaction", [stranger, amount, amount, 100_000n, false, "0x"]);
 assert.equal(await onL2.getBalance({ address: stranger }), amount);
 assert.equal(await balance(onL1, token, escrow), amount);
 assert.equal(await read(onL1, escrow, "locked"), amount);
 
 // A message without value is delivered as ever: a deposit of the portal with nothing minted.
-await arrived(await done(onL1, await write(walletL1, info.contracts.portal, "depositTransaction", deposit)));
+await depositOnL1(info.contracts.portal, "depositTransaction", deposit);
 
 // Ether in, as a token that is there from the start.
 const etherIn = parseEther("2");
-await arrived(await done(onL1, await write(walletL1, info.contracts.l1StandardBridge, "depositETHTo", [account.address, 200_000, "0x"], etherIn)));
+await depositOnL1(info.contracts.l1StandardBridge, "depositETHTo", [account.address, 200_000, "0x"], etherIn);
 assert.equal(await balance(onL2, l2Ether, account.address), etherIn);
 assert.equal(await read(onL2, l2Ether, "totalSupply", [], erc20), etherIn);
 assert.equal(await onL1.getBalance({ address: info.contracts.l1StandardBridge }), etherIn);
@@ -156,9 +164,41 @@ assert.equal(await onL1.getBalance({ address: stranger }), etherOut);
 assert.equal(await onL1.getBalance({ address: info.contracts.l1StandardBridge }), etherIn - etherOut);
 assert.equal(await read(onL2, l2Ether, "totalSupply", [], erc20), etherIn - etherOut);
 
-// What L1 says of the rate, the next blocks of L2 say too.
-const [rate, until] = await read(onL1, info.contracts.systemConfig, "gasTokenRate");
+// What L1 says of the rate, the next blocks of L2 say too, and the L1 data fee follows it to
+// the wei: by the receipt, and by what the fee's vault got. The devnet's first account sets it.
+const config = info.contracts.systemConfig;
+const feeOf = (receipt) => {
+  const millionths = BigInt(receipt.l1BaseFeeScalar) * 16n * BigInt(receipt.l1GasPrice) + BigInt(receipt.l1BlobBaseFeeScalar) * BigInt(receipt.l1BlobBaseFee);
+  const inEther = (100_000_000n * millionths) / 10n ** 12n; // a transfer counts as 100 bytes
+  return (inEther * BigInt(receipt.gasTokenRate) + 999_999_999n) / 1_000_000_000n;
+};
+async function checkFee(counts) {
+  const vault = { address: "0x420000000000000000000000000000000000001A" };
+  const { transactionHash } = await done(onL2, await walletL2.sendTransaction({ to: stranger, value: 1n }));
+  const receipt = await onL2.request({ method: "eth_getTransactionReceipt", params: [transactionHash] });
+  assert.equal(BigInt(receipt.gasTokenRate), counts);
+  assert.equal(BigInt(receipt.l1Fee), feeOf(receipt));
+  const blockNumber = BigInt(receipt.blockNumber);
+  for (let tries = 0; (await onL2.getBlockNumber()) < blockNumber; tries++) {
+    assert.ok(tries < 100, "the block is not sealed");
+    await new Promise((resolve) => setTimeout(resolve, 100));
+  }
+  const paid = (await onL2.getBalance({ ...vault, blockNumber })) - (await onL2.getBalance({ ...vault, blockNumber: blockNumber - 1n }));
+  assert.equal(paid, BigInt(receipt.l1Fee)); // nobody else sends here
+  return paid;
+}
+const [rate, until] = await read(onL1, config, "gasTokenRate", [], terms);
 assert.deepEqual((await read(onL2, l1Block, "gasTokenRateTerms")).slice(0, 2), [rate, until]);
-await refused(write(walletL1, info.contracts.systemConfig, "setGasTokenRate", [rate]), "NotRateSetter");
+await checkFee(rate);
+await refused(write(walletL1, config, "setGasTokenRate", [rate]), "NotRateSetter");
+const setter = createWalletClient({ account: privateKeyToAccount(info.accounts[0].privateKey), ...options(l1) });
+await refused(write(setter, config, "setGasTokenRate", [rate * 2n]), "RateMovesTooFar");
+const next = (rate * 5n) / 4n;
+await done(onL1, await write(setter, config, "setGasTokenRate", [next]));
+for (let tries = 0; (await read(onL2, l1Block, "gasTokenRate", [], word)) !== next; tries++) {
+  assert.ok(tries < 100, "the rate does not arrive");
+  await new Promise((resolve) => setTimeout(resolve, 200));
+}
+const paid = await checkFee(next);
 
-console.log(JSON.stringify({ token, locked: amount.toString(), ether: etherIn.toString() }));
+console.log(JSON.stringify({ token, locked: amount.toString(), ether: etherIn.toString(), l1Fee: paid.toString() }));

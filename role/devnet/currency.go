@@ -51,6 +51,16 @@ func createEther(ctx context.Context, sender *l1.Sender, portal common.Address) 
 	return nil
 }
 
+// nameRateSetter lets the first of the ten accounts set the rate, so that it can be tried
+// out beside the operator, whose transactions are the batcher's.
+func nameRateSetter(ctx context.Context, sender *l1.Sender, config common.Address) error {
+	data := bindings.NewSystemConfig().PackSetRateSetter(devl1.Address(devl1.Keys(1)[0]))
+	if _, err := sender.Send(ctx, l1.Request{To: &config, Data: data}); err != nil {
+		return fmt.Errorf("name who sets the rate of the gas token: %w", err)
+	}
+	return nil
+}
+
 // checkCurrency compares a chain that exists with L1, and with what was asked for if
 // anything was.
 func checkCurrency(ctx context.Context, client *l1.Client, cfg *chain.Config, asked *Currency) error {

@@ -91,6 +91,9 @@ func createGenesis(ctx context.Context, client *l1.Client, sender *l1.Sender, ch
 		if err := createEther(ctx, sender, cfg.Portal); err != nil {
 			return nil, err
 		}
+		if err := nameRateSetter(ctx, sender, cfg.SystemConfig); err != nil {
+			return nil, err
+		}
 	}
 	alloc := predeploys.Alloc(predeploys.Settings{
 		L1: predeploys.L1Addresses{
