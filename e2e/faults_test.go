@@ -238,7 +238,7 @@ func blocksOf(t *testing.T, tx *l1.BatchTx) (numbers []uint64) {
 	for _, f := range frames {
 		data = append(data, f.Data...)
 	}
-	_, list, err := batch.DecodeChannel(data)
+	_, list, err := batch.DecodeChannel(data, 0)
 	if err != nil {
 		t.Fatalf("L1 transaction %s: %v", tx.Hash, err)
 	}

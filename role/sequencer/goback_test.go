@@ -23,6 +23,7 @@ import (
 type forkL1 struct {
 	mu     sync.Mutex
 	start  uint64 // timestamp of block 0
+	every  uint64 // seconds between blocks [1]
 	blocks []*derive.L1Block
 }
 
@@ -38,7 +39,7 @@ func (l *forkL1) grow(fork byte, n int) {
 	defer l.mu.Unlock()
 	for range n {
 		number := uint64(len(l.blocks))
-		b := &derive.L1Block{Number: number, Timestamp: l.start + number, BaseFee: big.NewInt(1), BlobBaseFee: big.NewInt(1)}
+		b := &derive.L1Block{Number: number, Timestamp: l.start + number*max(l.every, 1), BaseFee: big.NewInt(1), BlobBaseFee: big.NewInt(1)}
 		if number > 0 {
 			b.ParentHash = l.blocks[number-1].Hash
 			b.Hash = crypto.Keccak256Hash(b.ParentHash[:], []byte{fork, byte(number)})
