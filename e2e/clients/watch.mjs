@@ -7,11 +7,12 @@ export function gather(start) {
   return watch;
 }
 
-/** Waits until `holds` resolves to something true, and says what never happened. */
+/** Waits until `holds` resolves to something true, which it returns, and says what never happened. */
 export async function eventually(what, holds, timeoutMillis = 15000) {
   const deadline = Date.now() + timeoutMillis;
   while (Date.now() < deadline) {
-    if (await holds()) return;
+    const held = await holds();
+    if (held) return held;
     await new Promise((resolve) => setTimeout(resolve, 50));
   }
   throw new Error(`did not happen in ${timeoutMillis} ms: ${what}`);
