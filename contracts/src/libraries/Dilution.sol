@@ -17,7 +17,7 @@ library Dilution {
     }
 
     /// @notice The whole.
-    uint256 internal constant ONE = 1e36;
+    uint128 internal constant ONE = 1e36;
     uint256 private constant STEP = 1e18;
 
     /// @notice What is left when `rest` of `total` stay.
@@ -30,7 +30,7 @@ library Dilution {
             scale++;
         }
         // Less than 1e-18 of it is left: nothing.
-        if (next < STEP) return Left(uint128(ONE), scale + 2);
+        if (next < STEP) return Left(ONE, scale + 2);
         // At most ONE.
         // forge-lint: disable-next-line(unsafe-typecast)
         return Left(uint128(next), scale);

@@ -80,11 +80,8 @@ contract PortalInvariantTest is World {
         targets[0] = address(depositor);
     }
 
-    function invariant_lockedEtherEqualsMintedEther() external view {
-        vm.assertEq(address(portal).balance, depositor.minted(), "locked and minted");
-    }
-
-    function invariant_gasOfABlockStaysInBounds() external view {
+    function invariant_depositsAddUp() external view {
+        vm.assertEq(address(portal).balance, depositor.minted(), "ether locked is ether minted");
         vm.assertTrue(depositor.worstBlockGas() <= MAX_BLOCK_GAS, "gas of a block");
         vm.assertEq(portal.availableGas(), MAX_BLOCK_GAS - depositor.blockGas(), "available gas");
     }

@@ -274,35 +274,39 @@ contract SettlementInvariantTest is PoolWorld {
         list[0] = FuzzSelector(address(world), s);
     }
 
-    function invariant_escrowCoversL2() external view {
-        vm.assertEq(world.escrow(), world.supply() + world.onTheWay(), "escrow");
+    /// @dev All that must hold, in one campaign: what is checked costs little beside what
+    ///      happens.
+    /// forge-config: ci.invariant.depth = 40
+    function invariant_everythingAddsUp() external view {
+        checkEscrow();
+        checkPayments();
+        checkBonds();
+        checkPool();
+        vm.assertEq(world.challengedWon(), 0, "challenged claims that won");
+        vm.assertTrue(world.pauseLeft() <= PAUSE_DURATION, "a pause expires");
     }
 
-    function invariant_nothingIsPaidTwiceOrWithoutAFinalClaim() external view {
+    function checkEscrow() internal view {
+        vm.assertEq(world.escrow(), world.supply() + world.onTheWay(), "the escrow covers what L2 holds");
+    }
+
+    function checkPayments() internal view {
         vm.assertEq(world.paidTwice(), 0, "paid twice");
         vm.assertEq(world.fakePaid(), 0, "made-up withdrawals paid");
         vm.assertEq(world.unprovenPaid(), 0, "paid without a valid claim");
     }
 
-    function invariant_aChallengedClaimIsNeverValid() external view {
-        vm.assertEq(world.challengedWon(), 0, "challenged claims that won");
-    }
-
-    function invariant_bondsAreAllThere() external view {
+    function checkBonds() internal view {
         (uint256 held, uint256 needed) = world.bondsHeld();
         vm.assertEq(held, needed, "bonds");
         (held, needed) = world.stakesHeld();
         vm.assertEq(held, needed, "stakes");
     }
 
-    function invariant_thePoolHoldsWhatItsSharesAreWorth() external view {
+    function checkPool() internal view {
         (uint256 held, uint256 booked, uint256 worth, uint256 assets) = world.poolHeld();
         vm.assertEq(held, booked, "cash and what slices own");
         vm.assertTrue(worth <= assets, "worth of the shares");
-    }
-
-    function invariant_aPauseExpires() external view {
-        vm.assertTrue(world.pauseLeft() <= PAUSE_DURATION, "pause");
     }
 
     /// @dev Called by forge when a run ends: nothing is lost, whatever happened.
