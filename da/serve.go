@@ -5,14 +5,17 @@ import (
 	"errors"
 	"net"
 	"net/http"
+	"net/netip"
 	"sync"
 	"time"
+
+	"github.com/talaria-l2/talaria/netaddr"
 )
 
 // Limits of a server. The zero value of a field means its default.
 type Limits struct {
 	Connections       int           // at a time; more wait in the system's queue [256]
-	PerAddress        int           // of them of one address (Neighbours); more are closed [64]
+	PerAddress        int           // of them of one address (netaddr.Neighbours); more are closed [64]
 	RequestsPerSecond int           // of one address; more are told to wait [200]
 	HeaderTimeout     time.Duration // for a request's header [5 s]
 	BodyTimeout       time.Duration // for a whole request, and again for its answer [60 s]
@@ -136,7 +139,7 @@ type meter struct {
 	rate float64
 
 	mu      sync.Mutex
-	buckets map[string]bucket
+	buckets map[netip.Addr]bucket
 }
 
 type bucket struct {
@@ -148,11 +151,11 @@ type bucket struct {
 const maxBuckets = 4_096
 
 func newMeter(perSecond int, next http.Handler) *meter {
-	return &meter{next: next, rate: float64(perSecond), buckets: make(map[string]bucket)}
+	return &meter{next: next, rate: float64(perSecond), buckets: make(map[netip.Addr]bucket)}
 }
 
 func (m *meter) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	if !m.allow(Neighbours(r.RemoteAddr), time.Now()) {
+	if !m.allow(netaddr.Of(r.RemoteAddr), time.Now()) {
 		w.Header().Set("Retry-After", "1")
 		http.Error(w, "too many requests", http.StatusTooManyRequests)
 		return
@@ -160,10 +163,10 @@ func (m *meter) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	m.next.ServeHTTP(w, r)
 }
 
-func (m *meter) allow(host string, now time.Time) bool {
+func (m *meter) allow(from netip.Addr, now time.Time) bool {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	b, ok := m.buckets[host]
+	b, ok := m.buckets[from]
 	if !ok {
 		if len(m.buckets) >= maxBuckets {
 			clear(m.buckets)
@@ -176,7 +179,7 @@ func (m *meter) allow(host string, now time.Time) bool {
 	if ok {
 		b.tokens--
 	}
-	m.buckets[host] = b
+	m.buckets[from] = b
 	return ok
 }
 

@@ -10,21 +10,6 @@ import (
 	"github.com/talaria-l2/talaria/da"
 )
 
-func TestNeighboursCountTogether(t *testing.T) {
-	for remote, want := range map[string]string{
-		"192.0.2.7:80":                "192.0.2.7",
-		"192.0.2.7":                   "192.0.2.7",
-		"[::ffff:192.0.2.7]:80":       "192.0.2.7",
-		"[2001:db8:1:2:3:4:5:6]:1":    "2001:db8:1:2::/64",
-		"[2001:db8:1:2:ffff::%eth]:1": "2001:db8:1:2::/64",
-		"@":                           "@",
-	} {
-		if got := da.Neighbours(remote); got != want {
-			t.Errorf("%s: %s, want %s", remote, got, want)
-		}
-	}
-}
-
 func TestNoAddressHasAllSlots(t *testing.T) {
 	s := da.NewSlots(3, 0) // two for each
 	first, second := s.Take("192.0.2.1:1"), s.Take("192.0.2.1:2")

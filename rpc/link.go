@@ -11,6 +11,8 @@ import (
 	"sync/atomic"
 	"syscall"
 	"time"
+
+	"github.com/talaria-l2/talaria/netaddr"
 )
 
 // inputSize is what one read takes at most; a request that is larger gets a larger
@@ -61,7 +63,7 @@ type link struct {
 }
 
 func (s *Server) newLink(nc net.Conn) *link {
-	l := &link{s: s, nc: nc, peer: peerOf(nc)}
+	l := &link{s: s, nc: nc, peer: netaddr.OfConn(nc)}
 	l.ctx, l.cancel = context.WithCancel(context.Background())
 	if sc, ok := nc.(*net.TCPConn); ok {
 		if raw, err := sc.SyscallConn(); err == nil {
@@ -70,13 +72,6 @@ func (s *Server) newLink(nc net.Conn) *link {
 		}
 	}
 	return l
-}
-
-func peerOf(nc net.Conn) netip.Addr {
-	if a, ok := nc.RemoteAddr().(*net.TCPAddr); ok {
-		return a.AddrPort().Addr().Unmap()
-	}
-	return netip.Addr{}
 }
 
 // unread is what came and was not used.

@@ -19,7 +19,7 @@ type Options struct {
 	MaxJSONDepth     int   // nesting of a request, 1.. [64]
 
 	MaxConnections      int           // open at once, over all protocols, 1.. [20,000]
-	MaxConnectionsPerIP int           // of one address, 1.. [MaxConnections]
+	MaxConnectionsPerIP int           // of one address, or of the /64 of an IPv6 address, 1.. [MaxConnections]
 	IdleTimeout         time.Duration // of an HTTP connection between requests [2 min]
 	ReadHeaderTimeout   time.Duration // [10 s]
 	ReadTimeout         time.Duration // of a whole request [30 s]
@@ -64,7 +64,7 @@ type Options struct {
 	Keys       *Keys
 	RequireKey bool
 	JWTSecret  []byte // of the operator's tokens, 32 bytes; nil: admin methods are closed
-	Rate       int    // cost units a second of one address without a key; 0: no limit [0]
+	Rate       int    // cost units a second of one address (of the /64 of an IPv6 one) without a key; 0: no limit [0]
 	RateBurst  int    // units that may come at once, 1.. [10 times Rate]
 	Costs      Costs  // in units
 

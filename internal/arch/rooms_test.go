@@ -43,7 +43,8 @@ var rooms = map[string]room{
 	"secp256k1":     {layer: vocabulary, imports: []string{"keccak"}},
 	"secp256k1/asm": {layer: front},
 
-	"bls": {layer: vocabulary},
+	"bls":     {layer: vocabulary},
+	"netaddr": {layer: vocabulary},
 
 	// What users of the chain take into their own programs: it imports nothing here.
 	"sdk/ingest": {layer: vocabulary},
@@ -62,14 +63,14 @@ var rooms = map[string]room{
 	"bridge/predeploys": {layer: core, imports: []string{"chain", "invariant", "state"}, testImports: []string{"evm", "exec"}},
 
 	"store":           {layer: edge, imports: []string{"chain", "invariant", "state", "telemetry"}},
-	"rpc":             {layer: edge, imports: []string{"chain", "invariant", "telemetry"}},
-	"rpc/ingest":      {layer: edge, imports: []string{"chain", "keccak", "rpc", "sdk/ingest"}},
+	"rpc":             {layer: edge, imports: []string{"chain", "invariant", "netaddr", "telemetry"}},
+	"rpc/ingest":      {layer: edge, imports: []string{"chain", "keccak", "netaddr", "rpc", "sdk/ingest"}},
 	"l1":              {layer: edge, imports: []string{"chain", "invariant", "l1/bindings", "telemetry"}, testImports: []string{"l1/devl1"}},
 	"l1/devl1":        {layer: edge, imports: []string{"chain", "invariant", "l1/bindings", "telemetry"}, testImports: []string{"l1"}},
 	"l1/bindings":     {layer: edge, generated: true},
 	"l1/deploy":       {layer: edge, imports: []string{"chain", "l1", "l1/bindings"}, testImports: []string{"l1/devl1"}},
 	"l1/bindings/gen": {layer: front},
-	"da":              {layer: edge},
+	"da":              {layer: edge, imports: []string{"netaddr"}},
 	"da/altda":        {layer: edge, imports: []string{"da"}},
 	"da/committee":    {layer: edge, imports: []string{"bls", "da"}},
 

@@ -7,10 +7,12 @@ import (
 	"fmt"
 	"log/slog"
 	"net"
+	"net/netip"
 	"sync"
 	"syscall"
 	"time"
 
+	"github.com/talaria-l2/talaria/netaddr"
 	"github.com/talaria-l2/talaria/rpc"
 	wire "github.com/talaria-l2/talaria/sdk/ingest"
 )
@@ -91,7 +93,7 @@ type Server struct {
 	stopped chan struct{} // closed with closing
 	lists   map[net.Listener]struct{}
 	conns   map[*conn]struct{}
-	peers   map[string]int // connections by address, greeted ones included
+	peers   map[netip.Addr]int // connections by address, greeted ones included
 	wg      sync.WaitGroup
 }
 
@@ -99,7 +101,7 @@ type Server struct {
 func New(b Backend, o Options) *Server {
 	return &Server{
 		backend: b, opts: o.withDefaults(), stopped: make(chan struct{}),
-		lists: make(map[net.Listener]struct{}), conns: make(map[*conn]struct{}), peers: make(map[string]int),
+		lists: make(map[net.Listener]struct{}), conns: make(map[*conn]struct{}), peers: make(map[netip.Addr]int),
 	}
 }
 
@@ -158,7 +160,7 @@ func (s *Server) start(socket net.Conn) {
 		_ = socket.Close()
 		return
 	}
-	peer := peerOf(socket)
+	peer := netaddr.OfConn(socket)
 	switch {
 	case len(s.conns) >= s.opts.MaxConns:
 		c.surplus = fmt.Errorf("%d connections are open, which is the limit", s.opts.MaxConns)
@@ -178,15 +180,6 @@ func (s *Server) start(socket net.Conn) {
 		}
 		s.mu.Unlock()
 	}()
-}
-
-// peerOf is the address behind a connection, without its port.
-func peerOf(socket net.Conn) string {
-	host, _, err := net.SplitHostPort(socket.RemoteAddr().String())
-	if err != nil {
-		return socket.RemoteAddr().String()
-	}
-	return host
 }
 
 // Shutdown stops taking connections and transactions, waits until what was taken is
