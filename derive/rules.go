@@ -114,6 +114,10 @@ func checkTxs(cfg *chain.Config, b *batch.Block) ([]*chain.Tx, *dropError) {
 		if errs[i] != nil {
 			return nil, drop(DropTransaction, "block %d, transaction %d: %v", b.Number, i, errs[i])
 		}
+		_, fits := tx.Value256()
+		if _, _, ok := tx.Fees(); !ok || !fits {
+			return nil, drop(DropTransaction, "block %d, transaction %d: value or fees above 2^256", b.Number, i)
+		}
 		if tx.Gas() > cfg.TxGasCap {
 			return nil, drop(DropTransaction, "block %d, transaction %d: gas %d, cap %d", b.Number, i, tx.Gas(), cfg.TxGasCap)
 		}

@@ -4,9 +4,11 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"math/big"
 	"testing"
 
 	"github.com/ethereum/go-ethereum/common"
+	"github.com/ethereum/go-ethereum/core/types"
 	"github.com/talaria-l2/talaria/batch"
 	"github.com/talaria-l2/talaria/chain"
 )
@@ -60,6 +62,16 @@ func TestInvalidBatchesAreDroppedAndTheNextOneCounts(t *testing.T) {
 		}},
 		{"a transaction that is noise", DropTransaction, func(w *world, b []batch.Block) {
 			b[1].Txs = append(b[1].Txs, []byte{0x02, 1, 2, 3})
+			b[1].MiniBlocks[len(b[1].MiniBlocks)-1].TxCount++
+		}},
+		{"a value above 256 bits", DropTransaction, func(w *world, b []batch.Block) {
+			raw, err := types.MustSignNewTx(w.key, types.NewPragueSigner(new(big.Int).SetUint64(w.cfg.ChainID)), &types.DynamicFeeTx{
+				ChainID: new(big.Int).SetUint64(w.cfg.ChainID), Gas: 21_000, GasFeeCap: big.NewInt(1), GasTipCap: big.NewInt(1), Value: new(big.Int).Lsh(big.NewInt(1), 256),
+			}).MarshalBinary()
+			if err != nil {
+				w.t.Fatal(err)
+			}
+			b[1].Txs = append(b[1].Txs, raw)
 			b[1].MiniBlocks[len(b[1].MiniBlocks)-1].TxCount++
 		}},
 		{"a transaction above the gas cap", DropTransaction, func(w *world, b []batch.Block) {
