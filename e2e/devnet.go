@@ -19,6 +19,7 @@ type DevnetInfo struct {
 	Datadir   string    `json:"datadir"`              // absolute path
 	Metrics   string    `json:"metricsUrl,omitempty"` // Prometheus text format
 	Web       string    `json:"webUrl,omitempty"`
+	DA        string    `json:"da,omitempty"` // where batches are, as --da has it
 	// Development tells a chain started with --dev.
 	Development bool   `json:"development,omitempty"`
 	Ingest      string `json:"ingestURL,omitempty"` // raw transactions over TCP
@@ -42,6 +43,8 @@ type L1Info struct {
 type Contracts struct {
 	Portal     common.Address `json:"portal"`
 	BatchInbox common.Address `json:"batchInbox"`
+	// CertificateVerifier announces certificates of the committee that keeps data.
+	CertificateVerifier common.Address `json:"certificateVerifier"`
 }
 
 // Account is one of the ten accounts of the well-known test mnemonic.

@@ -7,13 +7,8 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"math/big"
 	"os"
-	"slices"
-	"strings"
 
-	"github.com/ethereum/go-ethereum"
-	"github.com/ethereum/go-ethereum/common"
 	"github.com/ethereum/go-ethereum/common/hexutil"
 	"github.com/urfave/cli/v3"
 
@@ -21,16 +16,10 @@ import (
 	"github.com/talaria-l2/talaria/da"
 	"github.com/talaria-l2/talaria/da/altda"
 	"github.com/talaria-l2/talaria/da/committee"
-	"github.com/talaria-l2/talaria/l1"
 	"github.com/talaria-l2/talaria/role/daoperator"
 )
 
 func daCommand() *cli.Command {
-	certificates := []cli.Flag{
-		&cli.StringFlag{Name: "certificates", Usage: "certificates in hexadecimal, with commas between (default: those that the verifier on L1 announced)"},
-		&cli.Uint64Flag{Name: "from-block", Usage: "first L1 block to look for certificates"},
-		&cli.Uint64Flag{Name: "to-block", Usage: "last L1 block to look for certificates; 0: the newest"},
-	}
 	return &cli.Command{
 		Name:  "da",
 		Usage: "make keys for, read, sample and audit what keeps the chain's data",
@@ -56,22 +45,7 @@ func daCommand() *cli.Command {
 				}, committeeFlags()...),
 				Action: runDAGet,
 			},
-			{
-				Name: "sample", Usage: "ask for random cells, and say how sure it is that data can be had",
-				Flags: slices.Concat([]cli.Flag{
-					&cli.IntFlag{Name: "samples", Value: 20, Usage: "cells of each blob, 1..128"},
-				}, certificates, committeeFlags()),
-				Action: runDASample,
-			},
-			{
-				Name: "audit", Usage: "ask each signer for random cells of its own; one line of JSON for each that is not right",
-				Flags: slices.Concat([]cli.Flag{
-					&cli.IntFlag{Name: "samples", Value: 4, Usage: "cells of each operator and certificate, 1..8192"},
-					&cli.BoolFlag{Name: "all", Usage: "a line for each that is right, too"},
-					&cli.BoolFlag{Name: "repair", Usage: "give operators back what they have lost"},
-				}, certificates, committeeFlags()),
-				Action: runDAAudit,
-			},
+			daSampleCommand(), daAuditCommand(),
 		},
 		Action: func(context.Context, *cli.Command) error {
 			return usagef("da: one of key, get, sample and audit is required")
@@ -157,14 +131,12 @@ func runDAGet(ctx context.Context, c *cli.Command) error {
 		}
 		reader.AltDA = client
 	case da.KindCertificate:
-		source, client, err := committees(ctx, c)
+		at, err := committees(ctx, c)
 		if err != nil {
 			return err
 		}
-		if client != nil {
-			defer client.Close()
-		}
-		reader.Committee = committee.Store{Retriever: committee.NewRetriever(committee.RetrieverOptions{Source: source})}
+		defer at.close()
+		reader.Committee = committee.Store{Retriever: committee.NewRetriever(committee.RetrieverOptions{Source: at.source})}
 	}
 	data, err := reader.Get(ctx, commitment)
 	if err != nil {
@@ -175,134 +147,4 @@ func runDAGet(ctx context.Context, c *cli.Command) error {
 		return err
 	}
 	return da.WriteFile(c.String("out"), data)
-}
-
-// certified are the certificates that the flags name.
-func certified(ctx context.Context, c *cli.Command, client *l1.Client) ([]*da.Certificate, error) {
-	var out []*da.Certificate
-	if text := c.String("certificates"); text != "" {
-		for part := range strings.SplitSeq(text, ",") {
-			raw, err := hexutil.Decode(strings.TrimSpace(part))
-			if err != nil {
-				return nil, usagef("--certificates: %w", err)
-			}
-			cert, err := da.ParseCertificate(raw)
-			if err != nil {
-				return nil, usagef("--certificates: %w", err)
-			}
-			out = append(out, cert)
-		}
-		return out, nil
-	}
-	if client == nil {
-		return nil, usagef("--certificates is required with --committee")
-	}
-	verifier, err := address(c, "verifier")
-	if err != nil {
-		return nil, err
-	}
-	query := ethereum.FilterQuery{
-		FromBlock: new(big.Int).SetUint64(c.Uint64("from-block")), Addresses: []common.Address{verifier}, Topics: [][]common.Hash{{da.CertifiedTopic()}},
-	}
-	if to := c.Uint64("to-block"); to != 0 {
-		query.ToBlock = new(big.Int).SetUint64(to)
-	}
-	logs, err := client.Eth().FilterLogs(ctx, query)
-	if err != nil {
-		return nil, fmt.Errorf("read certificates from L1: %w", err)
-	}
-	for i := range logs {
-		cert, _, err := da.CertifiedFromLog(&logs[i])
-		if err != nil {
-			return nil, fmt.Errorf("L1 block %d: %w", logs[i].BlockNumber, err)
-		}
-		out = append(out, cert)
-	}
-	return out, nil
-}
-
-func runDASample(ctx context.Context, c *cli.Command) error {
-	if n := c.Int("samples"); n < 1 || n > committee.CellsPerBlob {
-		return usagef("--samples %d: allowed is 1..%d", n, committee.CellsPerBlob)
-	}
-	source, client, err := committees(ctx, c)
-	if err != nil {
-		return err
-	}
-	if client != nil {
-		defer client.Close()
-	}
-	list, err := certified(ctx, c, client)
-	if err != nil {
-		return err
-	}
-	sampler := committee.NewSampler(committee.SamplerOptions{Source: source, Random: rand.Reader})
-	missing := 0
-	for _, cert := range list {
-		result, err := sampler.Sample(ctx, cert, c.Int("samples"))
-		if err != nil {
-			return err
-		}
-		if !result.Available {
-			missing++
-		}
-		if err := printJSON(c.Root().Writer, result); err != nil {
-			return err
-		}
-	}
-	if missing > 0 {
-		return fmt.Errorf("samples of %d of %d certificates could not be had", missing, len(list))
-	}
-	return nil
-}
-
-func runDAAudit(ctx context.Context, c *cli.Command) error {
-	if n := c.Int("samples"); n < 1 || n > 8_192 {
-		return usagef("--samples %d: allowed is 1..8192", n)
-	}
-	source, client, err := committees(ctx, c)
-	if err != nil {
-		return err
-	}
-	if client != nil {
-		defer client.Close()
-	}
-	list, err := certified(ctx, c, client)
-	if err != nil {
-		return err
-	}
-	sampler := committee.NewSampler(committee.SamplerOptions{Source: source, Random: rand.Reader})
-	retriever := committee.NewRetriever(committee.RetrieverOptions{Source: source})
-	asked, bad := 0, 0
-	for _, cert := range list {
-		findings, err := sampler.Audit(ctx, cert, c.Int("samples"))
-		if err != nil {
-			return err
-		}
-		var lost []int
-		for i := range findings {
-			f := &findings[i]
-			asked++
-			if !f.Healthy() {
-				bad++
-			}
-			if f.Result == committee.ResultMissing && !slices.Contains(lost, f.Operator) {
-				lost = append(lost, f.Operator)
-			}
-			if f.Result != committee.ResultOK || c.Bool("all") {
-				if err := printJSON(c.Root().Writer, f); err != nil {
-					return err
-				}
-			}
-		}
-		if c.Bool("repair") && len(lost) > 0 {
-			if err := retriever.Repair(ctx, cert, lost); err != nil {
-				return err
-			}
-		}
-	}
-	if bad > 0 {
-		return fmt.Errorf("%d of %d questions about %d certificates were not answered rightly", bad, asked, len(list))
-	}
-	return nil
 }

@@ -108,14 +108,23 @@ func TestAnOperatorFromTheCommandLine(t *testing.T) {
 	if code, out, errs := talaria(t, "da", "get", "--commitment", certificate, "--committee", file("committee.json"), "--out", "-"); code != 0 || out != "the data" {
 		t.Fatalf("get: exit code %d: %q %s", code, out, errs)
 	}
-	if code, out, errs := talaria(t, "da", "sample", "--certificates", certificate, "--committee", file("committee.json"), "--samples", "3"); code != 0 || !strings.Contains(out, `"available":true`) {
+	if code, out, errs := talaria(t, "da", "sample", "--certificates", certificate, "--committee", file("committee.json"), "--samples", "3", "--json"); code != 0 || !strings.Contains(out, `"available":true`) {
 		t.Fatalf("sample: exit code %d: %s%s", code, out, errs)
 	}
-	if code, out, errs := talaria(t, "da", "audit", "--certificates", certificate, "--committee", file("committee.json"), "--all"); code != 0 || strings.Count(out, `"result":"ok"`) != 4 {
+	if code, out, errs := talaria(t, "da", "audit", "--certificates", certificate, "--committee", file("committee.json"), "--json", "--all"); code != 0 || strings.Count(out, `"result":"ok"`) != 4 {
 		t.Fatalf("audit: exit code %d: %s%s", code, out, errs)
 	}
+	if code, out, errs := talaria(t, "da", "audit", "--certificates", certificate, "--committee", file("committee.json")); code != 0 || !strings.Contains(out, "4 of 4 answers are right\n") {
+		t.Fatalf("audit in words: exit code %d: %s%s", code, out, errs)
+	}
+	if code, out, errs := talaria(t, "da", "sample", "--certificates", certificate, "--committee", file("committee.json")); code != 0 || !strings.Contains(out, " available: 20 of 20 cells had") {
+		t.Fatalf("sample in words: exit code %d: %s%s", code, out, errs)
+	}
 	stop()
-	code, out, _ = talaria(t, "da", "audit", "--certificates", certificate, "--committee", file("committee.json"), "--samples", "1")
+	if code, out, _ := talaria(t, "da", "audit", "--certificates", certificate, "--committee", file("committee.json")); code != exitFailure || !strings.Contains(out, "0 of 4 answers are right, 4 unreachable\n") {
+		t.Fatalf("audit in words of who is gone: exit code %d: %s", code, out)
+	}
+	code, out, _ = talaria(t, "da", "audit", "--json", "--certificates", certificate, "--committee", file("committee.json"), "--samples", "1")
 	if code != exitFailure || !strings.Contains(out, `"result":"unreachable"`) {
 		t.Fatalf("audit of who is gone: exit code %d: %s", code, out)
 	}
@@ -165,6 +174,16 @@ func TestMistakesOfDACommandsAreUsageErrors(t *testing.T) {
 		{"da-operator", "--datadir", dir, "--dispersers", "nobody"},
 		{"da-operator", "--datadir", dir, "--max-rate", "0"},
 		{"da-operator", "--datadir", dir, "--retention", "-1h"},
+		{"da", "audit", "--l1-url", "http://127.0.0.1:1", "--verifier", "here"},
+		{"da", "audit", "--certificates", "0x02", "--committee", filepath.Join(dir, "none"), "--verifier", "0x00000000000000000000000000000000000000aa"},
+		{"devnet", "--da", "tape"},
+		{"devnet", "--da", "altda:ftp://here"},
+		{"devnet", "--da", "committee", "--da-operators", "121"},
+		{"devnet", "--da", "blob", "--da-generic"},
+		{"devnet", "--da-fallback", "0s"},
+		{"devnet", "--da-audit", "1ms"},
+		{"devnet", "--dev", "--da", "committee"},
+		{"da-operator", "--datadir", dir, "--max-per-address", "0"},
 		{"da-server"},
 		{"da-server", "--datadir", dir, "--max-body", "0"},
 	} {
