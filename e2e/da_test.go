@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -154,7 +155,7 @@ func TestAnyHalfOfTheCommitteeHasTheChain(t *testing.T) {
 	if n := load.acked.Load(); n < 2_000 {
 		t.Fatalf("%d transactions are acknowledged: %s", n, d.stderr)
 	}
-	last := grown(t, d, 2)
+	last := grown(t, d, 10)
 	want := chainOf(t, d.L2.HTTPURL, last)
 	d.kill()
 	certified, _, own := postings(t, l1, d.Contracts)
@@ -167,7 +168,7 @@ func TestAnyHalfOfTheCommitteeHasTheChain(t *testing.T) {
 	run := func(these ...int) {
 		t.Helper()
 		for i, p := range operators {
-			if !contains(these, i) {
+			if !slices.Contains(these, i) {
 				p.kill()
 				delete(operators, i)
 			}
@@ -200,15 +201,6 @@ func TestAnyHalfOfTheCommitteeHasTheChain(t *testing.T) {
 	run(0, 2, 5, 6)
 	reached(t, f, last)
 	equalChains(t, f, want)
-}
-
-func contains(list []int, i int) bool {
-	for _, x := range list {
-		if x == i {
-			return true
-		}
-	}
-	return false
 }
 
 // TestBatchesGoToL1WhileTheCommitteeFails: three of four operators must sign. With one gone

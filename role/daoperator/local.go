@@ -18,12 +18,14 @@ import (
 	"github.com/talaria-l2/talaria/bls"
 	"github.com/talaria-l2/talaria/da"
 	"github.com/talaria-l2/talaria/da/committee"
+	"github.com/talaria-l2/talaria/store"
 )
 
 // Local is a committee in this process, on loopback, for development: its keys are in
 // plain files. Close it.
 type Local struct {
 	dir       string
+	homes     []*store.Dir
 	keys      []*bls.SecretKey
 	listeners []net.Listener // until Start
 	urls      []string
@@ -46,6 +48,11 @@ func ListenLocal(dir string, operators int) (*Local, error) {
 	}
 	l := &Local{dir: dir}
 	for i := range operators {
+		home, err := store.OpenDir(l.home(i))
+		if err != nil {
+			return nil, errors.Join(fmt.Errorf("local operator %d: %w", i, err), l.Close())
+		}
+		l.homes = append(l.homes, home)
 		key, err := localKey(filepath.Join(l.home(i), "key"))
 		if err != nil {
 			return nil, errors.Join(fmt.Errorf("key of local operator %d: %w", i, err), l.Close())
@@ -139,6 +146,9 @@ func (l *Local) Close() error {
 	for _, o := range l.operators {
 		errs = append(errs, o.Close())
 	}
-	l.listeners, l.operators = nil, nil
+	for _, home := range l.homes {
+		errs = append(errs, home.Close())
+	}
+	l.listeners, l.operators, l.homes = nil, nil, nil
 	return errors.Join(errs...)
 }
