@@ -117,7 +117,7 @@ func TestAnOperatorFromTheCommandLine(t *testing.T) {
 	if code, out, errs := talaria(t, "da", "audit", "--certificates", certificate, "--committee", file("committee.json")); code != 0 || !strings.Contains(out, "4 of 4 answers are right\n") {
 		t.Fatalf("audit in words: exit code %d: %s%s", code, out, errs)
 	}
-	if code, out, errs := talaria(t, "da", "sample", "--certificates", certificate, "--committee", file("committee.json")); code != 0 || !strings.Contains(out, " available: 20 of 20 cells had") {
+	if code, out, errs := talaria(t, "da", "sample", "--certificates", certificate, "--committee", file("committee.json")); code != 0 || !strings.Contains(out, " available: 32 of 32 cells had") {
 		t.Fatalf("sample in words: exit code %d: %s%s", code, out, errs)
 	}
 	stop()

@@ -34,7 +34,7 @@ func daSampleCommand() *cli.Command {
 	return &cli.Command{
 		Name: "sample", Usage: "ask for random cells, as light clients do, and say how sure it is that data can be had",
 		Flags: slices.Concat([]cli.Flag{
-			&cli.IntFlag{Name: "samples", Value: 20, Usage: "cells of each blob, 1..128"},
+			&cli.IntFlag{Name: "samples", Value: 32, Usage: "cells of each blob, 1..128, of those that signers hold"},
 		}, certificateFlags(), committeeFlags()),
 		Action: runDASample,
 	}

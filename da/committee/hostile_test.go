@@ -278,8 +278,18 @@ func TestSamplesSayWhetherDataCanBeHad(t *testing.T) {
 	if err != nil || got.Available || got.Missed == 0 || len(got.Findings) == 0 {
 		t.Fatalf("with five of seven gone: %+v, %v", got, err)
 	}
+	// Who did not sign is not asked: it may never have had its cells.
+	for i := range 5 {
+		w.faults[i].set(nil)
+	}
+	w.faults[6].set(dead)
+	cert = w.put(testData(51))
+	got, err = w.sampler().Sample(context.Background(), cert, CellsPerBlob)
+	if err != nil || !got.Available || got.Cells != 110 || got.Got != 110 || got.ErrorBound != 0 {
+		t.Fatalf("with one of seven that did not sign: %+v, %v", got, err)
+	}
 	for k, want := range map[int]float64{1: 63.0 / 128, 2: 63.0 / 128 * 62 / 127, 64: 0} {
-		if b := SampleBound(k); b < want-1e-12 || b > want+1e-12 {
+		if b := SampleBound(k, CellsPerBlob); b < want-1e-12 || b > want+1e-12 {
 			t.Errorf("%d samples: bound %v, want %v", k, b, want)
 		}
 	}

@@ -74,6 +74,7 @@ func (f *Finding) Healthy() bool { return f.Result == ResultOK || f.Result == Re
 type Sampling struct {
 	Certificate common.Hash `json:"certificate"`
 	Blobs       int         `json:"blobs"`
+	Cells       int         `json:"cells"` // of each blob, that the signers hold: samples are of these
 	PerBlob     int         `json:"samplesPerBlob"`
 	Got         int         `json:"got"`
 	Missed      int         `json:"missed"`
@@ -85,18 +86,37 @@ type Sampling struct {
 	Findings   []Finding `json:"findings"` // the questions that failed
 }
 
-// SampleBound is the probability that so many different random cells of a blob are all
-// had although at most 63 of the 128 exist.
-func SampleBound(samples int) float64 {
+// SampleBound is the probability that so many different random ones of a blob's cells, of
+// which there are cells, are all had although at most 63 exist.
+func SampleBound(samples, cells int) float64 {
 	p := 1.0
-	for i := range samples {
-		p *= float64(max(CellsNeeded-1-i, 0)) / float64(CellsPerBlob-i)
+	for i := range min(samples, cells) {
+		p *= float64(max(CellsNeeded-1-i, 0)) / float64(max(cells-i, CellsNeeded-1-i))
 	}
 	return p
 }
 
-// Sample asks for perBlob different random cells of every blob, 1..128, each from any
-// of its holders.
+// signed are the cells of each blob that a certificate's signers hold. Who did not sign may
+// never have got its own.
+func signed(members *Committee, cert *da.Certificate) []int {
+	var out []int
+	for i := range members.Operators {
+		if !cert.Signed(i) {
+			continue
+		}
+		from, to := members.Cells(i)
+		if n := len(out); n > 0 {
+			from = max(from, out[n-1]+1)
+		}
+		for ; from < to; from++ {
+			out = append(out, from)
+		}
+	}
+	return out
+}
+
+// Sample asks for perBlob different random cells of every blob, 1..128, or all that signers
+// hold, each from any of its holders.
 func (s *Sampler) Sample(ctx context.Context, cert *da.Certificate, perBlob int) (*Sampling, error) {
 	if perBlob < 1 || perBlob > CellsPerBlob {
 		return nil, fmt.Errorf("sample: %d cells a blob, allowed 1..%d", perBlob, CellsPerBlob)
@@ -105,14 +125,19 @@ func (s *Sampler) Sample(ctx context.Context, cert *da.Certificate, perBlob int)
 	if err != nil {
 		return nil, fmt.Errorf("sample %v: %w", cert.Hash(), err)
 	}
-	out := &Sampling{Certificate: cert.Hash(), Blobs: len(cert.Commitments), PerBlob: perBlob, ErrorBound: SampleBound(perBlob), Findings: []Finding{}}
+	held := signed(members, cert)
+	perBlob = min(perBlob, len(held))
+	out := &Sampling{
+		Certificate: cert.Hash(), Blobs: len(cert.Commitments), Cells: len(held), PerBlob: perBlob,
+		ErrorBound: SampleBound(perBlob, len(held)), Findings: []Finding{},
+	}
 	for blob := range cert.Commitments {
-		cells, err := s.draw(CellsPerBlob, perBlob)
+		picks, err := s.draw(len(held), perBlob)
 		if err != nil {
 			return nil, err
 		}
-		for _, cell := range cells {
-			had := false
+		for _, pick := range picks {
+			cell, had := held[pick], false
 			for _, holder := range members.Holders(cell) {
 				f := s.ask(ctx, members, cert, holder, blob, cell)
 				if had = f.Healthy(); had {
@@ -130,7 +155,7 @@ func (s *Sampler) Sample(ctx context.Context, cert *da.Certificate, perBlob int)
 			}
 		}
 	}
-	out.Available = out.Missed == 0
+	out.Available = out.Missed == 0 && len(held) >= CellsNeeded
 	return out, nil
 }
 
