@@ -49,6 +49,16 @@ abstract contract PoolWorld is World {
         return pool.deposit{value: amount}(amount);
     }
 
+    /// @dev The same where the currency is a token.
+    function provideTokens(PlainToken token, address provider, uint256 amount) internal returns (uint256) {
+        token.mint(provider, amount);
+        vm.startPrank(provider);
+        token.approve(address(pool), amount);
+        uint256 minted = pool.deposit(amount);
+        vm.stopPrank();
+        return minted;
+    }
+
     /// @dev A withdrawal by USER that the pool may pay ahead to RELAY.
     function poolWithdrawal(uint256 nonce, uint256 value, uint256 minPayout)
         internal

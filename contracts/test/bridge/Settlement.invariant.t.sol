@@ -8,6 +8,7 @@ import {HybridGame} from "../../src/dispute/HybridGame.sol";
 import {GameStatus} from "../../src/interfaces/IDisputeGame.sol";
 import {Hashing} from "../../src/libraries/Hashing.sol";
 import {Types} from "../../src/libraries/Types.sol";
+import {PlainToken} from "../tokens/Tokens.sol";
 import {PoolWorld} from "./InstantExit.t.sol";
 
 /// @notice Everybody at once: depositors, withdrawers, honest and dishonest proposers,
@@ -35,14 +36,32 @@ contract Everybody is PoolWorld {
     uint256 public challengedWon; // challenged games that were resolved as valid
     uint256 internal block_ = 1;
 
-    constructor() {
-        deployWorld(IERC20(address(0)));
-        deployPool(IERC20(address(0)));
-        provide(PROVIDER, 1000 ether);
+    PlainToken internal immutable TOKEN; // the currency of L2; zero: ether
+
+    constructor(PlainToken token) {
+        TOKEN = token;
+        deployWorld(token);
+        deployPool(token);
+        _provide(1000 ether);
+    }
+
+    function _provide(uint256 amount) internal {
+        if (address(TOKEN) == address(0)) provide(PROVIDER, amount);
+        else provideTokens(TOKEN, PROVIDER, amount);
     }
 
     function deposit(uint256 amount) external {
         amount = bound(amount, 0, 100 ether);
+        if (address(TOKEN) != address(0)) {
+            TOKEN.mint(USER, amount);
+            vm.startPrank(USER, USER);
+            TOKEN.approve(address(nativeBridge), amount);
+            try nativeBridge.depositERC20Transaction(USER, amount, amount, 100_000, false, "") {
+                supply += amount;
+            } catch {}
+            vm.stopPrank();
+            return;
+        }
         vm.deal(USER, amount);
         vm.prank(USER, USER);
         (bool ok,) = address(portal).call{value: amount}("");
@@ -129,7 +148,7 @@ contract Everybody is PoolWorld {
     function comeAndGo(uint256 amount, bool come) external {
         if (come) {
             if (pool.overdueCount() != 0) return;
-            provide(PROVIDER, bound(amount, 1, 100 ether));
+            _provide(bound(amount, 1, 100 ether));
             return;
         }
         vm.prank(PROVIDER);
@@ -198,7 +217,10 @@ contract Everybody is PoolWorld {
     }
 
     function escrow() external view returns (uint256) {
-        return address(portal).balance;
+        if (address(TOKEN) == address(0)) return address(portal).balance;
+        vm.assertEq(address(portal).balance, 0, "ether in the portal");
+        vm.assertEq(nativeBridge.locked(), TOKEN.balanceOf(address(nativeBridge)), "what the escrow holds and knows of");
+        return nativeBridge.locked();
     }
 
     function bondsHeld() external view returns (uint256 held, uint256 needed) {
@@ -217,7 +239,7 @@ contract Everybody is PoolWorld {
     }
 
     function poolHeld() external view returns (uint256 held, uint256 booked, uint256 worth, uint256 assets) {
-        held = address(pool).balance;
+        held = address(TOKEN) == address(0) ? address(pool).balance : TOKEN.balanceOf(address(pool));
         booked = pool.cash() + pool.reserved();
         worth = pool.assetsRoundedDown(pool.shares(PROVIDER));
         assets = pool.totalAssets();
@@ -239,8 +261,8 @@ contract Everybody is PoolWorld {
 contract SettlementInvariantTest is PoolWorld {
     Everybody internal world;
 
-    function setUp() public {
-        world = new Everybody();
+    function setUp() public virtual {
+        world = new Everybody(PlainToken(address(0)));
     }
 
     /// @dev Read by forge: calls go to the actors alone, and not to the undoable one.
@@ -312,5 +334,12 @@ contract SettlementInvariantTest is PoolWorld {
     /// @dev Called by forge when a run ends: nothing is lost, whatever happened.
     function afterInvariant() external {
         vm.assertTrue(world.exitAll(), "a withdrawal cannot be paid any more");
+    }
+}
+
+/// @notice The same where a token of L1 is the currency.
+contract TokenSettlementInvariantTest is SettlementInvariantTest {
+    function setUp() public override {
+        world = new Everybody(new PlainToken());
     }
 }
