@@ -34,23 +34,40 @@ func Deploy(ctx context.Context, client *l1.Client, sender *l1.Sender, p Params)
 		return nil, fmt.Errorf("deploy L1 contracts: %w", err)
 	}
 	plan := newPlan(sender.Address(), nonce, head.Time, p)
-	pending := make([]*l1.Pending, len(plan.steps))
+	out := &Result{Addresses: plan.at}
+	pending, waited := make([]*l1.Pending, len(plan.steps)), 0
+	wait := func() error {
+		s := plan.steps[waited]
+		receipt, err := pending[waited].Wait(ctx)
+		if err != nil {
+			return fmt.Errorf("deploy L1 contract %s: %w", s.name, err)
+		}
+		if err := check(ctx, client, s, receipt); err != nil {
+			return err
+		}
+		out.Block = max(out.Block, receipt.BlockNumber.Uint64())
+		waited++
+		return nil
+	}
+	// No more than one block takes: anvil loses what does not fit.
+	inFlight := uint64(0)
 	for i, s := range plan.steps {
 		code := s.code()
-		if pending[i], err = sender.Submit(ctx, l1.Request{Data: code, Gas: gasLimit(code)}); err != nil {
+		gas := gasLimit(code)
+		for inFlight += gas; inFlight > head.GasLimit && waited < i; {
+			inFlight -= gasLimit(plan.steps[waited].code())
+			if err := wait(); err != nil {
+				return nil, err
+			}
+		}
+		if pending[i], err = sender.Submit(ctx, l1.Request{Data: code, Gas: gas}); err != nil {
 			return nil, fmt.Errorf("deploy L1 contract %s: %w", s.name, err)
 		}
 	}
-	out := &Result{Addresses: plan.at}
-	for i, s := range plan.steps {
-		receipt, err := pending[i].Wait(ctx)
-		if err != nil {
-			return nil, fmt.Errorf("deploy L1 contract %s: %w", s.name, err)
-		}
-		if err := check(ctx, client, s, receipt); err != nil {
+	for waited < len(plan.steps) {
+		if err := wait(); err != nil {
 			return nil, err
 		}
-		out.Block = max(out.Block, receipt.BlockNumber.Uint64())
 	}
 	return out, nil
 }
