@@ -35,8 +35,8 @@ abstract contract World is Base {
     uint64 internal constant PAUSE_PERIOD = 30 days;
     uint256 internal constant BOND = 0.5 ether;
     uint64 internal constant RATE = 1000 gwei; // a thousand tokens for one ether
-    uint256 internal constant STAKE = 25 ether;
-    uint64 internal constant BAR_PERIOD = 1 days;
+    uint256 internal constant STAKE = 50 ether;
+    uint64 internal constant BAR_PERIOD = 7 days;
     uint64 internal constant CHAIN_START = START - 1 days;
     uint64 internal constant START = 1_800_000_000;
 

@@ -81,7 +81,7 @@ func Production(cfg chain.Config) Params {
 		BondDelay: 4 * hour, PauseDuration: 3 * day, PausePeriod: 30 * day,
 		Rate:            Rate{Interval: 600, MaxAge: day},
 		ClaimBond:       new(big.Int).Div(big.NewInt(params.Ether), big.NewInt(2)),
-		ChallengerStake: new(big.Int).Mul(big.NewInt(params.Ether), big.NewInt(25)), BarPeriod: day,
+		ChallengerStake: new(big.Int).Mul(big.NewInt(params.Ether), big.NewInt(50)), BarPeriod: 7 * day,
 		PoolMinFee: 500, PoolMaxFee: 20_000, PoolLock: day, PoolOverdueAfter: 60 * day,
 		CertificateThreshold: 6_667,
 	}

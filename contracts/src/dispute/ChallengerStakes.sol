@@ -11,7 +11,8 @@ import {BondVault} from "./BondVault.sol";
 ///         money. A stake is locked while a claim that it challenged is undecided, and lost
 ///         with the first one that is found right. The guardian may bar a stake from
 ///         further challenges, one in each period; what it holds it goes on holding. So
-///         holding right claims up takes another stake for each period.
+///         holding right claims up takes another stake for each challenge window: claims made
+///         after a stake was barred are valid a window later unless another holds them.
 contract ChallengerStakes {
     /// @notice A stake is exactly `amount` wei.
     error WrongAmount(uint256 sent, uint256 amount);

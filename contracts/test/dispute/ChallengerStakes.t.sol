@@ -36,7 +36,7 @@ contract ChallengerStakesTest is World {
 
     /// @dev However many wrong claims there are, one stake holds them all.
     function test_oneStakeHoldsAnyNumberOfClaims() public {
-        HybridGame[] memory games = new HybridGame[](60);
+        HybridGame[] memory games = new HybridGame[](120);
         for (uint256 i = 0; i < games.length; i++) {
             games[i] = newClaim();
             challenge(games[i]);
@@ -128,14 +128,17 @@ contract ChallengerStakesTest is World {
         stakes.bar(1);
         vm.expectRevert(abi.encodeWithSelector(ChallengerStakes.TooSoon.selector, START + BAR_PERIOD));
         stakes.bar(2);
-        vm.warp(START + BAR_PERIOD);
-        vm.expectRevert(abi.encodeWithSelector(ChallengerStakes.NothingToBar.selector, 1));
-        stakes.bar(1);
         vm.stopPrank();
-
         vm.expectRevert(abi.encodeWithSelector(ChallengerStakes.NoStake.selector, ATTACKER));
         vm.prank(ATTACKER);
         next.challenge(0);
+
+        vm.warp(START + BAR_PERIOD);
+        vm.startPrank(GUARDIAN);
+        vm.expectRevert(abi.encodeWithSelector(ChallengerStakes.NothingToBar.selector, 1));
+        stakes.bar(1);
+        stakes.bar(2);
+        vm.stopPrank();
         vm.warp(START + WINDOW);
         vm.assertTrue(next.resolve() == GameStatus.DEFENDER_WINS, "what it did not hold goes on");
         vm.expectRevert(HybridGame.Undecided.selector);
