@@ -61,6 +61,11 @@ func loadGenesis(b *testing.B) *chain.Genesis {
 		b.Fatal(err)
 	}
 	g := &chain.Genesis{Config: chain.DefaultConfig(), Timestamp: genesisTime, Alloc: predeploys.Alloc(predeploys.Settings{})}
+	l1Block := g.Alloc[chain.L1BlockAddr]
+	l1Block.Storage = map[common.Hash]common.Hash{ // a gwei and, in millionths, 1683 and 1008092 as scalars
+		{31: 1}: common.BigToHash(big.NewInt(params.GWei)), {31: 3}: {18: 1683 >> 8, 19: 1683 & 0xff, 21: 1008092 >> 16, 22: 1008092 >> 8 & 0xff, 23: 1008092 & 0xff}, {31: 7}: {31: 1},
+	}
+	g.Alloc[chain.L1BlockAddr] = l1Block
 	million := new(uint256.Int).Mul(uint256.NewInt(1_000_000), uint256.NewInt(params.Ether))
 	for i := range loadUsers {
 		g.Alloc[loadUser(i)] = types.Account{Balance: big.NewInt(params.Ether)}

@@ -195,6 +195,7 @@ func (c *Chain) Open(a Attributes) error {
 		}
 	}
 	c.open = b
+	c.priceL1()
 	return nil
 }
 
@@ -215,7 +216,9 @@ func (c *Chain) Apply(tx *chain.Tx) (*chain.Receipt, error) {
 	if err := c.fits(tx); err != nil {
 		return nil, err
 	}
-	c.priceL1()
+	if c.repriced {
+		c.priceL1()
+	}
 	res := &c.result
 	if err := c.vm().Execute(&c.newest, tx, c.open.env, res); err != nil {
 		return nil, err

@@ -113,7 +113,9 @@ func (c *Chain) ApplyBatch(txs []*chain.Tx, emit func(i int, r *chain.Receipt, e
 			}
 			continue
 		}
-		c.priceL1()
+		if c.repriced {
+			c.priceL1()
+		}
 		from, stopped := done, false
 		n, bailed := c.batch.run(rest, c.nextPosition(len(rest)), workers, func(i int, r *chain.Receipt, err error) bool {
 			stopped = !emit(from+i, r, err)
