@@ -2,12 +2,19 @@ package e2e
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
+	"math/big"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/ethereum/go-ethereum/common"
+	"github.com/ethereum/go-ethereum/crypto"
+
+	"github.com/talaria-l2/talaria/l1/bindings"
 )
 
 // TestBridge takes ether and a token in and out with viem's op-stack actions as they are:
@@ -92,4 +99,56 @@ func TestBridgeWithATokenAsCurrency(t *testing.T) {
 		t.Error(err)
 	}
 	oneLine(t, refused(t, "--datadir", dir, "--port", "0", "--gas-token", "eth"), "Talaria", "--gas-token")
+}
+
+// TestATokenOfL1AsCurrency: a chain on an L1 that runs by itself, with a token that is there.
+func TestATokenOfL1AsCurrency(t *testing.T) {
+	t.Parallel()
+	var l1 struct {
+		L1 L1Info `json:"l1"`
+	}
+	startRole(t, &l1, "l1", "--datadir", t.TempDir(), "--port", "0")
+	key := "0xac0974bec39a17e36ba4a6b4d238ff944bacb478cbed5efcae784d7bf4f2ff80" // the first of the ten accounts
+	s := newSender(t, l1.L1.HTTPURL, key)
+	client := dialEth(t, l1.L1.HTTPURL)
+	code := append(common.FromHex(bindings.DevTokenMetaData.Bin), bindings.NewDevToken().PackConstructor("Moon", "MOO", []common.Address{s.addr}, big.NewInt(1e18))...)
+	tx := s.sign(t, nil, new(big.Int), 3_000_000, code)
+	if err := client.SendTransaction(t.Context(), tx); err != nil {
+		t.Fatal(err)
+	}
+	token := crypto.CreateAddress(s.addr, tx.Nonce())
+	eventually(t, time.Minute, "the token", func() error {
+		code, err := client.CodeAt(t.Context(), token, nil)
+		if err == nil && len(code) == 0 {
+			err = errors.New("no code")
+		}
+		return err
+	})
+
+	dir := t.TempDir()
+	flags := []string{"--l1-url", l1.L1.HTTPURL, "--l1-beacon-url", l1.L1.BeaconURL, "--l1-confirmations", "0"}
+	stderr := refused(t, append([]string{"--datadir", dir, "--port", "0", "--gas-token", s.addr.Hex()}, flags...)...)
+	oneLine(t, stderr, s.addr.Hex(), "there is no contract")
+	d := startDevnet(t, dir, append(flags, "--gas-token", token.Hex(), "--gas-token-rate", "2000")...)
+	if c := d.L2.Currency; c.Name != "Moon" || c.Symbol != "MOO" || c.L1Token == nil || *c.L1Token != token || c.L2Ether == nil {
+		t.Errorf("currency %+v", c)
+	}
+	eventually(t, time.Minute, "ether's token on L2", func() error {
+		code, err := dialEth(t, d.L2.HTTPURL).CodeAt(t.Context(), *d.L2.Currency.L2Ether, nil)
+		if err == nil && len(code) == 0 {
+			err = errors.New("no code")
+		}
+		return err
+	})
+	before := chainOf(t, d.L2.HTTPURL, 0)
+	if err := d.interrupt(); err != nil {
+		t.Fatal(err)
+	}
+	d = startDevnet(t, dir, flags...) // whatever it was made with
+	if !continues(t, d.L2.HTTPURL, before) {
+		t.Error("the chain changed over a restart")
+	}
+	if c := d.L2.Currency; c.Symbol != "MOO" {
+		t.Errorf("currency %+v after a restart", c)
+	}
 }

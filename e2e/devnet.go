@@ -30,6 +30,16 @@ type L2Info struct {
 	HTTPURL string `json:"httpUrl"`
 	WSURL   string `json:"wsUrl"`
 	ChainID uint64 `json:"chainId"`
+	// Currency is what gas is paid with.
+	Currency Currency `json:"nativeCurrency"`
+}
+
+// Currency is the native currency; the tokens are set where it is a token of L1.
+type Currency struct {
+	Name    string          `json:"name"`
+	Symbol  string          `json:"symbol"`
+	L1Token *common.Address `json:"l1Token"`
+	L2Ether *common.Address `json:"l2Ether"` // stands for ether on L2
 }
 
 // L1Info tells how to reach the L1: execution RPC and the beacon API that serves blobs.

@@ -185,6 +185,7 @@ async function checkFee(counts) {
   }
   const paid = (await onL2.getBalance({ ...vault, blockNumber })) - (await onL2.getBalance({ ...vault, blockNumber: blockNumber - 1n }));
   assert.equal(paid, BigInt(receipt.l1Fee)); // nobody else sends here
+  assert.ok(paid > 0n, "data on L1 is free");
   return paid;
 }
 const [rate, until] = await read(onL1, config, "gasTokenRate", [], terms);

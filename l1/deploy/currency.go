@@ -29,6 +29,33 @@ func DevToken(ctx context.Context, sender *l1.Sender, name, symbol string, holde
 	return at, nil
 }
 
+// checkToken says why a token of L1 cannot be a native currency.
+func checkToken(ctx context.Context, client *l1.Client, token common.Address) error {
+	fail := func(err error) error { return fmt.Errorf("token %v as native currency: %w", token, err) }
+	code, err := client.Code(ctx, token)
+	if err == nil && len(code) == 0 {
+		err = errors.New("there is no contract on this L1")
+	}
+	if err != nil {
+		return fail(err)
+	}
+	r, c := reader{ctx: ctx, client: client}, bindings.NewDevToken() // an ERC-20 token as others
+	if decimals := ask(&r, token, c.PackDecimals(), c.UnpackDecimals); r.err == nil && decimals != 18 {
+		return fail(fmt.Errorf("it has %d decimals, and must have 18: one wei of L2 is its smallest unit", decimals))
+	}
+	g := chain.GasToken{
+		Token: token, Bridge: token, L2Ether: token, Rate: chain.TokenRate{Rate: 1, Then: 1}, // of no matter here
+		Name: ask(&r, token, c.PackName(), c.UnpackName), Symbol: ask(&r, token, c.PackSymbol(), c.UnpackSymbol),
+	}
+	if r.err != nil {
+		return fail(r.err)
+	}
+	if err := g.Check(); err != nil {
+		return fail(err)
+	}
+	return nil
+}
+
 // ReadCurrency asks L1 for the native currency of the chain with this portal and this
 // standard bridge: the zero value says ether. The rate is the one that holds now. It fails
 // when the contracts contradict each other.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 
+	"github.com/ethereum/go-ethereum/common"
 	"github.com/ethereum/go-ethereum/core/types"
 	"github.com/ethereum/go-ethereum/params"
 
@@ -24,6 +25,11 @@ type Result struct {
 func Deploy(ctx context.Context, client *l1.Client, sender *l1.Sender, p Params) (*Result, error) {
 	if err := p.Check(); err != nil {
 		return nil, fmt.Errorf("deploy L1 contracts: %w", err)
+	}
+	if p.NativeToken != (common.Address{}) {
+		if err := checkToken(ctx, client, p.NativeToken); err != nil {
+			return nil, fmt.Errorf("deploy L1 contracts: %w", err)
+		}
 	}
 	nonce, err := client.PendingNonce(ctx, sender.Address())
 	if err != nil {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"math/big"
+	"strings"
 	"testing"
 
 	"github.com/ethereum/go-ethereum/accounts/abi/bind/v2"
@@ -194,6 +195,33 @@ func TestATokenAsCurrencyIsHeldByItsBridge(t *testing.T) {
 	bounds := call(t, w, at.SystemConfig, config.PackRateBounds(), config.UnpackRateBounds)
 	if want := (bindings.TokenRateBounds{Min: 10 * params.GWei, Max: 100_000 * params.GWei, MinInterval: 1, MaxAge: 30 * 24 * 3600}); bounds != want {
 		t.Errorf("bounds of the rate %+v, want %+v", bounds, want)
+	}
+}
+
+func TestWhatCannotBeACurrencyIsNamedBeforeAnythingIsDeployed(t *testing.T) {
+	w := newWorld(t)
+	six := common.Address{} // a contract that answers every call with 6
+	err := w.l1.MineInstantly(t.Context(), func(ctx context.Context) (err error) {
+		six, _, err = w.sender.Deploy(ctx, common.FromHex("600a600c600039600a6000f3600660005260206000f3"))
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for token, says := range map[common.Address]string{{0x70}: "there is no contract on this L1", six: "it has 6 decimals, and must have 18"} {
+		p := testParams()
+		p.UseToken(token, common.Address{0xe7}, 1000)
+		before, err := w.client.PendingNonce(t.Context(), w.sender.Address())
+		if err != nil {
+			t.Fatal(err)
+		}
+		_, err = deploy.Deploy(t.Context(), w.client, w.sender, p)
+		if err == nil || !strings.Contains(err.Error(), says) {
+			t.Errorf("token %v: %v, want %s", token, err, says)
+		}
+		if after, err := w.client.PendingNonce(t.Context(), w.sender.Address()); err != nil || after != before {
+			t.Errorf("nonce %d, before %d, %v: something was sent", after, before, err)
+		}
 	}
 }
 
