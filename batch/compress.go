@@ -28,17 +28,22 @@ func decompress(method byte, data []byte, size int) ([]byte, error) {
 		if err := checkZstdFrame(data); err != nil {
 			return nil, err
 		}
-		dec, err := zstd.NewReader(bytes.NewReader(data),
+		// At once: a stream would take memory for the window that the frame claims.
+		dec, err := zstd.NewReader(nil,
 			zstd.WithDecoderConcurrency(1),
 			zstd.WithDecoderLowmem(true),
 			zstd.WithDecoderMaxWindow(MaxWindowBytes),
-			zstd.WithDecoderMaxMemory(MaxRawBytes),
+			zstd.WithDecodeAllCapLimit(true), // it stops at size
 		)
 		if err != nil {
 			return nil, err
 		}
 		defer dec.Close()
-		return expand(dec, size)
+		out, err := dec.DecodeAll(data, make([]byte, 0, size))
+		if err == nil && len(out) != size {
+			err = fmt.Errorf("byte column of %d bytes, header says %d", len(out), size)
+		}
+		return out, err
 	case methodBrotli:
 		return expand(brotli.NewReader(bytes.NewReader(data)), size)
 	}

@@ -9,6 +9,8 @@ import (
 	"reflect"
 	"strings"
 	"testing"
+
+	"github.com/ethereum/go-ethereum/crypto"
 )
 
 var update = flag.Bool("update", false, "rewrite the golden files")
@@ -53,6 +55,36 @@ func TestGoldenVectors(t *testing.T) {
 	}
 	if want := golden(t, "body-stored", body); !bytes.Equal(body, want) {
 		t.Error("the columns changed")
+	}
+
+	// Transactions of all kinds, addresses that follow from signatures; and the keccak256
+	// of the transactions that come out, one behind the other.
+	signed := signedBlocks(3, 3, 60, 9)
+	s, c = newColumns(true), context{number: 1}
+	h, all := ChannelHeader{FirstNumber: 1, BlockCount: 3}, []byte(nil)
+	for i := range signed {
+		s.writeBlock(c, &signed[i])
+		c = c.after(&signed[i])
+		all = append(all, bytes.Join(signed[i].Txs, nil)...)
+	}
+	h.RawBytes = uint32(len(all))
+	body, err = s.finish(nil, func(b []byte) (byte, []byte, error) { return methodStored, b, nil })
+	if err != nil {
+		t.Fatal(err)
+	}
+	if want := golden(t, "body-signed", body); !bytes.Equal(body, want) {
+		t.Error("the columns changed")
+	}
+	blocksAgain, err := decodeBody(golden(t, "body-signed", body), &h, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var out []byte
+	for i := range blocksAgain {
+		out = append(out, bytes.Join(blocksAgain[i].Txs, nil)...)
+	}
+	if want := golden(t, "body-signed-txs", crypto.Keccak256(all)); !bytes.Equal(crypto.Keccak256(out), want) {
+		t.Error("the transactions changed")
 	}
 
 	// Compressors may write other bytes in another version: what counts is that the

@@ -148,6 +148,37 @@ func TestByteColumnDecoderRefuses(t *testing.T) {
 	}
 }
 
+// TestAWideWindowCostsNothing: many small channels may claim the widest window each.
+func TestAWideWindowCostsNothing(t *testing.T) {
+	text := []byte("a few bytes")
+	var wide bytes.Buffer
+	z, err := zstd.NewWriter(&wide, zstd.WithEncoderConcurrency(1), zstd.WithWindowSize(MaxWindowBytes))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var most bytes.Buffer
+	b := brotli.NewWriterOptions(&most, brotli.WriterOptions{Quality: 5, LGWin: 24})
+	for _, w := range []interface {
+		Write([]byte) (int, error)
+		Flush() error
+		Close() error
+	}{z, b} {
+		w.Write(text)
+		w.Flush() // else the size is known and the window small
+		w.Close()
+	}
+	for method, data := range map[byte][]byte{methodZstd: wide.Bytes(), methodBrotli: most.Bytes()} {
+		held := allocated(func() {
+			if got, err := decompress(method, data, len(text)); err != nil || !bytes.Equal(got, text) {
+				t.Fatalf("method %d: %v", method, err)
+			}
+		})
+		if held > 1<<20 {
+			t.Errorf("method %d: %d bytes allocated for %d", method, held, len(text))
+		}
+	}
+}
+
 // allocated is how many bytes f allocates in all, whether freed or not.
 func allocated(f func()) uint64 {
 	var before, after runtime.MemStats

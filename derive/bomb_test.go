@@ -55,6 +55,8 @@ func bombs(w *world, kind string, count int) (out []batch.Frame) {
 			}
 			blocks = append(blocks, b)
 		}
+	case "one block":
+		blocks = append(blocks, block(1))
 	case "blocks":
 		for n := range uint64(batch.MaxChannelBlocks) {
 			blocks = append(blocks, block(1+n))
@@ -103,7 +105,7 @@ func cpu(t *testing.T) time.Duration {
 // held up.
 func TestBombsCostAnL1BlockLittle(t *testing.T) {
 	const blobs, mostTime, mostBytes = 21, 6 * time.Second, 3 << 30
-	for _, kind := range []string{"calldata", "noise", "large", "mini-blocks", "blocks"} {
+	for _, kind := range []string{"calldata", "noise", "large", "mini-blocks", "blocks", "one block"} {
 		t.Run(kind, func(t *testing.T) {
 			w := newWorld(t, 1)
 			one := bombs(w, kind, 1)
