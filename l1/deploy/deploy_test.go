@@ -285,6 +285,18 @@ func TestADepositIsTakenRightAfterTheDeployment(t *testing.T) {
 	}
 }
 
+// The slowest exit through L1 alone, with two pauses in a row in its way, that begins seven
+// days after an upgrade was announced, ends before the upgrade.
+func TestSevenDaysAreLeftToExitBeforeAnUpgrade(t *testing.T) {
+	const l1Block, week = 12, 7 * 24 * 3600
+	cfg := chain.DefaultConfig()
+	p := deploy.Production(cfg)
+	exit := cfg.InclusionWindow*l1Block + p.ChallengeWindow + p.ProofMaturity + p.FinalityDelay + 2*p.PauseDuration
+	if p.TimelockDelay < week+exit {
+		t.Errorf("upgrades wait %d s, an exit takes %d s and a week to begin it", p.TimelockDelay, exit)
+	}
+}
+
 func TestWrongParametersAreNamed(t *testing.T) {
 	for name, spoil := range map[string]func(*deploy.Params){
 		"owner: must not be zero":                    func(p *deploy.Params) { p.Owner = common.Address{} },

@@ -72,12 +72,13 @@ func (r Rate) bounds() bindings.TokenRateBounds {
 }
 
 // Production are the durations of a public network: claims may be challenged for seven
-// days, and nothing is hurried past four hours.
+// days, nothing is hurried past four hours, and who disagrees with an upgrade has seven days
+// to begin an exit that ends before it.
 func Production(cfg chain.Config) Params {
 	const hour, day = 3600, 24 * 3600
 	return Params{
 		Chain:         cfg,
-		TimelockDelay: 10 * day, ChallengeWindow: 7 * day, ProofMaturity: 4 * hour, FinalityDelay: 4 * hour,
+		TimelockDelay: 21 * day, ChallengeWindow: 7 * day, ProofMaturity: 4 * hour, FinalityDelay: 4 * hour,
 		BondDelay: 4 * hour, PauseDuration: 3 * day, PausePeriod: 30 * day,
 		Rate:            Rate{Interval: 600, MaxAge: day},
 		ClaimBond:       new(big.Int).Div(big.NewInt(params.Ether), big.NewInt(2)),
