@@ -14,6 +14,7 @@ import (
 	"github.com/ethereum/go-ethereum/common"
 	"github.com/ethereum/go-ethereum/crypto"
 
+	"github.com/talaria-l2/talaria/chain"
 	"github.com/talaria-l2/talaria/l1/bindings"
 )
 
@@ -44,6 +45,25 @@ func TestBridgeWithATokenAsCurrency(t *testing.T) {
 	out := runTool(t, 3*time.Minute, "node", "clients/native.mjs", filepath.Join(dir, "devnet.json"))
 	if !strings.Contains(out, `"locked":"12500000000000000000"`) {
 		t.Errorf("native.mjs: %s", last(out))
+	}
+
+	// The same with talaria bridge: ether in as a token, the currency out at once.
+	cli := func(args ...string) string {
+		bin, err := binary()
+		if err != nil {
+			t.Fatal(err)
+		}
+		return runTool(t, 2*time.Minute, bin, append(append([]string{"bridge"}, args...), "--devnet", dir, "--account", "1", "--json")...)
+	}
+	if out := cli("deposit", "--amount", "2", "--token", chain.EtherToken.Hex()); !strings.Contains(out, `"arrived":true`) || !strings.Contains(strings.ToLower(out), strings.ToLower(d.L2.Currency.L2Ether.Hex())) {
+		t.Errorf("ether by talaria bridge: %s", last(out))
+	}
+	if out := cli("deposit", "--amount", "3"); !strings.Contains(out, `"arrived":true`) {
+		t.Errorf("the currency by talaria bridge: %s", last(out))
+	}
+	cli("pool", "deposit", "--amount", "100")
+	if out := cli("withdraw", "--amount", "1", "--instant"); !strings.Contains(out, `"state":"paid-by-pool"`) {
+		t.Errorf("a withdrawal paid by the pool: %s", last(out))
 	}
 
 	want := chainOf(t, d.L2.HTTPURL, 0)

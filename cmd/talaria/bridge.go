@@ -38,7 +38,7 @@ func bridgeCommand() *cli.Command {
 			{
 				Name: "deposit", Usage: "from L1 to L2, in seconds",
 				Flags: bridgeFlags(amount, to, gas,
-					&cli.StringFlag{Name: "token", Usage: "token on L1 (default: the chain's currency)"},
+					&cli.StringFlag{Name: "token", Usage: "token on L1; 0xEeeeeEeeeEeEeeEeEeEeeEEEeeeeEeeeeeeeEEeE is ether, which comes as a token where the chain's currency is another (default: the chain's currency)"},
 					&cli.StringFlag{Name: "l2-token", Usage: "token on L2 that stands for it (default: the first that the factory made)"},
 					&cli.BoolFlag{Name: "create", Usage: "make the token on L2 if there is none"}),
 				Action: runDeposit,

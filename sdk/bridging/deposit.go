@@ -20,8 +20,9 @@ import (
 type Deposit struct {
 	Amount *big.Int       // in the smallest unit
 	To     common.Address // on L2; zero: the sender's
-	// Token on L1 and its representation on L2; zero Token: the chain's currency. A zero
-	// L2Token is looked up.
+	// Token on L1 and its representation on L2; zero Token: the chain's currency;
+	// chain.EtherToken: ether, as a token where the currency is another. A zero L2Token is
+	// looked up.
 	Token, L2Token common.Address
 	Gas            uint32 // L2 gas of the receiver, at least [100,000; 200,000 of a token]
 	// Create makes the token's representation on L2 if there is none.
@@ -45,7 +46,11 @@ func (c *Client) Send(ctx context.Context, d Deposit) (*types.Receipt, error) {
 	if d.To == (common.Address{}) {
 		d.To = c.Address()
 	}
-	if d.Token != (common.Address{}) {
+	switch d.Token {
+	case common.Address{}:
+	case chain.EtherToken:
+		return c.depositEther(ctx, d)
+	default:
 		return c.depositToken(ctx, d)
 	}
 	portal, err := c.contract("portal")
@@ -76,6 +81,19 @@ func (c *Client) depositCurrency(ctx context.Context, d Deposit, gas uint64) (*t
 		return nil, err
 	}
 	return c.sendL1(ctx, "deposit", l1.Request{To: &escrow, Data: b.PackDepositERC20Transaction(d.To, d.Amount, d.Amount, gas, false, nil)})
+}
+
+// depositEther deposits ether through the standard bridge, which knows what it is on L2.
+func (c *Client) depositEther(ctx context.Context, d Deposit) (*types.Receipt, error) {
+	to, err := c.contract("l1StandardBridge")
+	if err != nil {
+		return nil, err
+	}
+	gas := d.Gas
+	if gas == 0 {
+		gas = 200_000
+	}
+	return c.sendL1(ctx, "deposit", l1.Request{To: &to, Value: d.Amount, Data: bindings.NewL1StandardBridge().PackDepositETHTo(d.To, gas, nil)})
 }
 
 func (c *Client) depositToken(ctx context.Context, d Deposit) (*types.Receipt, error) {
@@ -143,6 +161,9 @@ func (c *Client) askToken(ctx context.Context, layer ethereum.ContractCaller, to
 
 // Decimals is how many decimals a token of L1 or L2 has.
 func (c *Client) Decimals(ctx context.Context, token common.Address, onL2 bool) (uint8, error) {
+	if token == chain.EtherToken {
+		return 18, nil
+	}
 	var out uint8
 	var layer ethereum.ContractCaller = c.l1.Eth()
 	if onL2 {
