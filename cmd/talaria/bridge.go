@@ -69,11 +69,12 @@ func bridgeCommand() *cli.Command {
 				Name: "pool", Usage: "lend to withdrawals that are paid at once, for their fees",
 				Commands: []*cli.Command{
 					{Name: "deposit", Usage: "pay into the pool on L1", Flags: bridgeFlags(amount), Action: runPoolDeposit},
-					{Name: "withdraw", Usage: "take out of the pool", Flags: bridgeFlags(&cli.StringFlag{Name: "amount", Usage: "how much, in ether (default: everything)"}), Action: runPoolWithdraw},
+					{Name: "withdraw", Usage: "take out of the pool: of what is lent out, each part can be collected when it has come back", Flags: bridgeFlags(&cli.StringFlag{Name: "amount", Usage: "how much, in ether (default: everything)"}), Action: runPoolWithdraw},
+					{Name: "collect", Usage: "take what has come back since one left the pool", Flags: bridgeFlags(&cli.Uint64Flag{Name: "from-block", Usage: "first L1 block to look at"}), Action: runPoolCollect},
 					{Name: "status", Usage: "what the pool has, charges and owes", Flags: bridgeFlags(&cli.StringFlag{Name: "provider", Usage: "whose part (default: that of the key)"}), Action: runPoolStatus},
 				},
 				Action: func(context.Context, *cli.Command) error {
-					return usagef("bridge pool: one of deposit, withdraw and status is required")
+					return usagef("bridge pool: one of deposit, withdraw, collect and status is required")
 				},
 			},
 		},

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/ethereum/go-ethereum/common"
+	"github.com/ethereum/go-ethereum/common/hexutil"
 	"github.com/urfave/cli/v3"
 
 	"github.com/talaria-l2/talaria/bridge"
@@ -263,6 +264,19 @@ func runPoolWithdraw(ctx context.Context, c *cli.Command) error {
 		return err
 	}
 	return u.printPool(ctx, u.Address())
+}
+
+func runPoolCollect(ctx context.Context, c *cli.Command) error {
+	u, err := dialBridge(ctx, c, true)
+	if err != nil {
+		return err
+	}
+	defer u.close()
+	total, err := u.PoolCollect(ctx, c.Uint64("from-block"))
+	if err != nil {
+		return err
+	}
+	return u.print(map[string]*hexutil.Big{"collected": (*hexutil.Big)(total)}, "collected "+inUnits(total, 18))
 }
 
 func runPoolStatus(ctx context.Context, c *cli.Command) error {

@@ -7,6 +7,7 @@ import (
 	"math/big"
 	"time"
 
+	"github.com/ethereum/go-ethereum"
 	"github.com/ethereum/go-ethereum/common"
 	"github.com/ethereum/go-ethereum/common/hexutil"
 	"github.com/ethereum/go-ethereum/params"
@@ -19,7 +20,7 @@ import (
 
 const (
 	// settleGas is the L1 gas of the portal's payment to the pool, which may pass it on.
-	settleGas = 250_000
+	settleGas = 500_000
 	// exitGas bounds the L1 gas of the pool's payment, which cannot be estimated while the
 	// attestation is on its way.
 	exitGas = 1_500_000
@@ -33,7 +34,7 @@ type Pool struct {
 	Outstanding *hexutil.Big   `json:"outstanding"` // paid ahead, not repaid yet
 	Fee         uint64         `json:"fee"`         // of a withdrawal of one ether now, in millionths
 	Shares      *hexutil.Big   `json:"shares"`      // of the account
-	Worth       *hexutil.Big   `json:"worth"`       // of these shares
+	Worth       *hexutil.Big   `json:"worth"`       // of these shares, if all that is lent out comes back
 	LockedUntil uint64         `json:"lockedUntil"` // in seconds since 1970
 }
 
@@ -94,6 +95,8 @@ func (c *Client) PoolDeposit(ctx context.Context, amount *big.Int) (common.Hash,
 }
 
 // PoolWithdraw takes shares out of the pool that are worth an amount, rounded up; nil: all.
+// Their part of the cash comes at once, that of what is lent out when it is repaid: see
+// PoolCollect.
 func (c *Client) PoolWithdraw(ctx context.Context, amount *big.Int) (common.Hash, error) {
 	p, err := c.PoolStatus(ctx, c.Address())
 	if err != nil {
@@ -114,6 +117,46 @@ func (c *Client) PoolWithdraw(ctx context.Context, amount *big.Int) (common.Hash
 		return common.Hash{}, err
 	}
 	return r.TxHash, nil
+}
+
+// PoolCollect has the pool pay what has come back of advances that were open when the
+// account left it, and says how much that was. from is the first L1 block to look at.
+func (c *Client) PoolCollect(ctx context.Context, from uint64) (*big.Int, error) {
+	at, err := c.contract("instantExit")
+	if err != nil {
+		return nil, err
+	}
+	b := bindings.NewInstantExit()
+	contract := b.GetABI()
+	query := ethereum.FilterQuery{
+		FromBlock: new(big.Int).SetUint64(from), Addresses: []common.Address{at},
+		Topics: [][]common.Hash{{contract.Events["Sliced"].ID}, nil, {common.BytesToHash(c.Address().Bytes())}},
+	}
+	slices, err := c.l1.Eth().FilterLogs(ctx, query)
+	if err != nil {
+		return nil, fmt.Errorf("look for what the account left in the pool (--from-block shortens the search): %w", err)
+	}
+	total := new(big.Int)
+	for _, s := range slices {
+		query.FromBlock, query.Topics = new(big.Int).SetUint64(s.BlockNumber), [][]common.Hash{{contract.Events["Repaid"].ID}}
+		repaid, err := c.l1.Eth().FilterLogs(ctx, query)
+		if err != nil {
+			return total, fmt.Errorf("look for repayments of the pool: %w", err)
+		}
+		id := new(big.Int).SetBytes(s.Topics[1][:])
+		for _, r := range repaid {
+			call := b.PackCollect(id, r.Topics[1])
+			amount, err := callL1(ctx, c, at, call, b.UnpackCollect)
+			if err != nil { // not of this slice, or paid already
+				continue
+			}
+			if _, err := c.sendL1(ctx, "collect from the pool", l1.Request{To: &at, Data: call}); err != nil {
+				return total, err
+			}
+			total.Add(total, amount)
+		}
+	}
+	return total, nil
 }
 
 // order is the call of the pool that a withdrawal makes which is to be paid ahead.
