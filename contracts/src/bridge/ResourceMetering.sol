@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 pragma solidity 0.8.37;
 
+import {Math} from "@openzeppelin/contracts/utils/math/Math.sol";
+
 import {SystemConfig} from "../rollup/SystemConfig.sol";
 
 /// @title ResourceMetering
@@ -41,7 +43,7 @@ abstract contract ResourceMetering {
 
     /// @notice Wei per L2 gas that a deposit in the current L1 block pays.
     function depositBaseFee() external view returns (uint128) {
-        return _price(_resourceConfig());
+        return _price(params, _resourceConfig());
     }
 
     /// @notice L2 gas that deposits of the current L1 block may still ask for.
@@ -52,16 +54,21 @@ abstract contract ResourceMetering {
 
     function _resourceConfig() internal view virtual returns (SystemConfig.ResourceConfig memory);
 
-    /// @dev Books L2 gas on the current L1 block.
+    /// @dev Books L2 gas on the current L1 block. It takes as much L1 gas in every block, so
+    ///      that there is no branch on the block's number: clients send with exactly the gas
+    ///      that they have estimated, some blocks before.
     /// @return cost L1 gas that it costs.
     function _buy(uint64 amount) internal returns (uint256 cost) {
         SystemConfig.ResourceConfig memory config = _resourceConfig();
-        uint128 price = _price(config);
-        uint64 bought = params.prevBlockNum == block.number ? params.prevBoughtGas : 0;
+        ResourceParams memory last = params;
+        uint128 price = _price(last, config);
+        // At most what it was.
+        // forge-lint: disable-next-line(unsafe-typecast)
+        uint64 bought = uint64(Math.ternary(last.prevBlockNum == block.number, last.prevBoughtGas, 0));
         uint64 available = config.maxResourceLimit - bought;
         if (amount > available) revert BlockGasExceeded(amount, available);
         params = ResourceParams(price, bought + amount, uint64(block.number));
-        return uint256(amount) * price / (block.basefee > MIN_L1_BASE_FEE ? block.basefee : MIN_L1_BASE_FEE);
+        return uint256(amount) * price / Math.max(block.basefee, MIN_L1_BASE_FEE);
     }
 
     /// @dev Uses up what a deposit costs beyond what it has used.
@@ -78,31 +85,39 @@ abstract contract ResourceMetering {
 
     /// @dev Price in the current L1 block, from what the latest one with deposits used and
     ///      how many without any came after it.
-    function _price(SystemConfig.ResourceConfig memory config) private view returns (uint128) {
-        ResourceParams memory last = params;
-        if (last.prevBlockNum == block.number) return last.prevBaseFee;
+    function _price(ResourceParams memory last, SystemConfig.ResourceConfig memory config)
+        private
+        view
+        returns (uint128)
+    {
         uint256 target = config.maxResourceLimit / config.elasticityMultiplier;
         uint256 price = last.prevBaseFee;
         uint256 slowness = target * config.baseFeeMaxChangeDenominator;
         if (last.prevBoughtGas > target) price += price * (last.prevBoughtGas - target) / slowness;
         else price -= price * (target - last.prevBoughtGas) / slowness;
         price = _clamp(price, config);
-        uint256 empty = block.number - last.prevBlockNum - 1;
-        return uint128(_clamp(price * _decay(config.baseFeeMaxChangeDenominator, empty) / WAD, config));
+        uint256 blocks = block.number - last.prevBlockNum;
+        uint256 empty = blocks - Math.min(blocks, 1);
+        price = _clamp(price * _decay(config.baseFeeMaxChangeDenominator, empty) / WAD, config);
+        // Clamped to what fits.
+        // forge-lint: disable-next-line(unsafe-typecast)
+        return uint128(Math.ternary(blocks == 0, last.prevBaseFee, price));
     }
 
-    /// @dev (1 - 1 / denominator) ^ blocks, in 1e-18.
+    /// @dev (1 - 1 / denominator) ^ blocks, in 1e-18. After 511 blocks it is nothing, for
+    ///      denominators up to 8.
     function _decay(uint256 denominator, uint256 blocks) private pure returns (uint256 result) {
         uint256 factor = WAD - WAD / denominator;
         result = WAD;
-        for (; blocks != 0 && result != 0; blocks >>= 1) {
-            if (blocks & 1 != 0) result = result * factor / WAD;
+        blocks = Math.min(blocks, 511);
+        for (uint256 i = 0; i < 9; i++) {
+            result = result * (WAD - (WAD - factor) * (blocks & 1)) / WAD;
             factor = factor * factor / WAD;
+            blocks >>= 1;
         }
     }
 
     function _clamp(uint256 price, SystemConfig.ResourceConfig memory config) private pure returns (uint256) {
-        if (price < config.minimumBaseFee) return config.minimumBaseFee;
-        return price > config.maximumBaseFee ? config.maximumBaseFee : price;
+        return Math.min(Math.max(price, config.minimumBaseFee), config.maximumBaseFee);
     }
 }

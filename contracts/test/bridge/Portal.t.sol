@@ -209,6 +209,15 @@ contract PortalTest is World {
         vm.assertTrue(cost > 60_000_000, "the sixth needs more gas than a block of L1 has");
     }
 
+    function test_aDepositTakesAsMuchGasInEveryBlock() public {
+        gasOf(21_000);
+        uint256 first = gasOf(21_000); // as it is estimated, in the block of another
+        for (uint256 blocks = 1; blocks < 2000; blocks = blocks * 5 / 4 + 1) {
+            vm.roll(block.number + blocks);
+            vm.assertEq(gasOf(21_000), first, "gas");
+        }
+    }
+
     function testFuzz_thePriceFollowsWhatWasBought(uint32 bought, uint16 empty) public {
         vm.fee(1000 gwei);
         uint64 amount = uint64(bound(bought, 21_000, 20_000_000));
