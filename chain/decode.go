@@ -12,7 +12,8 @@ import (
 )
 
 // Decoder decodes signed transactions many at a time: hashes and senders are found for
-// several together. It holds memory only, and is for one goroutine.
+// several together, and what the L1 data fee depends on, too. It holds memory only, and is
+// for one goroutine.
 type Decoder struct {
 	cfg        *Config
 	batch      keccak.Batch
@@ -75,7 +76,11 @@ func (d *Decoder) DecodeHinted(raws [][]byte, senders []common.Address, txs []*T
 		t := d.made[k]
 		t.hash, t.from = d.hashes[2*k+1], d.recovered[k].Address
 		txs[i], errs[i] = t, nil
-		t.FastLZ(&d.lz)
+	}
+	for i, err := range errs[:len(raws)] {
+		if err == nil {
+			txs[i].FastLZ(&d.lz)
+		}
 	}
 }
 

@@ -56,6 +56,9 @@ func checkTogether(t *testing.T, d *Decoder, cfg *Config, raws [][]byte) {
 		}
 		if wantErr == nil {
 			sameTx(t, txs[i], want)
+			if n := txs[i].fastLZ.Load(); len(raw) > flatBytes && n != FastLZLength(raw) {
+				t.Fatalf("%x: FastLZ length %d is kept", raw, n)
+			}
 			again, err := RestoreTx(raw, want.From())
 			if err != nil {
 				t.Fatal(err)
