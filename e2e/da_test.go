@@ -337,3 +337,53 @@ func TestBatchesGoToL1WhileTheAltDAServerFails(t *testing.T) {
 		})
 	}
 }
+
+// TestAChainChangesItsLayer: with each start, and a follower from genesis reads what every
+// layer had.
+func TestAChainChangesItsLayer(t *testing.T) {
+	l1 := startL1(t)
+	dir, data := t.TempDir(), t.TempDir()
+	var server struct{ URL string }
+	startRole(t, &server, "da-server", "--datadir", data, "--listen", "127.0.0.1:0")
+	var d *devnet
+	var certified, altDA, own int // postings so far
+	var want []common.Hash
+	for _, step := range []struct {
+		args                  []string
+		layer                 string
+		certified, altDA, own bool // what there is more of
+	}{
+		{nil, "blob", false, false, true},
+		{[]string{"--da", "committee", "--da-operators", "3"}, "committee", true, false, false},
+		{nil, "committee", true, false, false}, // as it was
+		{[]string{"--da", "altda:" + server.URL}, "altda:" + server.URL, false, true, false},
+		{[]string{"--da", "calldata"}, "calldata", false, false, true},
+	} {
+		d = startDevnet(t, dir, append([]string{"--l1-url", l1.url, "--l1-beacon-url", l1.beacon, "--batch-ms", "1000", "--da-fallback", "1h"}, step.args...)...)
+		if d.DA != step.layer {
+			t.Fatalf("with %v batches are with %q, want %q", step.args, d.DA, step.layer)
+		}
+		last := grown(t, d, 3)
+		want = chainOf(t, d.L2.HTTPURL, last)
+		if err := d.interrupt(); err != nil {
+			t.Fatal(err)
+		}
+		c, a, o := postings(t, l1, d.Contracts)
+		if (c > certified) != step.certified || (a > altDA) != step.altDA || (o > own) != step.own {
+			t.Errorf("with %v L1 holds %d certificates, %d commitments and %d batches more", step.args, c-certified, a-altDA, o-own)
+		}
+		certified, altDA, own = c, a, o
+		if strings.HasPrefix(step.layer, "altda:") {
+			code, text := exitOf(t, "devnet", "--datadir", dir, "--l1-url", l1.url, "--l1-beacon-url", l1.beacon, "--port", "0", "--web-port", "0", "--metrics-port", "0", "--ingest-port", "-1")
+			if code != 1 || !strings.Contains(text, "--da altda:URL") {
+				t.Errorf("without saying which server: exit code %d: %s", code, text)
+			}
+		}
+	}
+	for i := range 2 { // of three: more than half
+		startOperator(t, d, l1, i)
+	}
+	f := startReplica(t, t.TempDir(), l1.url, l1.beacon, d.Genesis, "--altda-url", server.URL)
+	reached(t, f, uint64(len(want)-1))
+	equalChains(t, f, want)
+}

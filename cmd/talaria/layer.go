@@ -16,7 +16,7 @@ import (
 func layerFlags() []cli.Flag {
 	return []cli.Flag{
 		&cli.StringFlag{Name: "da", Usage: "where the data of batches are: blob (L1's blobs, or calldata while that is cheaper), calldata, committee, or altda:URL of a server (default: where the chain has them; of a new chain blob)", Sources: cli.EnvVars("TALARIA_DA")},
-		&cli.IntFlag{Name: "da-operators", Value: 8, Usage: "with a committee: how many of its operators run here and are admitted to it, 0..120; 0: the registry on L1 says who they are", Sources: daEnv("OPERATORS")},
+		&cli.IntFlag{Name: "da-operators", Usage: "with a committee: how many operators run here and are its members, 0..120; 0: the registry on L1 says who is (default: as many as the last time, at first 8)", HideDefault: true, Sources: daEnv("OPERATORS")},
 		&cli.BoolFlag{Name: "da-generic", Usage: "of a new chain: alt-DA servers make commitments (type 1), which nothing checks, instead of keccak256", Sources: daEnv("GENERIC")},
 		&cli.DurationFlag{Name: "da-fallback", Value: 30 * time.Second, Usage: "how long the committee or the server may fail before batches go to L1 itself, 1s..1h", Sources: daEnv("FALLBACK")},
 		&cli.DurationFlag{Name: "da-audit", Value: 30 * time.Second, Usage: "with a committee: how often its operators are asked for what they signed for, 100ms..24h; 0: never", Sources: daEnv("AUDIT")},
@@ -29,9 +29,12 @@ func dataLayer(c *cli.Command) (devnet.DataLayer, error) {
 		Generic: c.Bool("da-generic"), Operators: c.Int("da-operators"),
 		FallBack: chain.Millis(c.Duration("da-fallback").Milliseconds()), Audit: chain.Millis(c.Duration("da-audit").Milliseconds()),
 	}
+	if !c.IsSet("da-operators") {
+		o.Operators = devnet.SameOperators
+	}
 	fail := func(format string, args ...any) (devnet.DataLayer, error) { return o, usagef(format, args...) }
-	if o.Operators < 0 || o.Operators > da.MaxOperators {
-		return fail("--da-operators %d: allowed is 0..%d", o.Operators, da.MaxOperators)
+	if n := c.Int("da-operators"); n < 0 || n > da.MaxOperators {
+		return fail("--da-operators %d: allowed is 0..%d", n, da.MaxOperators)
 	}
 	if d := c.Duration("da-fallback"); d < time.Second || d > time.Hour {
 		return fail("--da-fallback %v: allowed is 1s..1h", d)

@@ -244,6 +244,9 @@ func TestALocalCommitteeKeepsItsKeysDataAndPlace(t *testing.T) {
 	if moved := local(t, dir, 2).Members(); moved[0].URL == members.Operators[0].URL || moved[1].URL != members.Operators[1].URL {
 		t.Fatalf("at %s and %s", moved[0].URL, moved[1].URL)
 	}
+	if n := LocalOperators(dir); n != 2 {
+		t.Fatalf("the directory has %d operators", n)
+	}
 	for _, n := range []int{0, da.MaxOperators + 1} {
 		if _, err := ListenLocal(dir, n); err == nil {
 			t.Fatalf("a committee of %d", n)

@@ -48,11 +48,11 @@ func ListenLocal(dir string, operators int) (*Local, error) {
 	}
 	l := &Local{dir: dir}
 	for i := range operators {
-		home, err := store.OpenDir(l.home(i))
+		held, err := store.OpenDir(l.home(i))
 		if err != nil {
 			return nil, errors.Join(fmt.Errorf("local operator %d: %w", i, err), l.Close())
 		}
-		l.homes = append(l.homes, home)
+		l.homes = append(l.homes, held)
 		key, err := localKey(filepath.Join(l.home(i), "key"))
 		if err != nil {
 			return nil, errors.Join(fmt.Errorf("key of local operator %d: %w", i, err), l.Close())
@@ -67,7 +67,20 @@ func ListenLocal(dir string, operators int) (*Local, error) {
 	return l, nil
 }
 
-func (l *Local) home(i int) string { return filepath.Join(l.dir, fmt.Sprintf("operator-%d", i)) }
+// LocalOperators is how many operators a directory of a local committee has.
+func LocalOperators(dir string) int {
+	n := 0
+	for ; n < da.MaxOperators; n++ {
+		if _, err := os.Stat(home(dir, n)); err != nil {
+			break
+		}
+	}
+	return n
+}
+
+func home(dir string, i int) string { return filepath.Join(dir, fmt.Sprintf("operator-%d", i)) }
+
+func (l *Local) home(i int) string { return home(l.dir, i) }
 
 func localKey(path string) (*bls.SecretKey, error) {
 	text, err := os.ReadFile(path)
@@ -146,8 +159,8 @@ func (l *Local) Close() error {
 	for _, o := range l.operators {
 		errs = append(errs, o.Close())
 	}
-	for _, home := range l.homes {
-		errs = append(errs, home.Close())
+	for _, held := range l.homes {
+		errs = append(errs, held.Close())
 	}
 	l.listeners, l.operators, l.homes = nil, nil, nil
 	return errors.Join(errs...)

@@ -29,12 +29,18 @@ type DataLayer struct {
 	Calldata bool         // with chain.DABlobs: in calldata, whatever blobs cost
 	URL      string       // of the alt-DA server; empty: none is known
 	Generic  bool         // a new chain takes commitments that nothing checks
-	// Operators is how many of a committee run in this process, 0..da.MaxOperators; 0: those
-	// that the registry on L1 names run elsewhere.
+	// Operators is how many of a committee run in this process, 0..da.MaxOperators, or
+	// SameOperators; 0: those that the registry on L1 names run elsewhere.
 	Operators int
 	FallBack  chain.Millis // how long the layer may fail before batches go to L1
 	Audit     chain.Millis // between audits of the operators; 0: there are none
 }
+
+// SameOperators are as many as the data directory has, firstOperators if it has none.
+const (
+	SameOperators  = -1
+	firstOperators = 8
+)
 
 // layers is what the devnet has of data layers.
 type layers struct {
@@ -69,8 +75,14 @@ func (d *Devnet) settleLayer(ctx context.Context, client *l1.Client, sender *l1.
 	case o.Generic && !cfg.AltDAGeneric:
 		return errors.New("the chain was made without --da-generic, and takes no generic commitments")
 	}
+	home := filepath.Join(dir, "da")
+	if o.Operators == SameOperators {
+		if o.Operators = daoperator.LocalOperators(home); o.Operators == 0 {
+			o.Operators = firstOperators
+		}
+	}
 	if o.Mode == chain.DACommittee && o.Operators > 0 {
-		local, err := daoperator.ListenLocal(filepath.Join(dir, "da"), o.Operators)
+		local, err := daoperator.ListenLocal(home, o.Operators)
 		if err != nil {
 			return err
 		}
