@@ -357,6 +357,7 @@ func TestAChainChangesItsLayer(t *testing.T) {
 		{[]string{"--da", "committee", "--da-operators", "3"}, "committee", true, false, false},
 		{nil, "committee", true, false, false}, // as it was
 		{[]string{"--da", "altda:" + server.URL}, "altda:" + server.URL, false, true, false},
+		{nil, "altda:" + server.URL, false, true, false},
 		{[]string{"--da", "calldata"}, "calldata", false, false, true},
 	} {
 		d = startDevnet(t, dir, append([]string{"--l1-url", l1.url, "--l1-beacon-url", l1.beacon, "--batch-ms", "1000", "--da-fallback", "1h"}, step.args...)...)
@@ -373,12 +374,6 @@ func TestAChainChangesItsLayer(t *testing.T) {
 			t.Errorf("with %v L1 holds %d certificates, %d commitments and %d batches more", step.args, c-certified, a-altDA, o-own)
 		}
 		certified, altDA, own = c, a, o
-		if strings.HasPrefix(step.layer, "altda:") {
-			code, text := exitOf(t, "devnet", "--datadir", dir, "--l1-url", l1.url, "--l1-beacon-url", l1.beacon, "--port", "0", "--web-port", "0", "--metrics-port", "0", "--ingest-port", "-1")
-			if code != 1 || !strings.Contains(text, "--da altda:URL") {
-				t.Errorf("without saying which server: exit code %d: %s", code, text)
-			}
-		}
 	}
 	for i := range 2 { // of three: more than half
 		startOperator(t, d, l1, i)

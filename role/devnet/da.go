@@ -5,7 +5,10 @@ import (
 	"crypto/rand"
 	"errors"
 	"fmt"
+	"io/fs"
+	"os"
 	"path/filepath"
+	"strings"
 	"time"
 
 	"github.com/ethereum/go-ethereum/accounts/abi/bind/v2"
@@ -27,7 +30,7 @@ type DataLayer struct {
 	Keep     bool         // where the chain has them; Mode, Calldata are not read then
 	Mode     chain.DAMode // what SystemConfig says, or is told
 	Calldata bool         // with chain.DABlobs: in calldata, whatever blobs cost
-	URL      string       // of the alt-DA server; empty: none is known
+	URL      string       // of the alt-DA server [the last one that was named]
 	Generic  bool         // a new chain takes commitments that nothing checks
 	// Operators is how many of a committee run in this process, 0..da.MaxOperators, or
 	// SameOperators; 0: those that the registry on L1 names run elsewhere.
@@ -67,29 +70,27 @@ func (d *Devnet) settleLayer(ctx context.Context, client *l1.Client, sender *l1.
 	if o.Keep {
 		o.Mode = chain.DAMode(mode)
 	}
+	home := filepath.Join(dir, "da")
+	if o.URL, err = rememberServer(filepath.Join(home, "server"), o.URL); err != nil {
+		return err
+	}
 	switch {
 	case o.Mode == chain.DAAlt && o.URL == "":
-		return errors.New("the chain's batches are on an alt-DA server (say on which with --da altda:URL, or move to another layer with --da)")
+		return errors.New("the chain's batches are on an alt-DA server (say on which with --da altda:URL)")
 	case o.Mode == chain.DACommittee && cfg.CertificateVerifier == common.Address{}:
 		return errors.New("the chain has no CertificateVerifier on L1, and so no committee (choose another --da)")
 	case o.Generic && !cfg.AltDAGeneric:
 		return errors.New("the chain was made without --da-generic, and takes no generic commitments")
 	}
-	home := filepath.Join(dir, "da")
 	if o.Operators == SameOperators {
-		if o.Operators = daoperator.LocalOperators(home); o.Operators == 0 {
+		o.Operators = daoperator.LocalOperators(home)
+		if o.Operators == 0 && o.Mode == chain.DACommittee {
 			o.Operators = firstOperators
 		}
 	}
-	if o.Mode == chain.DACommittee && o.Operators > 0 {
-		local, err := daoperator.ListenLocal(home, o.Operators)
-		if err != nil {
+	if o.Operators > 0 && (o.Mode == chain.DACommittee || daoperator.LocalOperators(home) > 0) {
+		if err := d.listenOperators(ctx, client, sender, genesis, home); err != nil {
 			return err
-		}
-		d.layers.local = local
-		d.onClose(func(context.Context) error { return local.Close() })
-		if err := daoperator.Admit(ctx, client, sender, genesis.L1Contracts["operatorRegistry"], local.Members()); err != nil {
-			return fmt.Errorf("%w (does this L1 have the precompiles of EIP-2537?)", err)
 		}
 	}
 	if mode == uint8(o.Mode) {
@@ -99,6 +100,38 @@ func (d *Devnet) settleLayer(ctx context.Context, client *l1.Client, sender *l1.
 		return fmt.Errorf("tell L1 where batches are: %w", err)
 	}
 	return nil
+}
+
+// listenOperators opens the operators of this process, which are the registry's newest
+// committee. They serve what they signed for also when the chain uses another layer.
+func (d *Devnet) listenOperators(ctx context.Context, client *l1.Client, sender *l1.Sender, genesis *chain.Genesis, home string) error {
+	n := d.opts.DA.Operators
+	if d.opts.DA.Mode != chain.DACommittee {
+		n = min(n, daoperator.LocalOperators(home))
+	}
+	local, err := daoperator.ListenLocal(home, n)
+	if err != nil {
+		return err
+	}
+	d.layers.local = local
+	d.onClose(func(context.Context) error { return local.Close() })
+	if err := daoperator.Admit(ctx, client, sender, genesis.L1Contracts["operatorRegistry"], local.Members()); err != nil {
+		return fmt.Errorf("%w (does this L1 have the precompiles of EIP-2537?)", err)
+	}
+	return nil
+}
+
+// rememberServer keeps the URL of the chain's alt-DA server in a file, and reads it there
+// if none is named: batches of before a change are still on it.
+func rememberServer(path, url string) (string, error) {
+	if url != "" {
+		return url, da.WriteFile(path, []byte(url))
+	}
+	text, err := os.ReadFile(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return "", nil
+	}
+	return strings.TrimSpace(string(text)), err
 }
 
 // openLayers connects to what the chain uses, and to what it may have used before.
@@ -131,15 +164,15 @@ func (d *Devnet) openLayers(clients []*l1.Client, cfg *chain.Config) error {
 	}
 	store := committee.Store{Retriever: committee.NewRetriever(committee.RetrieverOptions{Source: l.registry, Failed: d.operatorFailed("withheld")})}
 	l.reader.Committee = store
-	if o.Mode != chain.DACommittee {
-		return nil
-	}
-	d.warmUp()
 	if l.local != nil {
 		if err := l.local.Start(l.registry, d.log); err != nil {
 			return err
 		}
 	}
+	if o.Mode != chain.DACommittee {
+		return nil
+	}
+	d.warmUp()
 	store.Disperser = committee.NewDisperser(committee.DisperserOptions{Source: l.registry, Failed: d.operatorFailed("unsigned")})
 	d.onClose(func(context.Context) error { store.Disperser.Close(); return nil })
 	l.writer = store
