@@ -159,3 +159,49 @@ func TestTheConfigurationFollowsTheOrigin(t *testing.T) {
 		t.Fatalf("after a restart %+v, want %+v", late.State(), p.State())
 	}
 }
+
+// The rate of a token is part of what follows the origin, with its end; a block says all of
+// it to the next one.
+func TestTheRateOfATokenFollowsTheOrigin(t *testing.T) {
+	w := newShortWorld(t, 6)
+	first, next := chain.TokenRate{Rate: 5, Until: 1 << 40, Then: 10}, chain.TokenRate{Rate: 6, Until: 1, Then: 12}
+	w.cfg.GasToken = chain.GasToken{Token: common.Address{1}, Bridge: common.Address{2}, L2Ether: common.Address{3}, Name: "Token", Symbol: "TOK", Rate: first}
+	w.start = GenesisState(&chain.Genesis{Config: *w.cfg, Timestamp: w.start.Head.Timestamp, L1Origin: w.start.PostedIn}, l2Hash(0))
+	w.head = w.start.Head
+	w.growL1(2)
+	word := next.Word()
+	w.update(0x81, word[8:])
+	w.update(0x81, []byte{1}) // no rate, and only what comes then
+	changed := w.l1[len(w.l1)-1].Number
+	w.growL1(5)
+	w.sequence(30, uint64(len(w.l1)))
+	w.growL1(1)
+	w.postChannel(w.batch)
+	w.growL1(shortWindow + 3)
+	p := New(w.cfg, w.start, Settings{})
+	got := pushAll(t, p, w.l1)
+	equal(t, w, got[:len(w.made)], 0)
+	seen := make(map[bool]bool)
+	for _, in := range got {
+		after := in.L1Attributes.Number >= changed
+		seen[after] = true
+		want, counts := first, uint64(5)
+		if after {
+			want, counts = next, 12 // stale when it came
+		}
+		if a := in.L1Attributes; a.GasTokenRate != want || a.FeeParams().Rate != counts {
+			t.Fatalf("block %d, origin %d: rate %+v, of which %d counts", in.Number, a.Number, a.GasTokenRate, a.FeeParams().Rate)
+		}
+		if a, err := chain.ParseL1Attributes(in.L1Attributes.Tx()); err != nil || a.GasTokenRate != want {
+			t.Fatalf("block %d: its deposit says %+v, %v", in.Number, a.GasTokenRate, err)
+		}
+	}
+	if !seen[true] || !seen[false] || reasons(p.TakeDrops())[DropUpdate] != 1 {
+		t.Fatal("the change is not in the middle, or what is no rate was not told")
+	}
+	late := New(w.cfg, p.State(), Settings{})
+	pushAll(t, late, w.l1)
+	if late.State() != p.State() || late.System().GasTokenRate != next {
+		t.Fatalf("after a restart %+v, want %+v", late.System(), p.System())
+	}
+}
