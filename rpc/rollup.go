@@ -1,6 +1,8 @@
 package rpc
 
 import (
+	"context"
+
 	"github.com/ethereum/go-ethereum/common"
 	"github.com/ethereum/go-ethereum/core/types"
 
@@ -81,8 +83,10 @@ func (s *Server) rollupStatus(c *call, w *writer) error {
 	if !ok {
 		return Errorf(CodeServer, "this node reads no L1: ask one that derives the chain")
 	}
-	safe, finalized := s.backend.Finality()
-	head := s.backend.Head().Number.Uint64()
+	heads, err := s.rollupHeads(c.ctx)
+	if err != nil {
+		return err
+	}
 	w.open('{')
 	w.key("current_l1").l1Ref(&status.Current)
 	w.key("current_l1_finalized").l1Ref(&status.Finalized)
@@ -90,28 +94,40 @@ func (s *Server) rollupStatus(c *call, w *writer) error {
 	w.key("safe_l1").l1Ref(&status.Safe)
 	w.key("finalized_l1").l1Ref(&status.Finalized)
 	for _, l2 := range []struct {
-		name   string
-		number uint64
+		name string
+		head int
 	}{
-		{"unsafe_l2", head}, {"cross_unsafe_l2", head},
-		{"pending_safe_l2", safe}, {"local_safe_l2", safe}, {"safe_l2", safe},
-		{"finalized_l2", finalized},
+		{"unsafe_l2", 0}, {"cross_unsafe_l2", 0},
+		{"pending_safe_l2", 1}, {"local_safe_l2", 1}, {"safe_l2", 1},
+		{"finalized_l2", 2},
 	} {
-		b, err := s.backend.BlockByNumber(c.ctx, l2.number)
-		if err != nil {
-			return err
-		}
 		w.key(l2.name)
-		if b == nil { // rolled back meanwhile
-			w.null()
-			continue
-		}
-		if err := s.blockRef(w, b); err != nil {
+		if err := s.blockRef(w, heads[l2.head]); err != nil {
 			return err
 		}
 	}
 	w.shut('}')
 	return nil
+}
+
+// rollupHeads are the newest block, the newest safe and the newest final one. The chain
+// may go back meanwhile: then they are looked up again.
+func (s *Server) rollupHeads(ctx context.Context) (heads [3]*chain.Block, err error) {
+	for range 10 {
+		safe, finalized := s.backend.Finality()
+		head := s.backend.Head().Number.Uint64()
+		missing := false
+		for i, number := range []uint64{head, min(safe, head), min(finalized, head)} {
+			if heads[i], err = s.backend.BlockByNumber(ctx, number); err != nil {
+				return heads, err
+			}
+			missing = missing || heads[i] == nil
+		}
+		if !missing {
+			return heads, nil
+		}
+	}
+	return heads, Errorf(CodeServer, "the chain is going back to an earlier block: ask again")
 }
 
 // blockRef writes a sealed block with its L1 origin.

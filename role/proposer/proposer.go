@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"math/big"
+	"slices"
 	"sync"
 	"time"
 
@@ -129,27 +130,32 @@ func (p *Proposer) step(ctx context.Context) error {
 	return errors.Join(append(errs, p.claim(ctx))...)
 }
 
-// claim claims the newest block that L1 holds and will not take back, when it is time.
+// claim claims the newest block that L1 holds and will not take back, when it is time,
+// again if L1 took the claim itself back.
 func (p *Proposer) claim(ctx context.Context) error {
 	_, final := p.opts.Chain.Finality()
 	p.mu.Lock()
 	claimed := p.status.Claimed
 	p.mu.Unlock()
-	if final <= claimed || time.Since(p.last) < p.opts.Interval {
+	if final == 0 || final < claimed || time.Since(p.last) < p.opts.Interval {
 		return nil
 	}
 	root, err := p.root(ctx, final)
 	if err != nil {
 		return err
 	}
-	if err := p.opts.Claims.Claim(ctx, root, final); err != nil && !errors.Is(err, ErrClaimed) {
+	err = p.opts.Claims.Claim(ctx, root, final)
+	if err != nil && !errors.Is(err, ErrClaimed) {
 		return fmt.Errorf("claim block %d: %w", final, err)
 	}
 	p.last = time.Now()
 	p.mu.Lock()
+	defer p.mu.Unlock()
 	p.status.Claimed = final
+	if err != nil {
+		return nil // it is there
+	}
 	p.status.Claims++
-	p.mu.Unlock()
 	p.opts.Log.Info("claimed on L1", "block", final, "root", root)
 	return nil
 }
@@ -188,6 +194,10 @@ func (p *Proposer) look(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	if count < p.next { // L1 reorganised: what is left may be others, too
+		p.next, p.again = count, time.Time{}
+		p.watched = slices.DeleteFunc(p.watched, func(place uint64) bool { return place >= count })
+	}
 	for ; p.next < count; p.next++ {
 		p.watched = append(p.watched, p.next)
 	}
@@ -199,7 +209,8 @@ func (p *Proposer) look(ctx context.Context) error {
 	rest := p.recent[:0]
 	for _, was := range p.recent {
 		if was.place >= count {
-			continue // its place will be new
+			p.forget(was.place) // it will be new
+			continue
 		}
 		g, err := p.opts.Claims.Game(ctx, was.place)
 		switch {
@@ -207,14 +218,19 @@ func (p *Proposer) look(ctx context.Context) error {
 			errs = append(errs, fmt.Errorf("game %d: %w", was.place, err))
 			rest = append(rest, was)
 		case g == nil || g.Root != was.root || !g.Created.Equal(was.created):
+			p.forget(was.place)
 			p.watched = append(p.watched, was.place)
 		case g.Now.Sub(g.Created) < recentAge:
 			rest = append(rest, was)
 		}
 	}
 	p.recent = rest
-	p.next = min(p.next, count)
 	return errors.Join(errs...)
+}
+
+// forget drops the game that was in a place: L1 took it back.
+func (p *Proposer) forget(place uint64) {
+	p.open = slices.DeleteFunc(p.open, func(g *Game) bool { return g.place == place })
 }
 
 // judgeAll judges the games that can be.
