@@ -225,6 +225,17 @@ func TestWhatCannotBeACurrencyIsNamedBeforeAnythingIsDeployed(t *testing.T) {
 	}
 }
 
+func TestRatesOfAnyTokenHaveBounds(t *testing.T) {
+	for _, tokens := range []uint64{1, 2, 1000, 9_999_999, 10_000_001, 184_467_441, 1_000_000_000} {
+		p := testParams()
+		p.UseToken(common.Address{1}, common.Address{2}, tokens)
+		r := p.Rate
+		if err := p.Check(); err != nil || r.First != tokens*params.GWei || r.Min != r.First/100 || r.Max != min(r.First, params.Ether/100)*100 {
+			t.Errorf("%d tokens for an ether: %+v, %v", tokens, r, err)
+		}
+	}
+}
+
 func TestTheCurrencyIsReadFromL1(t *testing.T) {
 	w, p := newWorld(t), testParams()
 	at := w.deploy(t, p).Addresses

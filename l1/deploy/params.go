@@ -63,7 +63,7 @@ func (p *Params) UseToken(token, l2Ether common.Address, first uint64) {
 	const gwei, highest = params.GWei, params.Ether
 	p.NativeToken, p.L2Ether = token, l2Ether
 	p.Rate.First = first * gwei
-	p.Rate.Min, p.Rate.Max = max(1, p.Rate.First/100), min(highest, p.Rate.First*100)
+	p.Rate.Min, p.Rate.Max = max(1, p.Rate.First/100), min(highest/100, p.Rate.First)*100
 }
 
 // bounds are what the contract holds rates to.
