@@ -74,8 +74,10 @@ func createGenesis(ctx context.Context, client *l1.Client, sender *l1.Sender, ch
 	if err != nil {
 		return nil, err
 	}
-	if err := back(ctx, client, sender, contracts.Addresses.Portal); err != nil {
-		return nil, err
+	if choice.token == nil {
+		if err := back(ctx, client, sender, contracts.Addresses.Portal); err != nil {
+			return nil, err
+		}
 	}
 	origin, err := client.HeaderByNumber(ctx, contracts.Block)
 	if err != nil {
