@@ -266,6 +266,9 @@ func TestBatchesGoToL1WhileTheCommitteeFails(t *testing.T) {
 		if text := d.stderr.String(); !strings.Contains(text, "an operator has lost data that it signed for") {
 			return fmt.Errorf("the log says %q", text)
 		}
+		if healthy := metric(t, d, `talaria_da_operator_healthy{operator="3"}`); healthy != "0" {
+			return fmt.Errorf("talaria_da_operator_healthy of operator 3 is %q", healthy)
+		}
 		return nil
 	})
 	bin, err := binary()
