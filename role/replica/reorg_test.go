@@ -155,17 +155,9 @@ func newWorld(t *testing.T) *world {
 	w.g.Config.Batcher, w.g.Config.Portal = batchOwner, portal
 	w.g.Alloc[crypto.PubkeyToAddress(key.PublicKey)] = types.Account{Balance: new(big.Int).Mul(big.NewInt(1000), big.NewInt(params.Ether))}
 	w.maker = &maker{t: t, l1: w.l1, key: key, node: openNode(t, w.g)}
-	log := slog.New(slog.NewTextHandler(t.Output(), nil))
-	if w.tracker, err = safehead.Start(w.maker.node, safehead.Options{L1: w.l1, Adopter: w.maker, Poll: 2 * time.Millisecond, Log: log}); err != nil {
-		t.Fatal(err)
-	}
-	w.batcher = batcher.Start(batcher.Options{
-		Chain: w.maker.node, Tracker: w.tracker, L1: sender{w.l1}, Inbox: inbox, Place: batcher.InCalldata,
-		MaxAge: 10 * time.Millisecond, LostAfter: 6, Patience: 50 * time.Millisecond, Log: log,
-	})
+	w.track()
 	t.Cleanup(func() {
-		w.batcher.Close()
-		w.tracker.Close()
+		w.untrack()
 		if err := w.maker.node.Close(); err != nil {
 			t.Error(err)
 		}
@@ -173,6 +165,25 @@ func newWorld(t *testing.T) *world {
 	w.start()
 	t.Cleanup(w.stop)
 	return w
+}
+
+// track starts what watches over the sequencer's chain.
+func (w *world) track() {
+	w.t.Helper()
+	log := slog.New(slog.NewTextHandler(w.t.Output(), nil))
+	var err error
+	if w.tracker, err = safehead.Start(w.maker.node, safehead.Options{L1: w.l1, Adopter: w.maker, Poll: 2 * time.Millisecond, Log: log}); err != nil {
+		w.t.Fatal(err)
+	}
+	w.batcher = batcher.Start(batcher.Options{
+		Chain: w.maker.node, Tracker: w.tracker, L1: sender{w.l1}, Inbox: inbox, Place: batcher.InCalldata,
+		MaxAge: 10 * time.Millisecond, LostAfter: 6, Patience: 50 * time.Millisecond, Log: log,
+	})
+}
+
+func (w *world) untrack() {
+	w.batcher.Close()
+	w.tracker.Close()
 }
 
 // start starts the follower.
@@ -337,7 +348,7 @@ func (w *world) check() {
 }
 
 // L1 takes back 1 to 20 blocks, with the batches and deposits in them, which come again,
-// later, or never; now and then while the follower is away.
+// later, or never; now and then while the follower is away, or tracker and batcher are.
 func TestFollowerEqualsSequencerAcrossReorgs(t *testing.T) {
 	for _, fate := range []struct {
 		name string
@@ -354,15 +365,21 @@ func TestFollowerEqualsSequencerAcrossReorgs(t *testing.T) {
 					w.advance()
 				}
 				final := w.follower.heads.States.Oldest().Head.ID()
-				away := depth%4 == 2
+				away, blind := depth%4 == 2, depth%5 == 3
 				if away {
 					w.stop()
 				}
+				if blind {
+					w.untrack()
+				}
 				w.l1.reorg(depth, fate.fate)
+				if blind {
+					w.track()
+				}
 				if away {
 					w.start()
 				}
-				if depth%3 == 0 && !away {
+				if depth%3 == 0 && !away && !blind {
 					w.rest() // before L1 has grown beyond what was there
 				}
 				w.maker.make(1)
