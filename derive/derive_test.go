@@ -189,33 +189,34 @@ func TestStartFromAnyStateGivesTheSameRest(t *testing.T) {
 }
 
 func TestReorgIsNamedAndSurvived(t *testing.T) {
-	for seed := range int64(10) {
+	for seed := range int64(20) {
 		w := busyWorld(t, 200+seed, 20)
-		p := New(w.cfg, w.start, Settings{})
-		pushAll(t, p, w.l1)
+		p, states := New(w.cfg, w.start, Settings{}), []State{w.start}
+		for n := p.NextL1(); n < uint64(len(w.l1)); n = p.NextL1() {
+			if len(push(t, p, w.l1[n])) > 0 {
+				states = append(states, p.State())
+			}
+		}
 
 		// The last blocks of L1 are replaced; the sequencer goes on from what the
 		// shared part still holds.
-		shared := uint64(len(w.l1)) - 1 - uint64(1+w.rng.Intn(20))
+		shared := uint64(len(w.l1)) - 1 - uint64(1+seed)
 		old := w.l1
 		w.l1 = append([]L1Block(nil), w.l1[:shared+1]...)
 		w.fork++
-		w.growL1(20)
+		w.growL1(21)
 		err := p.Push(w.l1[p.NextL1()])
 		var reorg *ReorgError
 		if !errors.As(err, &reorg) || !errors.Is(err, ErrReorg) || reorg.Number != uint64(len(old))-1 || reorg.Known != old[len(old)-1].Hash {
 			t.Fatalf("seed %d: %v", seed, err)
 		}
-		ancestor := reorg.Number
-		for h, ok := p.L1Hash(ancestor); ok && h != w.l1[ancestor].Hash; h, ok = p.L1Hash(ancestor) {
-			ancestor--
+		i := len(states) - 1
+		for states[i].PostedIn != w.l1[states[i].PostedIn.Number].ID() {
+			i--
 		}
-		if ancestor != shared {
-			t.Fatalf("seed %d: shared block %d, found %d", seed, shared, ancestor)
-		}
-		state, ok := p.StateBefore(ancestor)
-		if !ok {
-			t.Fatalf("seed %d: no state before %d", seed, ancestor)
+		state := states[i]
+		if state.PostedIn.Number > shared || i+1 < len(states) && states[i+1].PostedIn.Number <= shared {
+			t.Fatalf("seed %d: shared block %d, the newest state there is of block %d", seed, shared, state.PostedIn.Number)
 		}
 		p.Reset(state)
 		// What is still on L1 is derived again; then the sequencer builds on it.

@@ -12,8 +12,7 @@ import (
 // Settings bound what a pipeline keeps; they never change what it derives. Zero
 // fields mean their defaults.
 type Settings struct {
-	MaxStates int // states kept for StateBefore, 1.. [7,200]
-	MaxDrops  int // drops kept until TakeDrops; beyond that the oldest go, 1.. [1,024]
+	MaxDrops int // drops kept until TakeDrops; beyond that the oldest go, 1.. [1,024]
 
 	limits limits
 }
@@ -26,9 +25,6 @@ type limits struct {
 }
 
 func (s Settings) withDefaults() Settings {
-	if s.MaxStates == 0 {
-		s.MaxStates = 7_200
-	}
 	if s.MaxDrops == 0 {
 		s.MaxDrops = 1_024
 	}
@@ -51,7 +47,7 @@ type Pipeline struct {
 	l1     []l1Entry // consecutive; batches and foreign logs removed
 	bank   bank
 	sender common.Address // of the frames in the bank
-	states []State        // that L1 blocks left behind, by PostedIn
+	noted  State          // the newest that an L1 block left behind
 	drops  []Drop
 
 	// Of the L1 block being read:
@@ -84,7 +80,7 @@ func New(cfg *chain.Config, state State, settings Settings) *Pipeline {
 // of Next, or genesis; the next block to push is state.From.
 func (p *Pipeline) Reset(state State) {
 	*p = Pipeline{
-		cfg: p.cfg, settings: p.settings, state: state, start: state, states: []State{state}, finished: true,
+		cfg: p.cfg, settings: p.settings, state: state, start: state, noted: state, finished: true,
 		bank: newBank(p.settings.limits), sender: state.Reading.Batcher, resume: state.Resume,
 	}
 }
@@ -115,27 +111,6 @@ func (p *Pipeline) NextL1() uint64 {
 		return tip.Number + 1
 	}
 	return p.start.From
-}
-
-// L1Hash is the hash of a pushed L1 block; false when it is not kept. After a
-// ReorgError it finds the last block that both forks share.
-func (p *Pipeline) L1Hash(number uint64) (common.Hash, bool) {
-	if b := p.origin(number); b != nil {
-		return b.Hash, true
-	}
-	return common.Hash{}, false
-}
-
-// StateBefore is the newest kept state that the L1 blocks up to number decide: the
-// one to Reset to when that is the last block that both forks share. It is false
-// when none is kept; genesis is always a correct one.
-func (p *Pipeline) StateBefore(number uint64) (State, bool) {
-	for i := len(p.states) - 1; i >= 0; i-- {
-		if p.states[i].PostedIn.Number <= number {
-			return p.states[i], true
-		}
-	}
-	return State{}, false
 }
 
 // TakeDrops returns what was dropped since the last call.
@@ -294,8 +269,8 @@ func (p *Pipeline) Invalid(why error) error {
 }
 
 // finish notes the state that the L1 block leaves behind, and drops what no rule can ask
-// for any more: L1 blocks before the current origin, except those that tell reorgs
-// apart, and old states.
+// for any more: L1 blocks before the current origin, except those that a state goes on
+// from.
 func (p *Pipeline) finish() {
 	p.finished = true
 	if l1 := p.l1[len(p.l1)-1].L1Block; !p.past(l1) {
@@ -305,7 +280,7 @@ func (p *Pipeline) finish() {
 		}
 	}
 	timeout := p.settings.limits.timeout
-	if last := &p.states[len(p.states)-1]; last.PostedIn != p.state.PostedIn || last.Head != p.state.Head {
+	if p.noted.PostedIn != p.state.PostedIn || p.noted.Head != p.state.Head {
 		from := p.state.Head.Origin.Number
 		if old := p.state.PostedIn.Number; old < timeout+1 {
 			from = 0
@@ -317,10 +292,7 @@ func (p *Pipeline) finish() {
 			p.state.From, p.state.Reading = from, e.system
 		}
 		p.state.Resume = p.resume
-		p.states = append(p.states, p.state)
-		if extra := len(p.states) - p.settings.MaxStates; extra > 0 {
-			p.states = slices.Clone(p.states[extra:])
-		}
+		p.noted = p.state
 	}
 	tip := p.l1[len(p.l1)-1].Number
 	keep := p.state.Head.Origin.Number
