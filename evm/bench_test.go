@@ -7,6 +7,7 @@ import (
 	"github.com/ethereum/go-ethereum/common"
 	"github.com/ethereum/go-ethereum/core/types"
 	"github.com/ethereum/go-ethereum/core/vm"
+	"github.com/holiman/uint256"
 
 	"github.com/talaria-l2/talaria/chain"
 )
@@ -20,6 +21,7 @@ func benchmarkTx(b *testing.B, alloc types.GenesisAlloc, to common.Address, gas 
 	tx := signTx(b, key, &types.DynamicFeeTx{ChainID: big.NewInt(chain.DefaultL2ChainID), Gas: gas, To: &to,
 		Value: big.NewInt(5), GasFeeCap: big.NewInt(3_000_000), GasTipCap: big.NewInt(7), Data: data})
 	env, m := testEnv(), NewMachine(&testCfg)
+	env.L1Fees = chain.NewL1FeeSchedule(chain.L1FeeParams{BlobBaseFee: *uint256.NewInt(1), BlobBaseFeeScalar: 1_008_092})
 	defer m.Close()
 	var used uint64
 	b.ReportAllocs()
