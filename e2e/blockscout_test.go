@@ -116,6 +116,9 @@ func (h *history) indexBlock(number uint64) {
 	t.Helper()
 	block := h.block(number)
 	receipts := ask[[]*types.Receipt](t, h.client, "eth_getBlockReceipts", n)
+	data := ask[[]struct {
+		L1Fee *hexutil.Big `json:"l1Fee"` // absent from a deposit's
+	}](t, h.client, "eth_getBlockReceipts", n)
 	type traced struct {
 		Tx     common.Hash `json:"txHash"`
 		Result frame       `json:"result"`
@@ -152,6 +155,9 @@ func (h *history) indexBlock(number uint64) {
 		traces[i].Result.flows(flows)
 		parityFlows(replayed[i].Trace, other)
 		fee := new(big.Int).Mul(new(big.Int).SetUint64(r.GasUsed), r.EffectiveGasPrice)
+		if l1 := data[i].L1Fee; l1 != nil {
+			fee.Add(fee, l1.ToInt())
+		}
 		for _, m := range []map[common.Address]*big.Int{flows, other} {
 			from := block.Transactions[i].From
 			if m[from] == nil {
