@@ -92,11 +92,7 @@ func deposit(t *testing.T, d *devnet, l1URL string, of Account, value *big.Int) 
 		}
 		return err
 	})
-	n, err := l2.BlockNumber(t.Context())
-	if err != nil {
-		t.Fatal(err)
-	}
-	return n + 1 // latest may be the open block's state
+	return openBlock(t, d)
 }
 
 // onL1 waits until L1 holds a block.

@@ -263,6 +263,17 @@ func onceOnL1(t *testing.T, d *devnet, l1URL string, last uint64) (blobs, callda
 	return blobs, calldata
 }
 
+// openBlock is the number of the block that is open: what is acknowledged is in it at the
+// latest.
+func openBlock(t *testing.T, d *devnet) uint64 {
+	t.Helper()
+	n, err := dialEth(t, d.L2.HTTPURL).BlockNumber(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	return n + 1
+}
+
 // sameChain fails unless a new follower derives the chain of the node at url, up to a block.
 func sameChain(t *testing.T, d *devnet, l1 loneL1, last uint64) *follower {
 	t.Helper()
@@ -277,8 +288,9 @@ func sameChain(t *testing.T, d *devnet, l1 loneL1, last uint64) *follower {
 	return f
 }
 
-// startDearBlobs starts anvil with blob gas at 3.6 gwei, where it stays: anvil does not
-// lower the price when blobs are not used.
+// startDearBlobs starts anvil with blob gas at 3.6 gwei, against which that of other gas is
+// the caller's. The price falls by an eighth with every block that has transactions and no
+// blobs, down to what EIP-7918 reserves: a sixteenth of that of gas.
 func startDearBlobs(t *testing.T, args ...string) loneL1 {
 	t.Helper()
 	genesis := fmt.Sprintf(`{"config":{"chainId":7410},"timestamp":"%#x","gasLimit":"0x1c9c380","difficulty":"0x0","alloc":{},"excessBlobGas":"0x6910e98"}`, time.Now().Unix())

@@ -18,7 +18,7 @@ func TestTheBatcherIsKilledAtRandom(t *testing.T) {
 	random := rand.New(rand.NewPCG(seed, 0))
 	// Dear blobs make batches calldata, which take no second to prepare: so the kills fall on
 	// all steps alike.
-	l1 := startDearBlobs(t, "--block-time", "0.25", "--base-fee", "1")
+	l1 := startDearBlobs(t, "--block-time", "0.25", "--base-fee", "100000")
 	dir := t.TempDir()
 	args := []string{"--l1-url", l1.url, "--l1-beacon-url", l1.beacon, "--l1-confirmations", "0", "--batch-ms", "200", "--claim-ms", "0"}
 	d := startDevnet(t, dir, args...)
@@ -47,10 +47,7 @@ func TestTheBatcherIsKilledAtRandom(t *testing.T) {
 	}
 	live(d, time.Second)
 	user.check(t, d.L2.HTTPURL)
-	last, err := dialEth(t, d.L2.HTTPURL).BlockNumber(t.Context())
-	if err != nil {
-		t.Fatal(err)
-	}
+	last := openBlock(t, d)
 	t.Logf("%d kills, %d of them in a start; %d transactions acknowledged", kills, starts, len(user.acked))
 	if blobs, calldata := onceOnL1(t, d, l1.url, last); blobs+calldata < kills/4 {
 		t.Errorf("%d batches: the batcher hardly lived", blobs+calldata)

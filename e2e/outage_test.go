@@ -74,10 +74,7 @@ func TestL1IsDown(t *testing.T) {
 	eventually(t, 20*time.Second, "the chain goes on with L1", func() error { return goesOn(before) })
 	stop()
 	<-done
-	last, err := client.BlockNumber(t.Context())
-	if err != nil {
-		t.Fatal(err)
-	}
+	last := openBlock(t, d)
 	onceOnL1(t, d, a.url, last)
 	user.check(t, sameChain(t, d, loneL1{a.url, a.url}, last).HTTPURL)
 	if err := d.interrupt(); err != nil {

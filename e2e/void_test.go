@@ -71,10 +71,7 @@ func TestVoidBlocksLoseNoTransaction(t *testing.T) {
 			t.Fatalf("%s: %v, %v", hash, void, err)
 		}
 	}
-	last, err := dialEth(t, d.L2.HTTPURL).BlockNumber(t.Context())
-	if err != nil {
-		t.Fatal(err)
-	}
+	last := openBlock(t, d)
 	t.Logf("%d transactions were acknowledged without L1, %d in all", acked, len(user.acked))
 	user.check(t, sameChain(t, d, l1, last).HTTPURL)
 }

@@ -193,6 +193,7 @@ func until(at, t chain.Micros) time.Duration {
 
 // catchUpSeconds is how far the next L1 block may be behind the clock before blocks
 // are made as fast as possible, one per L1 block, each at its L1 block's time.
+// Transactions that wait are taken in a block at the clock's time all the same.
 // Derivation refuses an origin that lags by derive.MaxOriginLag. A sequencer that has not
 // posted for too long waits for less.
 const catchUpSeconds = 60
@@ -221,7 +222,8 @@ func (l *loop) open(t chain.Micros) (opened bool, waitUntil chain.Micros, err er
 	next := l.s.l1.Next.Peek()
 	slot, waitUntil, ok := l.s.slots.Next(l.lastStamp, t)
 	timestamp := max(slot.Timestamp, l.head.Timestamp)
-	if next != nil && (behind != nil || next.Timestamp+catchUpSeconds < t.Seconds()) && l.s.l1.Next.Backlog() > 1 {
+	late := next != nil && (behind != nil || next.Timestamp+catchUpSeconds < t.Seconds()) && l.s.l1.Next.Backlog() > 1
+	if late && (behind != nil || !ok || !l.waited()) {
 		timestamp = max(next.Timestamp, l.head.Timestamp)
 		slot = sequencing.BlockSlot{Timestamp: timestamp, Opened: t, Closes: t}
 	} else if !ok {
@@ -276,6 +278,11 @@ func (l *loop) open(t chain.Micros) (opened bool, waitUntil chain.Micros, err er
 	}
 	return true, 0, nil
 }
+
+// waited reports whether transactions wait for execution: they get a block of their own
+// although L1 is far ahead, or an L1 with blocks as fast as ours, and a clock that is late,
+// would keep them out for ever.
+func (l *loop) waited() bool { return len(l.next) > 0 || l.s.intake.waiting() > 0 }
 
 // waitOrFail says when to look again if L1 cannot be read; any other error is final.
 func (l *loop) waitOrFail(t chain.Micros, err error) (bool, chain.Micros, error) {
