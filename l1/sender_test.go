@@ -137,6 +137,41 @@ func TestALostTransactionIsReplacedAtAHigherPrice(t *testing.T) {
 	}
 }
 
+// The price of blobs is a hundred times higher when a transaction is on its way: its
+// replacement offers today's, twice, not twice what it offered before.
+func TestABlobTransactionFollowsAPriceThatJumps(t *testing.T) {
+	var sent []*types.Transaction
+	result := func(w http.ResponseWriter, body string, v any) bool {
+		var call struct{ ID json.RawMessage }
+		_ = json.Unmarshal([]byte(body), &call)
+		w.Header().Set("Content-Type", "application/json")
+		fmt.Fprintf(w, `{"jsonrpc":"2.0","id":%s,"result":"%v"}`, call.ID, v)
+		return true
+	}
+	price := big.NewInt(1)
+	c := proxy(t, startDevL1(t, "").URL(), func(w http.ResponseWriter, what, body string) bool {
+		switch what {
+		case "eth_blobBaseFee":
+			return result(w, body, (*hexutil.Big)(price))
+		case "eth_sendRawTransaction":
+			tx := sentTx(t, body)
+			sent = append(sent, tx)
+			if len(sent) == 1 { // too cheap from now on: it stays in the pool
+				price = big.NewInt(100)
+				return result(w, body, tx.Hash())
+			}
+		}
+		return false
+	})
+	s := l1.NewSender(c, l1.NewKeySigner(devl1.Keys(1)[0]), l1.SenderOptions{Poll: 20 * time.Millisecond, Resubmit: 200 * time.Millisecond})
+	if _, err := s.Send(testContext(t), l1.Request{To: &inbox, Blobs: testBlobs(1, 3)}); err != nil {
+		t.Fatal(err)
+	}
+	if len(sent) < 2 || sent[0].BlobGasFeeCap().Int64() != 2 || sent[1].BlobGasFeeCap().Int64() < 200 || sent[1].Nonce() != sent[0].Nonce() {
+		t.Fatalf("%d versions sent: %v wei, then %v", len(sent), sent[0].BlobGasFeeCap(), sent[len(sent)-1].BlobGasFeeCap())
+	}
+}
+
 func atLeast(t *testing.T, what string, now, was *big.Int, percent int64) {
 	t.Helper()
 	want := new(big.Int).Div(new(big.Int).Mul(was, big.NewInt(100+percent)), big.NewInt(100))
