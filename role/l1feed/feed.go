@@ -22,7 +22,7 @@ type Options struct {
 	From          uint64        // number of the first block
 	Confirmations uint64        // how deep below the head a block must be [0]
 	Poll          time.Duration // how often the head is asked for [250 ms]
-	Buffer        int           // blocks fetched ahead, 1.. [64]
+	Buffer        int           // blocks fetched ahead, 1.. [64]; fewer if they take up more than 256 MiB
 	// Batches says what is needed to read batches, too; nil: they are not read.
 	Batches *Batches
 	Log     *slog.Logger // [slog.Default()]
@@ -51,6 +51,7 @@ type Feed struct {
 	mu      sync.Mutex
 	changed *sync.Cond
 	blocks  []*derive.L1Block
+	waiting int                // that blocks take up, in bytes, about
 	next    uint64             // number of the block to fetch
 	first   uint64             // block whose batches are not read
 	system  chain.SystemConfig // of the batches in next
@@ -111,6 +112,13 @@ func (f *Feed) Peek() *derive.L1Block {
 func (f *Feed) Pop() {
 	f.mu.Lock()
 	defer f.mu.Unlock()
+	f.drop()
+}
+
+// drop takes the first block that waits away. f.mu is held.
+func (f *Feed) drop() {
+	f.waiting -= size(f.blocks[0])
+	f.blocks[0] = nil // the memory of its batches is free before that of the queue
 	f.blocks = f.blocks[1:]
 	f.changed.Broadcast()
 }
@@ -152,8 +160,7 @@ func (f *Feed) Next(ctx context.Context) (*derive.L1Block, error) {
 		f.changed.Wait()
 	}
 	b := f.blocks[0]
-	f.blocks = f.blocks[1:]
-	f.changed.Broadcast()
+	f.drop()
 	return b, nil
 }
 
@@ -164,7 +171,7 @@ func (f *Feed) Rewind(number uint64, system chain.SystemConfig, shared chain.L1O
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	kept := f.kept
-	f.blocks, f.kept, f.bytes, f.forked = nil, nil, 0, false
+	f.blocks, f.waiting, f.kept, f.bytes, f.forked = nil, 0, nil, 0, false
 	f.next, f.first, f.system = number, number, system
 	if slices.ContainsFunc(kept, func(b *derive.L1Block) bool { return b.ID() == shared }) {
 		for _, b := range kept {
@@ -211,7 +218,7 @@ func (f *Feed) poll(ctx context.Context) error {
 	f.note(head)
 	for {
 		f.mu.Lock()
-		for len(f.blocks) >= f.opts.Buffer && ctx.Err() == nil {
+		for f.full() && ctx.Err() == nil {
 			stop := context.AfterFunc(ctx, f.changed.Broadcast)
 			f.changed.Wait()
 			stop()
@@ -237,6 +244,13 @@ func (f *Feed) poll(ctx context.Context) error {
 		f.add(block, epoch)
 	}
 }
+
+// maxWaiting is how many bytes may wait before no more is fetched: one L1 block can name
+// MaxNamedBytes of data that is elsewhere.
+const maxWaiting = 256 << 20
+
+// full reports whether what waits must be read first. f.mu is held.
+func (f *Feed) full() bool { return len(f.blocks) >= f.opts.Buffer || f.waiting >= maxWaiting }
 
 // note takes L1's head. A fork may be no longer than what it replaces: it shows before
 // anything can be fetched behind it. An endpoint that merely lags has a head that is known.
@@ -274,6 +288,7 @@ const (
 // append takes the next block in. f.mu is held.
 func (f *Feed) append(b *derive.L1Block) {
 	f.blocks = append(f.blocks, b)
+	f.waiting += size(b)
 	f.next = b.Number + 1
 	if f.opts.Batches == nil {
 		return
@@ -285,6 +300,7 @@ func (f *Feed) append(b *derive.L1Block) {
 	f.bytes += size(b)
 	for len(f.kept) > maxKept || f.bytes > maxKeptBytes {
 		f.bytes -= size(f.kept[0])
+		f.kept[0] = nil
 		f.kept = f.kept[1:]
 	}
 }
