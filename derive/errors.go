@@ -20,6 +20,10 @@ const (
 	MaxAhead = 1_800
 	// MaxDeposits bounds the user deposits taken from one L1 block.
 	MaxDeposits = 60_000
+	// MaxEpochStep is how far the epochs of a block may be beyond its parent's last. Each time
+	// that a sequencer goes back takes one; it takes 2^44 blocks to come to the end of uint64,
+	// where no epoch would be left to go back in.
+	MaxEpochStep = 1 << 20
 	// MaxBankBytes bounds the frames that count: their data and 512 bytes for each.
 	MaxBankBytes = 2 * batch.MaxChannelBytes
 	// MaxWork bounds the work of the channels that are decoded for one L1 block

@@ -90,6 +90,8 @@ func checkMiniBlocks(parent Head, b *batch.Block, posted *L1Block, deposits int)
 			return nil, drop(DropMiniBlockTime, "block %d, mini-block %d at %d µs, the one before at %d", b.Number, i, m.Timestamp, last)
 		case m.Epoch < epoch:
 			return nil, drop(DropMiniBlocks, "block %d, mini-block %d of epoch %d, the one before of %d", b.Number, i, m.Epoch, epoch)
+		case m.Epoch-parent.Epoch > MaxEpochStep:
+			return nil, drop(DropMiniBlocks, "block %d, mini-block %d of epoch %d, limit %d beyond its parent's %d", b.Number, i, m.Epoch, MaxEpochStep, parent.Epoch)
 		case m.TxCount > chain.MaxMiniBlockTxs:
 			return nil, drop(DropMiniBlocks, "block %d, mini-block %d of %d transactions, limit %d", b.Number, i, m.TxCount, chain.MaxMiniBlockTxs)
 		}

@@ -4,7 +4,9 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"math"
 	"math/big"
+	"strings"
 	"testing"
 
 	"github.com/ethereum/go-ethereum/common"
@@ -132,6 +134,35 @@ func (w *world) txOf(chainID uint64) []byte {
 func (w *world) postChannelNow(blocks []batch.Block) {
 	w.growL1(1)
 	w.postChannel(blocks)
+}
+
+// A batch cannot use up the epochs that a sequencer needs to go back.
+func TestEpochsGrowByABoundedStep(t *testing.T) {
+	for _, test := range []struct {
+		parent uint64
+		epochs []uint64
+		ok     bool
+	}{
+		{0, []uint64{0}, true},
+		{0, []uint64{MaxEpochStep}, true},
+		{0, []uint64{MaxEpochStep + 1}, false},
+		{0, []uint64{math.MaxUint64}, false},
+		{7, []uint64{7, 8, 7 + MaxEpochStep}, true},
+		{7, []uint64{7, MaxEpochStep, 8 + MaxEpochStep}, false}, // of the parent, not of the mini-block before
+		{7, []uint64{6}, false},
+		{math.MaxUint64 - MaxEpochStep, []uint64{math.MaxUint64}, true},
+		{math.MaxUint64 - 1, []uint64{0}, false},
+	} {
+		b := &batch.Block{Number: 1, Timestamp: 100}
+		for _, epoch := range test.epochs {
+			b.MiniBlocks = append(b.MiniBlocks, batch.MiniBlock{Timestamp: 100_000_000, Epoch: epoch})
+		}
+		b.MiniBlocks[0].TxCount = 1
+		_, err := checkMiniBlocks(Head{Epoch: test.parent}, b, &L1Block{Timestamp: 100}, 0)
+		if (err == nil) != test.ok || err != nil && (err.reason != DropMiniBlocks || !strings.Contains(err.detail, "of epoch")) {
+			t.Errorf("epochs %d on %d: %v", test.epochs, test.parent, err)
+		}
+	}
 }
 
 func TestOriginMustNotLag(t *testing.T) {
