@@ -115,7 +115,7 @@ asm-check: ## fail if `make asm` would change anything
 
 .PHONY: e2e
 e2e: $(BIN) contracts/node_modules/.stamp e2e/node_modules/.stamp ## drive the built binary with cast, forge, viem, ethers and ethclient
-	TALARIA_BIN=$(abspath $(BIN)) $(GO) test -count 1 -timeout 14m ./e2e
+	TALARIA_BIN=$(abspath $(BIN)) $(GO) test -count 1 -timeout 25m -parallel 3 ./e2e
 
 .PHONY: crash
 crash: $(BIN) contracts/node_modules/.stamp e2e/node_modules/.stamp ## the long form of the kill -9 tests: CRASH_ROUNDS rounds

@@ -16,6 +16,7 @@ import (
 // moves. Batches turn to calldata, what is stuck at the old price is replaced at a higher
 // one, and every block is on L1 once.
 func TestBlobFeesTimesHundred(t *testing.T) {
+	t.Parallel()
 	const gwei = 1_000_000_000
 	l1 := startDearBlobs(t, "--block-time", "1", "--base-fee", fmt.Sprint(100*gwei)) // blob gas: 3.6 gwei
 	price := holdGasPrice(t, l1.url, 100*gwei)

@@ -208,6 +208,7 @@ func TestAnyHalfOfTheCommitteeHasTheChain(t *testing.T) {
 // A follower that begins afterwards, while half is gone, derives it all. The operator that
 // has lost its data is found.
 func TestBatchesGoToL1WhileTheCommitteeFails(t *testing.T) {
+	t.Parallel()
 	l1 := startL1(t)
 	dir := t.TempDir()
 	start := func(operators string) *devnet {
@@ -294,6 +295,7 @@ func TestBatchesGoToL1WhileTheCommitteeFails(t *testing.T) {
 // TestBatchesGoToL1WhileTheAltDAServerFails: and to the server again when it is back,
 // without a gap for the follower.
 func TestBatchesGoToL1WhileTheAltDAServerFails(t *testing.T) {
+	t.Parallel()
 	for name, generic := range map[string]bool{"keccak256 commitments": false, "generic commitments": true} {
 		t.Run(name, func(t *testing.T) {
 			l1 := startL1(t)
@@ -344,6 +346,7 @@ func TestBatchesGoToL1WhileTheAltDAServerFails(t *testing.T) {
 // TestAChainChangesItsLayer: with each start, and a follower from genesis reads what every
 // layer had.
 func TestAChainChangesItsLayer(t *testing.T) {
+	t.Parallel()
 	l1 := startL1(t)
 	dir, data := t.TempDir(), t.TempDir()
 	var server struct{ URL string }

@@ -39,6 +39,7 @@ func startProposer(t *testing.T, l1 loneL1, genesis string, of Account) *followe
 // transaction, in the chain of a replica that derives everything anew, and a claim that
 // somebody else makes.
 func TestExitNeedsNoOperator(t *testing.T) {
+	t.Parallel()
 	a := startAnvil(t, "--chain-id", "7410", "--block-time", "1", "--hardfork", "osaka", "--slots-in-an-epoch", "1")
 	l1 := loneL1{a.url, a.url}
 	dir := t.TempDir()

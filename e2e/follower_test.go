@@ -41,6 +41,7 @@ func startL1(t *testing.T) loneL1 {
 // after 10,000 mixed transactions, deposits among them, and after the sequencer was
 // killed twice on the way, under load. The L1 is anvil: another implementation, by URL.
 func TestFollower(t *testing.T) {
+	t.Parallel()
 	const goal, kills, depositsPerPart = 10_000, 2, 5
 	l1 := startL1(t)
 	dir := t.TempDir()
@@ -121,6 +122,7 @@ func TestFollower(t *testing.T) {
 
 // TestAnvilAsL1: the same devnet on an L1 that somebody else wrote and runs.
 func TestAnvilAsL1(t *testing.T) {
+	t.Parallel()
 	l1 := startL1(t)
 	dir := t.TempDir()
 	d := startDevnet(t, dir, "--l1-url", l1.url, "--l1-beacon-url", l1.beacon)

@@ -11,6 +11,7 @@ import (
 // the portal enters the chain of a follower all the same. When they come back, they go on
 // from there, and the follower with them.
 func TestDepositsNeedNoOperator(t *testing.T) {
+	t.Parallel()
 	var l1 struct {
 		L1 L1Info `json:"l1"`
 	}

@@ -305,15 +305,25 @@ func startAnvil(t *testing.T, args ...string) *anvil {
 	return a
 }
 
-// freePort is a port that nobody listened on a moment ago.
+// givenPorts are those that freePort has returned.
+var givenPorts sync.Map
+
+// freePort is a port that nobody listened on a moment ago, another one each time.
 func freePort(t *testing.T) int {
 	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
+	for {
+		l, err := net.Listen("tcp", "127.0.0.1:0")
+		if err != nil {
+			t.Fatal(err)
+		}
+		port := l.Addr().(*net.TCPAddr).Port
+		if err := l.Close(); err != nil {
+			t.Fatal(err)
+		}
+		if _, given := givenPorts.LoadOrStore(port, true); !given {
+			return port
+		}
 	}
-	defer l.Close()
-	return l.Addr().(*net.TCPAddr).Port
 }
 
 // awaitRPC waits until url answers eth_chainId and says how long that took.

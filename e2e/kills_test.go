@@ -12,6 +12,7 @@ import (
 // transaction is there, L1 holds every block once, so that nothing was paid for twice, and
 // a follower derives the identical chain.
 func TestTheBatcherIsKilledAtRandom(t *testing.T) {
+	t.Parallel()
 	const kills = 20
 	seed := uint64(time.Now().UnixNano())
 	t.Logf("seed %d", seed)

@@ -17,6 +17,7 @@ import (
 // says why; and it heals by itself. Ten minutes and half an hour in virtual time are in
 // role/sequencer and role/batcher.
 func TestL1IsDown(t *testing.T) {
+	t.Parallel()
 	const maxOriginLag = 1800 // s, of docs/spec/derivation.md
 	behind := time.Duration(maxOriginLag-14) * time.Second
 	a := startAnvil(t, "--chain-id", "7410", "--block-time", "1", "--hardfork", "osaka", "--timestamp", fmt.Sprint(time.Now().Add(-behind).Unix()))

@@ -17,6 +17,7 @@ import (
 // that had derived it, with a bounded cache of the state, goes back and reaches the same
 // hashes.
 func TestL1Reorganises(t *testing.T) {
+	t.Parallel()
 	if os.Getenv("TALARIA_E2E_L1") == "talaria" {
 		t.Skip("needs anvil_reorg")
 	}

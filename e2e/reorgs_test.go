@@ -23,6 +23,7 @@ import (
 // follower is killed, and reads after it. What is left on L1 is minted once, what is not
 // is not, and everybody agrees.
 func TestL1ReorganisesDeeply(t *testing.T) {
+	t.Parallel()
 	if os.Getenv("TALARIA_E2E_L1") == "talaria" {
 		t.Skip("needs anvil_reorg")
 	}

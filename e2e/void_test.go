@@ -14,6 +14,7 @@ import (
 // window, so that derivation makes other blocks than the sequencer, which goes back and is
 // killed over it. Every transaction that was acknowledged is in the chain again at the end.
 func TestVoidBlocksLoseNoTransaction(t *testing.T) {
+	t.Parallel()
 	l1 := startDearBlobs(t, "--block-time", "0.5", "--base-fee", "100000")
 	g := newGate(t, l1.url)
 	dir := t.TempDir()
