@@ -71,6 +71,8 @@ type Sequencer struct {
 	ready             chan []admitted        // decoded, in order; closed when no more come
 	questions         chan question          // about what waits
 	waiting           atomic.Pointer[string] // why no block is opened
+	waitsSince        time.Time              // when that began; of the executing goroutine, as is the next
+	waitIsTold        bool                   // in the log
 	stopOnce, walOnce sync.Once
 	stop              chan struct{}
 	looped            chan struct{}
@@ -225,9 +227,17 @@ func (s *Sequencer) waitingFor(err error) {
 	}
 	why := "waiting for L1: " + err.Error()
 	if s.waiting.Swap(&why) == nil {
+		s.waitsSince, s.waitIsTold = time.Now(), false
+	}
+	if !s.waitIsTold && time.Since(s.waitsSince) > patience {
+		s.waitIsTold = true
 		s.log.Warn("no transactions are taken until L1 is followed", "err", err)
 	}
 }
+
+// patience is how long the sequencer waits for L1 before it says so: every start waits for
+// a moment.
+const patience = 2 * time.Second
 
 // now is the wall clock.
 func now() chain.Micros { return chain.Micros(time.Now().UnixMicro()) }
