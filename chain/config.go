@@ -15,6 +15,8 @@ var (
 	SequencerFeeVaultAddr = common.HexToAddress("0x4200000000000000000000000000000000000011")
 	BaseFeeVaultAddr      = common.HexToAddress("0x4200000000000000000000000000000000000019")
 	L1FeeVaultAddr        = common.HexToAddress("0x420000000000000000000000000000000000001A")
+	// MiniBlockClockAddr is the first after the 2,048 that the OP Stack reserves.
+	MiniBlockClockAddr = common.HexToAddress("0x4200000000000000000000000000000000000800")
 	// L1AttributesDepositor is the sender of the first transaction of every block.
 	L1AttributesDepositor = common.HexToAddress("0xDeaDDEaDDeAdDeAdDEAdDEaddeAddEAdDEAd0001")
 )

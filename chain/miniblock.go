@@ -32,6 +32,10 @@ type MiniBlockHeader struct {
 	DiffHash        common.Hash // keccak256 of the RLP block access list (EIP-7928)
 }
 
+// EndsBefore reports whether the mini-block ends before the transaction with the index in
+// the block, or there.
+func (h *MiniBlockHeader) EndsBefore(tx uint64) bool { return h.FirstTxIndex+h.TxCount <= tx }
+
 // miniBlockDomain separates mini-block hashes from every other signed hash.
 const miniBlockDomain = 0x01
 

@@ -255,6 +255,7 @@ func (c *Chain) enter(tx *chain.Tx, at int64, res *evm.Result, r *chain.Receipt,
 func (c *Chain) Cut(at chain.Micros) (*chain.MiniBlock, uint64) {
 	b := c.open
 	txs, receipts := b.txs[b.firstTx:len(b.txs):len(b.txs)], b.receipts[b.firstTx:len(b.receipts):len(b.receipts)]
+	b.list.Add(b.listIndex, evm.EndMiniBlock(&c.newest, c.nextMini, at))
 	diff := b.list.Final()
 	var encoded []byte
 	var diffHash common.Hash

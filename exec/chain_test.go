@@ -134,7 +134,8 @@ func (w *world) run(c *Chain, txs []*chain.Tx, cuts map[int]bool) *chain.Block {
 
 func TestBoundariesChangeMiniBlocksAndNothingElse(t *testing.T) {
 	w := newWorld(t)
-	a, b := w.chain, w.boot()
+	delete(w.g.Alloc, chain.MiniBlockClockAddr) // it tells of boundaries
+	a, b := w.boot(), w.boot()
 	for n := range 5 {
 		r := rand.New(rand.NewSource(int64(n)))
 		txs := append([]*chain.Tx{attributes(uint64(n)).Tx()}, w.random(r, 40)...)

@@ -19,6 +19,9 @@ type Block struct {
 	ParentHash common.Hash
 	Env        *evm.Env // without deferred credits
 	Txs        []*chain.Tx
+	// MiniBlocks are those that the block, or what there is of it, was made of; none: it is
+	// executed as if it were a single one.
+	MiniBlocks []chain.MiniBlockHeader
 	// Receipts are what executing must give; nil is not known.
 	Receipts []*chain.Receipt
 }
@@ -41,6 +44,7 @@ type Replay struct {
 	block *Block
 	state *state.Overlay
 	next  int    // transaction to be executed next
+	ended int    // mini-blocks whose end is in state
 	logs  uint64 // of those before
 	// result is that of the transaction executed last, whose diff is not in state yet if
 	// held.
@@ -76,11 +80,14 @@ func (r *Replay) State() state.View {
 	return r.state
 }
 
-// settle puts the last transaction's changes into the state.
+// settle puts the last transaction's changes into the state, and the end of its mini-block.
 func (r *Replay) settle() {
 	if r.held {
 		r.state.Apply(r.result.Diff)
 		r.held = false
+	}
+	for minis := r.block.MiniBlocks; r.ended < len(minis) && minis[r.ended].EndsBefore(uint64(r.next)); r.ended++ {
+		r.state.Apply(evm.EndMiniBlock(r.state, minis[r.ended].Number, minis[r.ended].TimestampMicros))
 	}
 }
 

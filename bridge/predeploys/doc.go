@@ -7,6 +7,7 @@
 // they need to know of L1 is written to their storage slots, because no constructor
 // runs; tests read it back through the contracts.
 //
-// Most stand behind a proxy, whose admin is the contract at 0x4200…18. WETH9 and the
-// message passer do not: nobody can change what holds ether or records withdrawals.
+// Most stand behind a proxy, whose admin is the contract at 0x4200…18. WETH9, the
+// message passer and MiniBlockClock do not: nobody can change what holds ether, records
+// withdrawals or is written by execution itself.
 package predeploys

@@ -57,6 +57,7 @@ func Alloc(s Settings) types.GenesisAlloc {
 		WETHAddr:                     account("WETH9"),
 		chain.MessagePasserAddr:      account("L2ToL1MessagePasser"),
 		ProxyAdminAddr:               account("PredeployAdmin"),
+		chain.MiniBlockClockAddr:     account("MiniBlockClock"),
 		params.BeaconRootsAddress:    {Code: common.CopyBytes(params.BeaconRootsCode), Nonce: 1, Balance: new(big.Int)},
 		params.HistoryStorageAddress: {Code: common.CopyBytes(params.HistoryStorageCode), Nonce: 1, Balance: new(big.Int)},
 		Create2DeployerAddr:          account("Create2Deployer"),

@@ -27,7 +27,7 @@ func (n *Node) BlockAccesses(ctx context.Context, number uint64) ([]rpc.AccountA
 		return nil, err
 	}
 	acc := make(accesses)
-	err = n.executeAgain(ctx, b, func(index uint32, read *state.Recorder, diff state.Diff) {
+	err = n.executeAgain(ctx, b, func(_ int, index uint32, read *state.Recorder, diff state.Diff) {
 		acc.touch(read)
 		acc.change(index, diff)
 	})
@@ -38,9 +38,10 @@ func (n *Node) BlockAccesses(ctx context.Context, number uint64) ([]rpc.AccountA
 }
 
 // executeAgain executes a block on the state before it and calls each with what every
-// step read and changed: step 0 are the system calls, step i is transaction i-1. The
-// diff is good until each returns.
-func (n *Node) executeAgain(ctx context.Context, b *tracer.Block, each func(index uint32, read *state.Recorder, diff state.Diff)) error {
+// step read and changed, and with the mini-block that it is part of: step 0 are the
+// system calls, step i is transaction i-1; the end of a mini-block is part of its last
+// step. The diff is good until each returns.
+func (n *Node) executeAgain(ctx context.Context, b *tracer.Block, each func(mini int, index uint32, read *state.Recorder, diff state.Diff)) error {
 	return n.read(rpc.StateRef{Number: b.Env.Number - 1}, func(v state.View, _ *types.Header) error {
 		return n.machine(func(m *evm.Machine) error {
 			now := state.NewOverlay(v)
@@ -54,9 +55,19 @@ func (n *Node) executeAgain(ctx context.Context, b *tracer.Block, each func(inde
 				if err != nil {
 					diff = nil
 				}
-				each(0, read, diff)
+				each(0, 0, read, diff)
 				now.Apply(diff)
 			}
+			mini := 0
+			endMiniBlocks := func(txs int) {
+				for ; mini < len(b.MiniBlocks) && b.MiniBlocks[mini].EndsBefore(uint64(txs)); mini++ {
+					h := &b.MiniBlocks[mini]
+					diff := evm.EndMiniBlock(now, h.Number, h.TimestampMicros)
+					each(mini, uint32(txs), state.NewRecorder(now), diff)
+					now.Apply(diff)
+				}
+			}
+			endMiniBlocks(0)
 			var res evm.Result
 			for i, tx := range b.Txs {
 				read := state.NewRecorder(now)
@@ -69,8 +80,9 @@ func (n *Node) executeAgain(ctx context.Context, b *tracer.Block, each func(inde
 				if want := b.Receipts[i]; want.GasUsed != res.GasUsed || want.Status != res.Status {
 					return traceError(&tracer.DiffersError{Tx: tx.Hash(), Why: "gas or status"})
 				}
-				each(uint32(i+1), read, res.Diff)
+				each(mini, uint32(i+1), read, res.Diff)
 				now.Apply(res.Diff)
+				endMiniBlocks(i + 1)
 			}
 			return nil
 		})
@@ -121,7 +133,11 @@ func (acc accesses) change(index uint32, diff state.Diff) {
 			a.Codes = append(a.Codes, rpc.CodeChange{Index: index, Code: bytes.Clone(d.Code)})
 		}
 		for _, s := range d.Storage {
-			a.changed[s.Slot] = append(a.changed[s.Slot], rpc.ValueChange{Index: index, Value: s.Value.Big()})
+			values := a.changed[s.Slot]
+			if n := len(values); n > 0 && values[n-1].Index == index { // by the end of a mini-block
+				values = values[:n-1]
+			}
+			a.changed[s.Slot] = append(values, rpc.ValueChange{Index: index, Value: s.Value.Big()})
 		}
 	}
 }

@@ -177,17 +177,8 @@ func (n *Node) executeDiffs(ctx context.Context, b *chain.Block) ([][]byte, erro
 	for i := range lists {
 		lists[i] = state.NewAccessList()
 	}
-	mini := 0
-	err = n.executeAgain(ctx, again, func(index uint32, _ *state.Recorder, diff state.Diff) {
-		if index == 0 {
-			lists[0].Add(0, diff)
-			return
-		}
-		tx := uint64(index) - 1
-		for tx >= b.MiniBlocks[mini].FirstTxIndex+b.MiniBlocks[mini].TxCount {
-			mini++
-		}
-		lists[mini].Add(uint32(tx-b.MiniBlocks[mini].FirstTxIndex)+1, diff)
+	err = n.executeAgain(ctx, again, func(mini int, index uint32, _ *state.Recorder, diff state.Diff) {
+		lists[mini].Add(index-uint32(b.MiniBlocks[mini].FirstTxIndex), diff)
 	})
 	if err != nil {
 		return nil, err

@@ -60,7 +60,8 @@ func (n *Node) tracedBlock(ctx context.Context, number uint64) (*tracer.Block, e
 	}
 	if open := n.Pending(); open != nil && open.Header.Number.Uint64() == number {
 		return &tracer.Block{
-			ParentHash: open.Header.ParentHash, Env: n.envOf(open.Header), Txs: open.Txs, Receipts: open.Receipts,
+			ParentHash: open.Header.ParentHash, Env: n.envOf(open.Header),
+			Txs: open.Txs, MiniBlocks: open.MiniBlocks, Receipts: open.Receipts,
 		}, nil
 	}
 	b, err := n.BlockByNumber(ctx, number)
@@ -71,7 +72,8 @@ func (n *Node) tracedBlock(ctx context.Context, number uint64) (*tracer.Block, e
 		return nil, fmt.Errorf("block #%d not found", number)
 	}
 	return &tracer.Block{
-		Hash: b.Hash(), ParentHash: b.Header.ParentHash, Env: n.envOf(b.Header), Txs: b.Txs, Receipts: b.Receipts,
+		Hash: b.Hash(), ParentHash: b.Header.ParentHash, Env: n.envOf(b.Header),
+		Txs: b.Txs, MiniBlocks: b.MiniBlocks, Receipts: b.Receipts,
 	}, nil
 }
 
@@ -187,7 +189,16 @@ func (n *Node) TraceRawBlock(ctx context.Context, h *types.Header, txs []*chain.
 	if parent == nil || parent.Hash() != h.ParentHash {
 		return nil, fmt.Errorf("parent %s not found", h.ParentHash)
 	}
-	return n.traceAll(ctx, &tracer.Block{Hash: h.Hash(), ParentHash: h.ParentHash, Env: n.envOf(h), Txs: txs}, o)
+	b := &tracer.Block{Hash: h.Hash(), ParentHash: h.ParentHash, Env: n.envOf(h), Txs: txs}
+	// A block in Ethereum's encoding does not tell its mini-blocks.
+	known, err := n.BlockByNumber(ctx, h.Number.Uint64())
+	if err != nil {
+		return nil, err
+	}
+	if known != nil && known.Hash() == b.Hash {
+		b.MiniBlocks = known.MiniBlocks
+	}
+	return n.traceAll(ctx, b, o)
 }
 
 func (n *Node) traceAll(ctx context.Context, b *tracer.Block, o *rpc.TraceOptions) (out []rpc.TxTrace, err error) {

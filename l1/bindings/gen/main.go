@@ -42,7 +42,7 @@ func predeployed() []string {
 	return []string{
 		"L1Block", "L2ToL1MessagePasser", "L2CrossDomainMessenger", "L2StandardBridge",
 		"OptimismMintableERC20Factory", "GasPriceOracle", "WETH9", "FeeVault", "SequencerFeeVault",
-		"PredeployProxy", "PredeployAdmin",
+		"PredeployProxy", "PredeployAdmin", "MiniBlockClock",
 	}
 }
 
