@@ -147,6 +147,7 @@ func TestBridgeCommand(t *testing.T) {
 	if r := b.do("deposit", "--amount", "1.5", "--to", one.Hex()); !r.Arrived || balanceOf(t, d.L2.HTTPURL, one).String() != "1500000000000000000" {
 		t.Errorf("deposit: %+v", r)
 	}
+	trustsNoNode(t, b, d, one)
 	if r := b.do("withdraw", "--amount", "0.25", "--to", one.Hex(), "--wait"); r.State != "finalized" || r.ETA != nil || balanceOf(t, d.L1.HTTPURL, one).String() != "250000000000000000" {
 		t.Errorf("withdraw --wait: %+v", r)
 	}
@@ -206,6 +207,35 @@ func TestBridgeCommand(t *testing.T) {
 		}
 		return nil
 	})
+}
+
+// trustsNoNode sends ether by an L2 node that is not named as one of this machine: only to
+// the portal that the user or the genesis file names.
+func trustsNoNode(t *testing.T, b *bridger, d *devnet, to common.Address) {
+	t.Helper()
+	away := strings.Replace(d.L2.HTTPURL, "127.0.0.1", "0.0.0.0", 1) // which is this machine, but not loopback
+	portal := contractsOf(t, b.info)["portal"]
+	before := balanceOf(t, d.L2.HTTPURL, to)
+	args := []string{"bridge", "deposit", "--amount", "0.5", "--to", to.Hex(), "--l1-url", d.L1.HTTPURL, "--l2-url", away, "--account", "7", "--json"}
+	if code, text := exitOf(t, args...); code != 2 || !strings.Contains(strings.ToLower(text), portal) || !strings.Contains(text, "--genesis") || !strings.Contains(text, "--trust-node") {
+		t.Errorf("a node elsewhere is believed: exit code %d, %q", code, text)
+	}
+	if code, text := exitOf(t, append(args, "--portal", to.Hex())...); code != 1 || !strings.Contains(text, "no portal at "+to.Hex()) {
+		t.Errorf("an address without a portal: exit code %d, %q", code, text)
+	}
+	for _, trust := range [][]string{{"--genesis", d.Genesis}, {"--portal", portal}, {"--trust-node"}} {
+		var r bridgeResult
+		if out := runTool(t, clientTimeout, b.bin, append(args, trust...)...); json.Unmarshal([]byte(out), &r) != nil || !r.Arrived {
+			t.Errorf("deposit with %v: %s", trust, out)
+		}
+	}
+	want := new(big.Int).Add(before, big.NewInt(15e17))
+	if got := balanceOf(t, d.L2.HTTPURL, to); got.Cmp(want) != 0 {
+		t.Errorf("after three deposits %s arrived, want %s", got, want)
+	}
+	if code, text := exitOf(t, "bridge", "pool", "deposit", "--amount", "1", "--l1-url", d.L1.HTTPURL, "--l2-url", away, "--account", "7", "--portal", portal); code != 1 || !strings.Contains(text, "genesis file") {
+		t.Errorf("the pool of a node elsewhere: exit code %d, %q", code, text)
+	}
 }
 
 // TestBridgeTakesTokensOrRefusesThemByName moves tokens that are not as the standard says.

@@ -8,7 +8,6 @@ import (
 	"fmt"
 	"math/big"
 	"os"
-	"path/filepath"
 	"slices"
 	"strings"
 
@@ -19,7 +18,6 @@ import (
 	"github.com/urfave/cli/v3"
 
 	"github.com/talaria-l2/talaria/l1/devl1"
-	"github.com/talaria-l2/talaria/role/devnet"
 	"github.com/talaria-l2/talaria/sdk/bridging"
 )
 
@@ -39,7 +37,7 @@ func bridgeCommand() *cli.Command {
 				Name: "deposit", Usage: "from L1 to L2, in seconds",
 				Flags: bridgeFlags(amount, to, gas,
 					&cli.StringFlag{Name: "token", Usage: "token on L1; 0xEeeeeEeeeEeEeeEeEeEeeEEEeeeeEeeeeeeeEEeE is ether, which comes as a token where the chain's currency is another (default: the chain's currency)"},
-					&cli.StringFlag{Name: "l2-token", Usage: "token on L2 that stands for it (default: the first that the factory made)"},
+					&cli.StringFlag{Name: "l2-token", Usage: "token on L2 that stands for it (default: the one that the factory makes with its name, symbol and decimals)"},
 					&cli.BoolFlag{Name: "create", Usage: "make the token on L2 if there is none"}),
 				Action: runDeposit,
 			},
@@ -89,7 +87,10 @@ func bridgeCommand() *cli.Command {
 func bridgeFlags(own ...cli.Flag) []cli.Flag {
 	env := func(name string) cli.ValueSourceChain { return cli.EnvVars("TALARIA_" + name) }
 	return slices.Concat(own, []cli.Flag{
-		&cli.StringFlag{Name: "devnet", Usage: "devnet.json, or the directory of a devnet: its URLs", Sources: env("DEVNET")},
+		&cli.StringFlag{Name: "devnet", Usage: "devnet.json, or the directory of a devnet: its URLs and contracts", Sources: env("DEVNET")},
+		&cli.StringFlag{Name: "genesis", Usage: "genesis file of the chain, which names its contracts on L1 (default: those of --devnet, else those that an L2 node on this machine names)", Sources: env("GENESIS")},
+		&cli.StringFlag{Name: "portal", Usage: "the chain's portal on L1, in place of --genesis: enough for deposits of the currency and for withdrawals without the pool", Sources: env("PORTAL")},
+		&cli.BoolFlag{Name: "trust-node", Usage: "take the word of an L2 node elsewhere for the contracts: it can take what is sent to them", Sources: env("TRUST_NODE")},
 		&cli.StringFlag{Name: "l2-url", Usage: "JSON-RPC of L2 (default: that of --devnet, else http://127.0.0.1:8545)", Sources: env("L2_URL")},
 		&cli.StringFlag{Name: "l1-url", Usage: "JSON-RPC of L1 (default: that of --devnet, else http://127.0.0.1:8645)", Sources: env("L1_URL")},
 		&cli.StringFlag{Name: "key-file", Usage: "file of the key: an encrypted keystore, or hexadecimal (default: the variable " + keyVariable + ")", Sources: env("KEY_FILE")},
@@ -115,14 +116,20 @@ func dialBridge(ctx context.Context, c *cli.Command, needsKey bool) (*user, erro
 	if key == nil && needsKey {
 		return nil, usagef("no key is given (set %s, or --key-file, or --account 0 on a devnet)", keyVariable)
 	}
-	l1URL, l2URL, err := bridgeURLs(c)
+	l1URL, l2URL, trust, err := bridgeLayers(c)
 	if err != nil {
 		return nil, err
 	}
+	if !needsKey { // it only reads: nothing can be taken
+		trust.Node = true
+	}
 	u := &user{cmd: c, progress: startProgress(c.Root().ErrWriter)}
-	u.Client, err = bridging.Dial(ctx, bridging.Options{L1URL: l1URL, L2URL: l2URL, Key: key, Report: u.progress.report})
+	u.Client, err = bridging.Dial(ctx, bridging.Options{L1URL: l1URL, L2URL: l2URL, Key: key, Trust: trust, Report: u.progress.report})
 	if err != nil {
 		u.progress.stop()
+		if errors.Is(err, bridging.ErrUntrusted) {
+			return nil, usagef("%w (name the chain's genesis file with --genesis, or its portal with --portal; --trust-node takes the node's word)", err)
+		}
 		return nil, fmt.Errorf("%w (is it running there? --l1-url, --l2-url and --devnet say where)", err)
 	}
 	return u, nil
@@ -142,31 +149,6 @@ func (u *user) print(v any, lines ...string) error {
 	}
 	_, err := fmt.Fprintln(out, strings.Join(lines, "\n"))
 	return err
-}
-
-func bridgeURLs(c *cli.Command) (l1URL, l2URL string, err error) {
-	l1URL, l2URL = "http://127.0.0.1:8645", "http://127.0.0.1:8545"
-	if path := c.String("devnet"); path != "" {
-		if st, err := os.Stat(path); err == nil && st.IsDir() {
-			path = filepath.Join(path, "devnet.json")
-		}
-		raw, err := os.ReadFile(path)
-		if err != nil {
-			return "", "", usagef("--devnet: %w", err)
-		}
-		var info devnet.Info
-		if err := json.Unmarshal(raw, &info); err != nil {
-			return "", "", usagef("--devnet %s: %w", path, err)
-		}
-		l1URL, l2URL = info.L1.HTTPURL, info.L2.HTTPURL
-	}
-	if v := c.String("l1-url"); v != "" {
-		l1URL = v
-	}
-	if v := c.String("l2-url"); v != "" {
-		l2URL = v
-	}
-	return l1URL, l2URL, nil
 }
 
 // userKey reads the key; nil: none is given.

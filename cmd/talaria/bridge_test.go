@@ -3,14 +3,18 @@ package main
 import (
 	"bytes"
 	"context"
+	"encoding/json"
 	"math/big"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
 
+	"github.com/ethereum/go-ethereum/core/types"
 	"github.com/ethereum/go-ethereum/crypto"
 	"github.com/urfave/cli/v3"
+
+	"github.com/talaria-l2/talaria/chain"
 )
 
 func TestAmountsAreReadAndWrittenInWholeTokens(t *testing.T) {
@@ -54,6 +58,10 @@ func TestMistakesOfTheBridgeAreOneLineThatHelps(t *testing.T) {
 	if err := os.WriteFile(bad, []byte("what"), 0o600); err != nil {
 		t.Fatal(err)
 	}
+	nameless := filepath.Join(dir, "genesis.json")
+	if raw, err := json.Marshal(chain.Genesis{Config: chain.DefaultConfig(), Alloc: types.GenesisAlloc{}}); err != nil || os.WriteFile(nameless, raw, 0o600) != nil {
+		t.Fatal("write a genesis", err)
+	}
 	hash := "0x" + strings.Repeat("11", 32)
 	for _, c := range []struct{ args, says string }{
 		{"bridge", "one of deposit"},
@@ -65,6 +73,10 @@ func TestMistakesOfTheBridgeAreOneLineThatHelps(t *testing.T) {
 		{"bridge deposit --amount 1 --key-file " + bad + "2", "no such file"},
 		{"bridge deposit --amount 1 --to me --account 0", "want an address"},
 		{"bridge deposit --amount 1 --devnet " + dir + " --account 0", "no such file"},
+		{"bridge deposit --amount 1 --account 0 --genesis " + dir + "/none", "no such file"},
+		{"bridge deposit --amount 1 --account 0 --genesis " + nameless, "names no contracts"},
+		{"bridge deposit --amount 1 --account 0 --portal me", "want an address"},
+		{"bridge deposit --amount 1 --account 0 --genesis " + nameless + " --portal 0x4200000000000000000000000000000000000010", "one of them"},
 		{"bridge withdraw --amount 1 --account 0 --instant --token 0x4200000000000000000000000000000000000010", "not tokens"},
 		{"bridge withdraw --amount 1 --account 0 --min-payout 1", "only with --instant"},
 		{"bridge prove", "want one hash"},

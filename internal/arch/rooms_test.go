@@ -50,7 +50,7 @@ var rooms = map[string]room{
 	"sdk/ingest": {layer: vocabulary},
 
 	// What moves value between the layers for a user with a key.
-	"sdk/bridging": {layer: front, imports: []string{"bridge", "chain", "l1", "l1/bindings"}},
+	"sdk/bridging": {layer: front, imports: []string{"bridge", "bridge/predeploys", "chain", "l1", "l1/bindings"}},
 
 	"state":             {layer: core, imports: []string{"chain", "invariant", "keccak"}},
 	"evm":               {layer: core, imports: []string{"chain", "invariant", "keccak", "state"}, testImports: []string{"bridge/predeploys", "internal/fixtures", "internal/gethevm"}},

@@ -18,14 +18,12 @@ import (
 var (
 	messagePasser = common.HexToAddress("0x4200000000000000000000000000000000000016")
 	l2Bridge      = common.HexToAddress("0x4200000000000000000000000000000000000010")
-	tokenFactory  = common.HexToAddress("0x4200000000000000000000000000000000000012")
 )
 
 // calls are what the client calls of L2's predeploys and of tokens.
 const calls = `[
 {"type":"function","name":"initiateWithdrawal","stateMutability":"payable","inputs":[{"name":"target","type":"address"},{"name":"gasLimit","type":"uint256"},{"name":"data","type":"bytes"}],"outputs":[]},
 {"type":"function","name":"withdrawTo","stateMutability":"payable","inputs":[{"name":"l2Token","type":"address"},{"name":"to","type":"address"},{"name":"amount","type":"uint256"},{"name":"minGasLimit","type":"uint32"},{"name":"extraData","type":"bytes"}],"outputs":[]},
-{"type":"function","name":"createOptimismMintableERC20WithDecimals","stateMutability":"nonpayable","inputs":[{"name":"remoteToken","type":"address"},{"name":"name","type":"string"},{"name":"symbol","type":"string"},{"name":"decimals","type":"uint8"}],"outputs":[{"name":"","type":"address"}]},
 {"type":"function","name":"approve","stateMutability":"nonpayable","inputs":[{"name":"spender","type":"address"},{"name":"amount","type":"uint256"}],"outputs":[]},
 {"type":"function","name":"allowance","stateMutability":"view","inputs":[{"name":"owner","type":"address"},{"name":"spender","type":"address"}],"outputs":[{"name":"","type":"uint256"}]},
 {"type":"function","name":"balanceOf","stateMutability":"view","inputs":[{"name":"owner","type":"address"}],"outputs":[{"name":"","type":"uint256"}]},
@@ -33,7 +31,6 @@ const calls = `[
 {"type":"function","name":"name","stateMutability":"view","inputs":[],"outputs":[{"name":"","type":"string"}]},
 {"type":"function","name":"symbol","stateMutability":"view","inputs":[],"outputs":[{"name":"","type":"string"}]},
 {"type":"function","name":"remoteToken","stateMutability":"view","inputs":[],"outputs":[{"name":"","type":"address"}]},
-{"type":"event","name":"OptimismMintableERC20Created","inputs":[{"name":"localToken","type":"address","indexed":true},{"name":"remoteToken","type":"address","indexed":true},{"name":"deployer","type":"address","indexed":false}]},
 {"type":"event","name":"DepositFailed","inputs":[{"name":"l1Token","type":"address","indexed":true},{"name":"l2Token","type":"address","indexed":true},{"name":"from","type":"address","indexed":true},{"name":"to","type":"address","indexed":false},{"name":"amount","type":"uint256","indexed":false},{"name":"extraData","type":"bytes","indexed":false}]},
 {"type":"event","name":"FailedRelayedMessage","inputs":[{"name":"msgHash","type":"bytes32","indexed":true}]},
 {"type":"error","name":"NotMintable","inputs":[{"name":"token","type":"address"}]},

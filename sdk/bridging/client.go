@@ -11,7 +11,6 @@ import (
 	"github.com/ethereum/go-ethereum"
 	"github.com/ethereum/go-ethereum/accounts/abi"
 	"github.com/ethereum/go-ethereum/common"
-	"github.com/ethereum/go-ethereum/common/hexutil"
 	"github.com/ethereum/go-ethereum/core/types"
 	"github.com/ethereum/go-ethereum/crypto"
 	"github.com/ethereum/go-ethereum/ethclient"
@@ -23,9 +22,8 @@ import (
 type Options struct {
 	L1URL, L2URL string
 	// Key of the account that pays and is served; nil: the client only reads.
-	Key *ecdsa.PrivateKey
-	// Contracts on L1, by name, in place of what the L2 node announces; nil: those.
-	Contracts map[string]common.Address
+	Key   *ecdsa.PrivateKey
+	Trust Trust
 	// Report is told each step when it begins, in one line; nil: nobody is.
 	Report func(step string)
 }
@@ -65,22 +63,15 @@ func Dial(ctx context.Context, opts Options) (_ *Client, err error) {
 			c.Close()
 		}
 	}()
-	announced, err := c.announced(ctx)
+	told, err := c.announced(ctx)
 	if err != nil {
 		return nil, err
-	}
-	c.l2ChainID, c.at = new(big.Int).SetUint64(uint64(announced.L2ChainID)), announced.Contracts
-	if opts.Contracts != nil {
-		c.at = opts.Contracts
-	}
-	if len(c.at) == 0 {
-		return nil, fmt.Errorf("the L2 at %s announces no contracts on L1", opts.L2URL)
 	}
 	if c.l1, err = l1.Dial(ctx, l1.Options{URL: opts.L1URL, Attempts: 2}); err != nil {
 		return nil, err
 	}
-	if got := c.l1.ChainID().Uint64(); got != uint64(announced.L1ChainID) {
-		return nil, fmt.Errorf("L1 at %s has chain id %d, this L2 settles on %d", opts.L1URL, got, uint64(announced.L1ChainID))
+	if err = c.root(ctx, told); err != nil {
+		return nil, err
 	}
 	if opts.Key != nil {
 		c.send = l1.NewSender(c.l1, l1.NewKeySigner(opts.Key), l1.SenderOptions{})
@@ -106,29 +97,6 @@ func (c *Client) Address() common.Address {
 
 // NativeToken reports whether a token of L1 is the currency of L2.
 func (c *Client) NativeToken() bool { return c.at["nativeTokenBridge"] != common.Address{} }
-
-// announced is the answer of talaria_l1Contracts.
-type announced struct {
-	L1ChainID hexutil.Uint64            `json:"l1ChainId"`
-	L2ChainID hexutil.Uint64            `json:"l2ChainId"`
-	Contracts map[string]common.Address `json:"contracts"`
-}
-
-func (c *Client) announced(ctx context.Context) (*announced, error) {
-	out := new(announced)
-	if err := c.l2.Client().CallContext(ctx, out, "talaria_l1Contracts"); err != nil {
-		return nil, fmt.Errorf("ask the L2 at %s for its contracts: %w", c.opts.L2URL, err)
-	}
-	return out, nil
-}
-
-// contract is a contract's address on L1 by its name.
-func (c *Client) contract(name string) (common.Address, error) {
-	if a := c.at[name]; a != (common.Address{}) {
-		return a, nil
-	}
-	return common.Address{}, fmt.Errorf("this chain has no %s on L1", name)
-}
 
 // sendL1 sends a transaction on L1 and waits for it. what names it in errors and reports.
 func (c *Client) sendL1(ctx context.Context, what string, req l1.Request) (*types.Receipt, error) {

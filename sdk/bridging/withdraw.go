@@ -212,8 +212,23 @@ func (c *Client) delivered(r *types.Receipt) error {
 	return nil
 }
 
-// resolve closes an unchallenged claim whose challenge period is over.
+// resolve closes an unchallenged claim whose challenge period is over. Which contract that
+// is, the factory on L1 says.
 func (c *Client) resolve(ctx context.Context, s *Status) error {
-	_, err := c.sendL1(ctx, "resolve the claim", l1.Request{To: &s.Claim.Game, Data: bindings.NewHybridGame().PackResolve()})
+	portal, err := c.contract("portal")
+	if err != nil {
+		return err
+	}
+	p, f := bindings.NewPortal(), bindings.NewDisputeGameFactory()
+	factory, err := callL1(ctx, c, portal, p.PackDisputeGameFactory(), p.UnpackDisputeGameFactory)
+	if err != nil {
+		return err
+	}
+	index := new(big.Int).SetUint64(uint64(s.Claim.Index))
+	game, err := callL1(ctx, c, factory, f.PackGameAtIndex(index), f.UnpackGameAtIndex)
+	if err != nil {
+		return err
+	}
+	_, err = c.sendL1(ctx, "resolve the claim", l1.Request{To: &game.Proxy, Data: bindings.NewHybridGame().PackResolve()})
 	return err
 }
