@@ -21,6 +21,12 @@ func l1Fees(view state.View, env *Env) *chain.L1FeeSchedule {
 	if env.L1Fees != nil {
 		return env.L1Fees
 	}
+	return L1Fees(view)
+}
+
+// L1Fees are the L1 data fees at the prices that L1Block holds. Who records what a
+// transaction reads sets Env.L1Fees to them: the transaction itself does not read the prices.
+func L1Fees(view state.View) *chain.L1FeeSchedule {
 	p := chain.ReadL1FeeParams(func(slot common.Hash) common.Hash { return view.Storage(chain.L1BlockAddr, slot) })
 	if p.BaseFeeScalar == 0 && p.BlobBaseFeeScalar == 0 {
 		return &noL1Fees

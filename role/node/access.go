@@ -68,10 +68,12 @@ func (n *Node) executeAgain(ctx context.Context, b *tracer.Block, each func(mini
 				}
 			}
 			endMiniBlocks(0)
+			env := *b.Env
 			var res evm.Result
 			for i, tx := range b.Txs {
+				env.L1Fees = evm.L1Fees(now)
 				read := state.NewRecorder(now)
-				if err := m.ExecuteUntil(ctx.Done(), read, tx, b.Env, &res); err != nil {
+				if err := m.ExecuteUntil(ctx.Done(), read, tx, &env, &res); err != nil {
 					if errors.Is(err, evm.ErrCancelled) && ctx.Err() != nil {
 						return ctx.Err()
 					}

@@ -111,3 +111,23 @@ func TestBlockAccessLists(t *testing.T) {
 		t.Errorf("no block: %s", r.Result)
 	}
 }
+
+func TestTheL1FeeIsNoReadOfTheTransaction(t *testing.T) {
+	w, b := chargedWorld(t)
+	list, err := w.node.BlockAccesses(t.Context(), b.Number())
+	if err != nil {
+		t.Fatal(err)
+	}
+	paid := false
+	for _, a := range list {
+		paid = paid || a.Address == chain.L1FeeVaultAddr && len(a.Balances) == len(b.Txs)-1
+		for _, slot := range a.Reads {
+			if a.Address == chain.L1BlockAddr && slot.Cmp(chain.GasTokenRateSlot.Big()) == 0 {
+				t.Error("the rate of a chain whose currency is ether is said to be read")
+			}
+		}
+	}
+	if !paid {
+		t.Error("the L1 data fees are not listed")
+	}
+}
