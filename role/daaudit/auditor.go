@@ -3,6 +3,7 @@ package daaudit
 import (
 	"cmp"
 	"context"
+	"errors"
 	"io"
 	"log/slog"
 	"slices"
@@ -139,20 +140,23 @@ func (a *Auditor) run(ctx context.Context) {
 	}
 }
 
-// round asks about some certificates.
+// round asks about some certificates; one that cannot be asked about keeps none of the
+// others from it.
 func (a *Auditor) round(ctx context.Context) error {
-	if _, err := a.certs.refresh(ctx); err != nil {
+	if err := a.certs.refresh(ctx); err != nil {
 		return err
 	}
 	certs, err := a.certs.pick(a.opts.Certificates, a.opts.Random)
 	if err != nil {
 		return err
 	}
+	var failed error
 	worst := make(map[string]committee.Finding)
 	for _, cert := range certs {
 		findings, err := a.audit(ctx, cert)
-		if err != nil {
-			return err
+		failed = errors.Join(failed, err)
+		if ctx.Err() != nil {
+			return failed
 		}
 		for _, f := range findings {
 			key := string(f.PublicKey)
@@ -165,7 +169,7 @@ func (a *Auditor) round(ctx context.Context) error {
 		a.judge(f)
 		a.opts.Judged(f)
 	}
-	return nil
+	return failed
 }
 
 func (a *Auditor) audit(ctx context.Context, cert *da.Certificate) ([]committee.Finding, error) {

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"math/big"
+	"slices"
 
 	"github.com/ethereum/go-ethereum"
 	"github.com/ethereum/go-ethereum/common"
@@ -68,28 +69,37 @@ type register struct {
 // maxKnown bounds the certificates that are remembered; of more, the oldest are forgotten.
 const maxKnown = 16_384
 
-// refresh reads what L1 has that is not known, and forgets what is too old. It returns
-// the new ones.
-func (r *register) refresh(ctx context.Context) ([]Certificate, error) {
+// again is how many of the L1 blocks that were read are read again each time: L1 may have
+// others in their place. It is more than Ethereum leaves unfinal, four epochs.
+const again = 256
+
+// refresh reads what L1 has that is not known, and forgets what is too old or was taken back.
+func (r *register) refresh(ctx context.Context) error {
 	head, err := r.l1.BlockNumber(ctx)
 	if err != nil {
-		return nil, fmt.Errorf("read L1's head: %w", err)
+		return fmt.Errorf("read L1's head: %w", err)
 	}
 	oldest := uint64(0)
 	if head >= r.window {
 		oldest = head - r.window + 1
 	}
-	more, err := Read(ctx, r.l1, r.verifier, max(r.next, oldest), head)
+	read := min(r.next, head+1)
+	from := max(read-min(read, again), oldest)
+	more, err := Read(ctx, r.l1, r.verifier, from, head)
 	if err != nil {
-		return nil, err
+		return err
 	}
-	r.known = append(r.known, more...)
+	stay := slices.IndexFunc(r.known, func(c Certificate) bool { return c.Block >= from })
+	if stay < 0 {
+		stay = len(r.known)
+	}
+	r.known = append(r.known[:stay], more...)
 	drop := max(0, len(r.known)-maxKnown)
 	for drop < len(r.known) && r.known[drop].Block < oldest {
 		drop++
 	}
 	r.known, r.next = append([]Certificate(nil), r.known[drop:]...), head+1
-	return more, nil
+	return nil
 }
 
 // pick draws n different certificates, or all; the newest is always among them.
