@@ -15,8 +15,8 @@ type Exits interface {
 	// WithdrawalStatus tells where a withdrawal stands. hash is its own, or that of the
 	// transaction that made it, of which index counts the withdrawals. Nil: there is none.
 	WithdrawalStatus(ctx context.Context, hash common.Hash, index uint64) (*WithdrawalStatus, error)
-	// Attestation is the first block from a height on that the sequencer has signed for
-	// L1; nil: there is none yet.
+	// Attestation is the newest block that the sequencer has signed for L1, if it is of
+	// that height or a later one; nil: it is not, or there is none.
 	Attestation(ctx context.Context, number uint64) (*Attestation, error)
 	// L1Contracts are the chain's contracts on L1 by their names. It must not be changed.
 	L1Contracts() map[string]common.Address
@@ -57,7 +57,7 @@ type Attestation struct {
 func (s *Server) exitMethods(t methodTable) {
 	const shown = "rpc.TestAWithdrawalTellsOneStateOneTimeAndOneReason"
 	t.slow("talaria_withdrawalStatus", 2, s.withdrawalStatus).doc("Where a withdrawal stands, by its hash or its transaction's and its index there: one state, when it can be paid (`eta`, ms), one reason, and under which claim to prove it", shown)
-	t.read("talaria_attestation", 1, s.attestation).doc("The first block from a number on that the sequencer has signed for `SignedCheckpoints` on L1; null: none yet", shown)
+	t.read("talaria_attestation", 1, s.attestation).doc("The newest block that the sequencer has signed for `SignedCheckpoints` on L1, if it is of the given number or later; null: it is not, or none is signed", shown)
 	t.read("talaria_l1Contracts", 0, s.l1Contracts).doc("The chain ids of both layers, the chain's contracts on L1, and its native currency: name, symbol and, where that is a token of L1, `l1Token` and the token of L2 that stands for ether, `l2Ether`", shown)
 }
 
