@@ -3,6 +3,8 @@ package exits
 import (
 	"context"
 	"math/big"
+	"math/bits"
+	"slices"
 
 	"github.com/ethereum/go-ethereum/common"
 
@@ -47,12 +49,19 @@ func (g *game) disputed() bool {
 	return g.status == inProgress && g.challenger != (common.Address{})
 }
 
-// details are the questions about a game whose address is known.
-func (r *Reader) details(g *game) []question {
+// fixedOf are the questions about a game whose answers never change.
+func (r *Reader) fixedOf(g *game) []question {
 	at := g.Game
 	return []question{
 		into(at, r.game.PackRootClaim(), r.game.UnpackRootClaim, &g.root),
 		into(at, r.game.PackL2SequenceNumber(), r.game.UnpackL2SequenceNumber, &g.block),
+	}
+}
+
+// statusOf are the others.
+func (r *Reader) statusOf(g *game) []question {
+	at := g.Game
+	return []question{
 		into(at, r.game.PackStatus(), r.game.UnpackStatus, &g.status),
 		into(at, r.game.PackResolvedAt(), r.game.UnpackResolvedAt, &g.resolved),
 		into(at, r.game.PackWindowClosesAt(), r.game.UnpackWindowClosesAt, &g.closes),
@@ -94,37 +103,56 @@ func span(from, to uint64) []uint64 {
 	return out
 }
 
-// firstSince is the place of the first of n claims that was made at a time or later.
+// firstSince is the place of the first of n claims that was made at a time or later. It
+// looks at the same few places whatever is searched for, as they are remembered.
 func (r *Reader) firstSince(ctx context.Context, v *view, n, since uint64) (uint64, error) {
-	low, high := uint64(0), n
-	for low < high {
-		middle := (low + high) / 2
-		at, err := r.at(ctx, v, []uint64{middle})
+	before := uint64(0) // claims known to be older
+	for bit := bits.Len64(n); bit > 0; bit-- {
+		place := before + 1<<(bit-1) - 1
+		if place >= n {
+			continue
+		}
+		at, err := r.at(ctx, v, []uint64{place})
 		if err != nil {
 			return 0, err
 		}
 		if at[0].Created < since {
-			low = middle + 1
-		} else {
-			high = middle
+			before = place + 1
 		}
 	}
-	return low, nil
+	return before, nil
+}
+
+// maxClaims is how many claims are remembered.
+const maxClaims = 8_192
+
+// remember keeps what is fixed of a claim, unless L1 may still have another in its place.
+func (r *Reader) remember(v *view, g *game) {
+	if g.Created <= v.final {
+		r.claims.Add(g.Index, *g)
+	}
 }
 
 // at looks claims up by their places.
 func (r *Reader) at(ctx context.Context, v *view, places []uint64) ([]game, error) {
+	out := make([]game, len(places))
 	rows := make([]bindings.GameAtIndexOutput, len(places))
-	questions := make([]question, len(places))
+	var questions []question
+	var asked []int
 	for i, place := range places {
-		questions[i] = into(r.factory, r.factories.PackGameAtIndex(new(big.Int).SetUint64(place)), r.factories.UnpackGameAtIndex, &rows[i])
+		if g, ok := r.claims.Get(place); ok {
+			out[i] = g
+			continue
+		}
+		questions = append(questions, into(r.factory, r.factories.PackGameAtIndex(new(big.Int).SetUint64(place)), r.factories.UnpackGameAtIndex, &rows[i]))
+		asked = append(asked, i)
 	}
 	if err := v.ask(ctx, questions...); err != nil {
 		return nil, err
 	}
-	out := make([]game, len(places))
-	for i, row := range rows {
-		out[i] = game{Claim: bridge.Claim{Index: places[i], Game: row.Proxy, Created: row.Timestamp}, kind: row.GameType}
+	for _, i := range asked {
+		out[i] = game{Claim: bridge.Claim{Index: places[i], Game: rows[i].Proxy, Created: rows[i].Timestamp}, kind: rows[i].GameType}
+		r.remember(v, &out[i])
 	}
 	return out, nil
 }
@@ -132,42 +160,74 @@ func (r *Reader) at(ctx context.Context, v *view, places []uint64) ([]game, erro
 // gameType is the type of HybridGame; others are passed over.
 const gameType = 7411
 
+// atOnce is how many claims are looked at together: mostly the first that is right will do.
+const atOnce = 8
+
 // pick takes the earliest of some claims that is right, holds the block and is not disputed.
 func (r *Reader) pick(ctx context.Context, v *view, places []uint64, f *bridge.Facts) error {
-	all, err := r.at(ctx, v, places)
-	if err != nil {
-		return err
-	}
-	var questions []question
-	for i := range all {
-		if all[i].kind == gameType {
-			questions = append(questions, r.details(&all[i])...)
-		}
-	}
-	if err := v.ask(ctx, questions...); err != nil {
-		return err
-	}
-	for i := range all {
-		g := &all[i]
-		if g.kind != gameType || !g.counts() || !g.block.IsUint64() || g.block.Uint64() < f.Block {
-			continue
-		}
-		g.Block = g.block.Uint64()
-		right, err := r.right(ctx, g)
+	for some := range slices.Chunk(places, atOnce) {
+		all, err := r.rightOf(ctx, v, some, f.Block)
 		if err != nil {
 			return err
 		}
-		if !right {
-			continue
+		var questions []question
+		for i := range all {
+			questions = append(questions, r.statusOf(&all[i])...)
 		}
-		if g.disputed() {
-			f.Disputed = true
-			continue
+		if err := v.ask(ctx, questions...); err != nil {
+			return err
 		}
-		f.Claim = &g.Claim
-		return nil
+		for i := range all {
+			g := &all[i]
+			switch {
+			case !g.counts():
+			case g.disputed():
+				f.Disputed = true
+			default:
+				f.Claim = &g.Claim
+				return nil
+			}
+		}
 	}
 	return nil
+}
+
+// rightOf are those of some claims that are right and hold a block.
+func (r *Reader) rightOf(ctx context.Context, v *view, places []uint64, block uint64) ([]game, error) {
+	all, err := r.at(ctx, v, places)
+	if err != nil {
+		return nil, err
+	}
+	all = slices.DeleteFunc(all, func(g game) bool { return g.kind != gameType })
+	var questions []question
+	var asked []*game
+	for i := range all {
+		if all[i].block == nil {
+			questions = append(questions, r.fixedOf(&all[i])...)
+			asked = append(asked, &all[i])
+		}
+	}
+	if err := v.ask(ctx, questions...); err != nil {
+		return nil, err
+	}
+	for _, g := range asked {
+		r.remember(v, g)
+	}
+	var out []game
+	for _, g := range all {
+		if !g.block.IsUint64() || g.block.Uint64() < block {
+			continue
+		}
+		g.Block = g.block.Uint64()
+		right, err := r.right(ctx, &g)
+		if err != nil {
+			return nil, err
+		}
+		if right {
+			out = append(out, g)
+		}
+	}
+	return out, nil
 }
 
 // right reports whether a claim is what this chain says.

@@ -176,7 +176,7 @@ func TestAWithdrawalsWayOnL1(t *testing.T) {
 	cfg := chain.DefaultConfig()
 	cfg.Batcher, cfg.Sequencer, cfg.BatchInbox = common.Address{0xba}, common.Address{0x5e}, common.Address{0x1b}
 	params := deploy.Development(cfg)
-	params.Owner, params.Guardian, params.ChallengeWindow = w.sender.Address(), w.sender.Address(), 6
+	params.Owner, params.Guardian, params.ChallengeWindow = w.sender.Address(), w.sender.Address(), 12
 	err = embedded.MineInstantly(t.Context(), func(ctx context.Context) error {
 		out, err := deploy.Deploy(ctx, client, w.sender, params)
 		if err == nil {
@@ -189,7 +189,13 @@ func TestAWithdrawalsWayOnL1(t *testing.T) {
 	}
 	var proof nodes
 	w.chain, proof = newChain(t, embedded.Head().Time)
-	w.reader = exits.New(exits.Options{Chain: w.chain, L1: client, Contracts: w.at.ByName()})
+	counted := countCalls(t, embedded.URL())
+	asking, err := l1.Dial(t.Context(), l1.Options{URL: counted.url})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(asking.Close)
+	w.reader = exits.New(exits.Options{Chain: w.chain, L1: asking, Contracts: w.at.ByName(), PerSecond: 100_000})
 
 	if s := w.is(bridge.WaitingForFinality, "not posted"); s.TxHash != w.chain.tx || s.Block != made || s.Game != (common.Address{}) {
 		t.Errorf("found: %+v", s)
@@ -208,6 +214,8 @@ func TestAWithdrawalsWayOnL1(t *testing.T) {
 	if s := w.is(bridge.ReadyToProve, "claim 2"); s.ClaimIndex != 2 || s.ClaimBlock != made+1 || s.ETA == 0 {
 		t.Errorf("ready: %+v", s)
 	}
+
+	w.askedAgain(counted)
 
 	// The right claim is challenged; then there is another.
 	right := w.status().Game

@@ -1,6 +1,7 @@
 package exits
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"math/big"
@@ -8,6 +9,7 @@ import (
 	"sync"
 
 	"github.com/ethereum/go-ethereum/common"
+	"github.com/ethereum/go-ethereum/common/lru"
 	"github.com/ethereum/go-ethereum/core/types"
 
 	"github.com/talaria-l2/talaria/bridge"
@@ -34,6 +36,8 @@ type Options struct {
 	Chain     Chain
 	L1        *l1.Client
 	Contracts map[string]common.Address // on L1, by their names in the genesis file
+	// PerSecond bounds the questions to L1, by all who ask together, 1.. [200].
+	PerSecond int
 }
 
 // Reader answers where withdrawals stand. It is safe for concurrent use.
@@ -48,6 +52,9 @@ type Reader struct {
 	pauses     *bindings.Pause
 	pools      *bindings.InstantExit
 	messengers *bindings.L1CrossDomainMessenger
+
+	turns  turns
+	claims *lru.Cache[uint64, game] // by place: what is fixed of those that L1 will not take back
 
 	mu    sync.Mutex
 	known bool // times and pause are
@@ -68,6 +75,7 @@ func New(opts Options) *Reader {
 		portals: bindings.NewPortal(), factories: bindings.NewDisputeGameFactory(), game: bindings.NewHybridGame(),
 		registries: bindings.NewAnchorStateRegistry(), pauses: bindings.NewPause(), pools: bindings.NewInstantExit(),
 		messengers: bindings.NewL1CrossDomainMessenger(),
+		turns:      turns{perSecond: cmp.Or(opts.PerSecond, 200)}, claims: lru.NewCache[uint64, game](maxClaims),
 	}
 }
 
@@ -106,7 +114,7 @@ func (r *Reader) Withdrawal(ctx context.Context, hash common.Hash, index uint64)
 
 // facts asks both layers about a withdrawal.
 func (r *Reader) facts(ctx context.Context, at *place) (*bridge.Facts, error) {
-	v, err := newest(ctx, r.L1)
+	v, err := r.newest(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -223,7 +231,7 @@ func (r *Reader) proof(ctx context.Context, v *view, hash common.Hash, count uin
 	questions = questions[:0]
 	for i, row := range rows {
 		games[i].Game = row.DisputeGameProxy
-		questions = append(questions, r.details(&games[i])...)
+		questions = append(append(questions, r.fixedOf(&games[i])...), r.statusOf(&games[i])...)
 	}
 	if err := v.ask(ctx, questions...); err != nil {
 		return nil, err
@@ -265,6 +273,9 @@ func (r *Reader) tryCall(ctx context.Context, v *view, w *bridge.Withdrawal, f *
 	f.CallFails = len(data) >= 4 && [4]byte(data) == [4]byte(failed[:4])
 	if !f.CallFails || w.Value.Sign() == 0 || r.Contracts["nativeTokenBridge"] != (common.Address{}) {
 		return nil
+	}
+	if err := v.turns.wait(ctx, 1); err != nil {
+		return err
 	}
 	held, err := v.client.Balance(ctx, r.portal)
 	f.Short = err == nil && held.Cmp(w.Value) < 0

@@ -16,17 +16,31 @@ import (
 // view reads contracts at one L1 block.
 type view struct {
 	client *l1.Client
+	turns  *turns
 	number uint64
 	time   uint64 // of the block, in seconds
+	final  uint64 // time of the newest block that L1 will not take back, in seconds; 0: there is none
 }
 
 // newest is a view of L1's newest block.
-func newest(ctx context.Context, client *l1.Client) (*view, error) {
-	h, err := client.HeaderByTag(ctx, l1.Latest)
+func (r *Reader) newest(ctx context.Context) (*view, error) {
+	if err := r.turns.wait(ctx, 2); err != nil {
+		return nil, err
+	}
+	v := &view{client: r.L1, turns: &r.turns}
+	final, err := r.L1.HeaderByTag(ctx, l1.Finalized)
+	switch {
+	case err == nil:
+		v.final = final.Time
+	case !errors.Is(err, l1.ErrNotFound):
+		return nil, err
+	}
+	h, err := r.L1.HeaderByTag(ctx, l1.Latest)
 	if err != nil {
 		return nil, err
 	}
-	return &view{client: client, number: h.Number.Uint64(), time: h.Time}, nil
+	v.number, v.time = h.Number.Uint64(), h.Time
+	return v, nil
 }
 
 // question is one call of a contract, and where its answer goes.
@@ -60,6 +74,9 @@ func (v *view) ask(ctx context.Context, questions ...question) error {
 }
 
 func (v *view) batch(ctx context.Context, questions []question) error {
+	if err := v.turns.wait(ctx, len(questions)); err != nil {
+		return err
+	}
 	answers := make([]hexutil.Bytes, len(questions))
 	elems := make([]rpc.BatchElem, len(questions))
 	for i, q := range questions {
@@ -81,6 +98,9 @@ func (v *view) batch(ctx context.Context, questions []question) error {
 
 // reverts tries a call and gives the data with which it reverts; nil: it does not.
 func (v *view) reverts(ctx context.Context, to common.Address, input []byte) ([]byte, error) {
+	if err := v.turns.wait(ctx, 1); err != nil {
+		return nil, err
+	}
 	var answer hexutil.Bytes
 	err := v.client.Eth().Client().CallContext(ctx, &answer, "eth_call", callArgs(to, input), hexutil.EncodeUint64(v.number))
 	if err == nil {
