@@ -28,6 +28,7 @@ func TestABlockWithoutNewWithdrawalsIsNotSigned(t *testing.T) {
 			return a
 		}
 		a := start()
+		defer func() { a.Close() }()
 		var signed *types.Header
 		for _, step := range []struct {
 			root    byte
@@ -53,6 +54,5 @@ func TestABlockWithoutNewWithdrawalsIsNotSigned(t *testing.T) {
 				t.Fatalf("after block %v: signed is %+v, want block %v", h.Number, at, signed.Number)
 			}
 		}
-		a.Close()
 	})
 }
