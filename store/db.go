@@ -176,6 +176,30 @@ func (db *DB) PutMeta(name string, value []byte) error {
 	return nil
 }
 
+// MetaEdit is one change of PutMeta's or DropMeta's.
+type MetaEdit struct {
+	Name  string
+	Value []byte // nil: the name is dropped
+}
+
+// EditMeta makes the changes, all or none of them, on the terms of PutMeta.
+func (db *DB) EditMeta(edits []MetaEdit) error {
+	err := db.commit(func(w *writer) {
+		for _, e := range edits {
+			key := append([]byte{tableMeta}, e.Name...)
+			if e.Value == nil {
+				w.delete(key)
+			} else {
+				w.set(key, e.Value)
+			}
+		}
+	})
+	if err != nil {
+		return fmt.Errorf("edit %d meta values: %w", len(edits), err)
+	}
+	return nil
+}
+
 // MetaUnder returns what PutMeta stored under names with the prefix, ascending by name.
 func (db *DB) MetaUnder(prefix string) (values [][]byte, err error) {
 	first := append([]byte{tableMeta}, prefix...)

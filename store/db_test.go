@@ -389,6 +389,30 @@ func TestDBRewindLeavesWhatWasThere(t *testing.T) {
 	closeDB(t, db)
 }
 
+func TestDBMetaIsEditedAtOnce(t *testing.T) {
+	path := t.TempDir()
+	db := openDB(t, path)
+	for _, name := range []string{"kept", "changed", "dropped"} {
+		if err := db.PutMeta(name, []byte("old")); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := db.EditMeta([]MetaEdit{{"changed", []byte("new")}, {"dropped", nil}, {"never there", nil}, {"empty", []byte{}}}); err != nil {
+		t.Fatal(err)
+	}
+	closeDB(t, db)
+	db = openDB(t, path)
+	for name, want := range map[string]string{"kept": "old", "changed": "new", "empty": ""} {
+		if v, err := db.Meta(name); err != nil || string(v) != want {
+			t.Errorf("%s is %q, want %q: %v", name, v, want, err)
+		}
+	}
+	if _, err := db.Meta("dropped"); !errors.Is(err, ErrNotFound) {
+		t.Errorf("dropped: %v", err)
+	}
+	closeDB(t, db)
+}
+
 func TestDBMetaGenesisAndFormat(t *testing.T) {
 	path := t.TempDir()
 	db := openDB(t, path)

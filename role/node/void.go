@@ -28,12 +28,19 @@ type VoidTx struct {
 	Raw   []byte
 	From  common.Address
 	Place VoidPlace
+	// Until is the L1 origin up to which it is tried again when it is refused.
+	Until uint64 `rlp:"optional"`
+
+	Hash common.Hash `rlp:"-"` // SaveVoidTxs needs it, VoidTxs does not give it
 }
 
-// GoneTx is a transaction of a void block that could not be executed again.
+// GoneTx is a transaction of a void block that could not be executed again. It says
+// something only while the chain does not have the transaction.
 type GoneTx struct {
 	Place   VoidPlace
 	Refusal string // why not
+
+	Hash common.Hash `rlp:"-"` // SaveGoneTxs needs it
 }
 
 // VoidTxs is what SaveVoidTxs stored last.
@@ -52,19 +59,26 @@ func (n *Node) VoidTxs() ([]VoidTx, error) {
 	return list, nil
 }
 
-// SaveVoidTxs stores which transactions are to be executed again, in order. Like a block
-// it is durable with the store's next Sync.
+// SaveVoidTxs stores which transactions are to be executed again, in order, and forgets in
+// the same step that one of them was gone. Like a block it is durable with the store's next
+// Sync.
 func (n *Node) SaveVoidTxs(list []VoidTx) error {
-	var raw []byte
+	edits := make([]store.MetaEdit, 1, 1+len(list))
+	edits[0] = store.MetaEdit{Name: metaVoidTxs, Value: []byte{}}
 	if len(list) > 0 {
-		raw = mustEncode(list)
+		edits[0].Value = mustEncode(list)
 	}
-	return n.store.PutMeta(metaVoidTxs, raw)
+	for i := range list {
+		edits = append(edits, store.MetaEdit{Name: goneName(list[i].Hash)})
+	}
+	return n.store.EditMeta(edits)
 }
 
-// GoneTx is what SaveGoneTx stored of the transaction, nil if nothing.
+func goneName(hash common.Hash) string { return metaGone + string(hash[:]) }
+
+// GoneTx is what SaveGoneTxs stored of the transaction, nil if nothing.
 func (n *Node) GoneTx(hash common.Hash) (*GoneTx, error) {
-	raw, err := n.store.Meta(metaGone + string(hash[:]))
+	raw, err := n.store.Meta(goneName(hash))
 	if errors.Is(err, store.ErrNotFound) {
 		return nil, nil
 	}
@@ -78,8 +92,12 @@ func (n *Node) GoneTx(hash common.Hash) (*GoneTx, error) {
 	return gone, nil
 }
 
-// SaveGoneTx stores why a transaction is not in the chain any more, for good. It is
-// durable no later than any SaveVoidTxs behind it.
-func (n *Node) SaveGoneTx(hash common.Hash, gone *GoneTx) error {
-	return n.store.PutMeta(metaGone+string(hash[:]), mustEncode(gone))
+// SaveGoneTxs stores why transactions are not in the chain any more. It is durable no
+// later than any SaveVoidTxs behind it, which alone takes one back.
+func (n *Node) SaveGoneTxs(list ...GoneTx) error {
+	edits := make([]store.MetaEdit, len(list))
+	for i := range list {
+		edits[i] = store.MetaEdit{Name: goneName(list[i].Hash), Value: mustEncode(&list[i])}
+	}
+	return n.store.EditMeta(edits)
 }

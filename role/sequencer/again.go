@@ -11,15 +11,24 @@ import (
 	"github.com/ethereum/go-ethereum/common"
 
 	"github.com/talaria-l2/talaria/chain"
+	"github.com/talaria-l2/talaria/evm"
 	"github.com/talaria-l2/talaria/role/node"
 	"github.com/talaria-l2/talaria/rpc"
+	"github.com/talaria-l2/talaria/sequencing"
 	"github.com/talaria-l2/talaria/telemetry"
 )
 
-// Bounds of what is executed again. What is beyond them is gone, and named like the rest.
+// againLimits bound what is executed again, and the memory for it. What is beyond them is
+// gone, and named like the rest.
+type againLimits struct{ txs, bytes int }
+
 const (
 	maxAgain      = 100_000
 	maxAgainBytes = 128 << 20
+	// againOrigins is how many L1 blocks beyond those that void blocks had reached a
+	// transaction is tried that is refused: an L1 that reorganises may take a deposit, from
+	// which the sender pays, in a little later.
+	againOrigins = 4
 	// maxNamed is how many transactions that are gone get a line in the log; all can be
 	// asked for.
 	maxNamed = 1_000
@@ -35,29 +44,40 @@ type again struct {
 	metrics *telemetry.Metrics
 	group   *rpc.Group // of the submissions
 	done    chan struct{}
+	limits  againLimits
 
-	mu    sync.Mutex
-	list  []*voided // in order of execution; some are settled
-	left  map[common.Hash]*voided
-	named int
+	mu      sync.Mutex
+	list    []*voided // in order of execution; some are settled
+	left    map[common.Hash]*voided
+	refused int // of those left, to be tried on the next L1 origin
+	named   int
 }
 
 // voided is one transaction of a void block.
 type voided struct {
 	node.VoidTx
-	tx  *chain.Tx
-	sub *rpc.Submission
+	tx      *chain.Tx
+	sub     *rpc.Submission
+	refused bool   // the last time
+	tried   uint64 // newest L1 origin on which it was tried once more; 0: none
 }
 
-func newAgain(n *node.Node, metrics *telemetry.Metrics, log *slog.Logger) *again {
-	return &again{node: n, log: log, metrics: metrics, group: rpc.NewGroup(), done: make(chan struct{}), left: make(map[common.Hash]*voided)}
+func newAgain(n *node.Node, limits againLimits, metrics *telemetry.Metrics, log *slog.Logger) *again {
+	if limits == (againLimits{}) {
+		limits = againLimits{maxAgain, maxAgainBytes}
+	}
+	return &again{node: n, log: log, metrics: metrics, limits: limits, group: rpc.NewGroup(), done: make(chan struct{}), left: make(map[common.Hash]*voided)}
 }
 
 // make makes an entry, of which again is told when it is settled.
-func (a *again) make(tx *chain.Tx, place node.VoidPlace) *voided {
+func (a *again) make(tx *chain.Tx, place node.VoidPlace, until uint64) *voided {
+	return &voided{VoidTx: node.VoidTx{Raw: tx.Raw(), From: tx.From(), Place: place, Until: until, Hash: tx.Hash()}, tx: tx, sub: a.submission(tx)}
+}
+
+func (a *again) submission(tx *chain.Tx) *rpc.Submission {
 	sub := rpc.NewSubmissions([]rpc.Send{{Raw: tx.Raw(), Group: a.group}})[0]
 	sub.Decoded(tx.Hash())
-	return &voided{node.VoidTx{Raw: tx.Raw(), From: tx.From(), Place: place}, tx, sub}
+	return sub
 }
 
 // resume returns what an earlier run has left, to be executed before anything else. The
@@ -82,16 +102,17 @@ func (a *again) resume() ([]admitted, error) {
 			return nil, err
 		}
 		if info == nil && gone == nil {
-			missing = append(missing, a.make(tx, stored[i].Place))
+			missing = append(missing, a.make(tx, stored[i].Place, stored[i].Until))
 		}
 	}
 	a.log.Warn("an earlier run went back", "transactionsExecutedAgain", len(stored)-len(missing), "transactionsToExecuteAgain", len(missing))
-	return a.begin(missing, nil)
+	return a.begin(missing, 0)
 }
 
 // begin takes in transactions in front of those that are left, makes the list durable with
-// the store's next sync, and returns what is to be executed. over are too many.
-func (a *again) begin(void, over []*voided) ([]admitted, error) {
+// the store's next sync, and returns what is to be executed. Those that were left are tried
+// up to the L1 origin until, too.
+func (a *again) begin(void []*voided, until uint64) ([]admitted, error) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	left := make(map[common.Hash]*voided, len(void)+len(a.left))
@@ -106,8 +127,8 @@ func (a *again) begin(void, over []*voided) ([]admitted, error) {
 		if _, twice := left[hash]; twice || a.left[hash] != v {
 			continue
 		}
-		if v.sub.Settled() { // in a mini-block that was not cut
-			v = a.make(v.tx, v.Place)
+		if v.Until = max(v.Until, until); v.sub.Settled() { // refused, or in a mini-block that was not cut
+			v = a.make(v.tx, v.Place, v.Until)
 			out = append(out, admitted{v.tx, v.sub})
 		}
 		list, left[hash] = append(list, v), v
@@ -119,15 +140,31 @@ func (a *again) begin(void, over []*voided) ([]admitted, error) {
 	if err := a.node.SaveVoidTxs(stored); err != nil {
 		return nil, err
 	}
-	for _, v := range over {
-		if err := a.name(v, fmt.Errorf("more than %d transactions or %d bytes became void at once", maxAgain, maxAgainBytes)); err != nil {
-			return nil, err
-		}
-	}
-	a.list, a.left = list, left
+	a.list, a.left, a.refused = list, left, 0
 	a.measure()
 	return out, nil
 }
+
+// retry returns what was refused and is to be executed once more, on an L1 origin on which
+// it was not yet tried: the deposit may be there from which its sender pays.
+func (a *again) retry(origin uint64) (out []admitted) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if a.refused == 0 {
+		return nil
+	}
+	for _, v := range a.list {
+		if a.left[v.Hash] == v && v.refused && v.tried < origin {
+			v.sub, v.refused, v.tried = a.submission(v.tx), false, origin
+			a.refused--
+			out = append(out, admitted{v.tx, v.sub})
+		}
+	}
+	return out
+}
+
+// has reports whether the submission is one of again's.
+func (a *again) has(sub *rpc.Submission) bool { return sub.Group() == a.group }
 
 // watch takes note of what is settled until end is closed, and of what is settled then.
 func (a *again) watch(end <-chan struct{}) {
@@ -165,7 +202,13 @@ func (a *again) settled(sub *rpc.Submission) error {
 		if err != nil {
 			return err
 		}
-		if info == nil { // else L1 or its sender brought it back
+		switch final := errors.Is(refusal, evm.ErrNonceTooLow) || errors.Is(refusal, sequencing.ErrNonceTooLow); {
+		case info != nil: // L1 or its sender brought it back
+		case !final && v.tried < v.Until:
+			v.refused = true
+			a.refused++
+			return nil
+		default:
 			if err := a.name(v, refusal); err != nil {
 				return err
 			}
@@ -190,7 +233,7 @@ func (a *again) name(v *voided, refusal error) error {
 	if a.metrics != nil {
 		a.metrics.VoidGone.Inc()
 	}
-	return a.node.SaveGoneTx(v.tx.Hash(), &node.GoneTx{Place: v.Place, Refusal: refusal.Error()})
+	return a.node.SaveGoneTxs(node.GoneTx{Hash: v.Hash, Place: v.Place, Refusal: refusal.Error()})
 }
 
 func (a *again) measure() {
@@ -200,7 +243,7 @@ func (a *again) measure() {
 }
 
 // VoidTx implements rpc.VoidTransactions.
-func (s *Sequencer) VoidTx(_ context.Context, hash common.Hash) (*rpc.VoidTx, error) {
+func (s *Sequencer) VoidTx(ctx context.Context, hash common.Hash) (*rpc.VoidTx, error) {
 	a := s.again
 	a.mu.Lock()
 	v := a.left[hash]
@@ -211,6 +254,9 @@ func (s *Sequencer) VoidTx(_ context.Context, hash common.Hash) (*rpc.VoidTx, er
 	gone, err := a.node.GoneTx(hash)
 	if err != nil || gone == nil {
 		return nil, err
+	}
+	if info, err := a.node.TxByHash(ctx, hash); err != nil || info != nil {
+		return nil, err // it came back, or is about to become void
 	}
 	return voidAnswer(gone.Place, gone.Refusal), nil
 }

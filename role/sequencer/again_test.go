@@ -110,7 +110,11 @@ func TestNoKillLosesAnAcknowledgedTransaction(t *testing.T) {
 
 // instead is a derived block 6 with the transactions, which the sequencer did not make.
 func (r *rig) instead(later chain.Micros, txs ...*chain.Tx) *derive.BlockInput {
-	parent := r.headAt(5)
+	return r.insteadOf(6, later, txs...)
+}
+
+func (r *rig) insteadOf(number uint64, later chain.Micros, txs ...*chain.Tx) *derive.BlockInput {
+	parent := r.headAt(number - 1)
 	in, _ := derive.NextForced(&r.g.Config, parent, r.chain.block(parent.Origin.Number+1))
 	in.ParentHash = parent.Hash
 	in.MiniBlocks[0].TimestampMicros += later
@@ -186,5 +190,99 @@ func TestWhatL1BroughtBackIsNotGone(t *testing.T) {
 	r.nothingLeft()
 	if void, err := r.seq.VoidTx(t.Context(), txs[0].Hash()); err != nil || void != nil {
 		t.Fatalf("%+v, %v", void, err)
+	}
+}
+
+// A transaction that was named gone comes back in a block that L1 decides, and that block
+// is void, too.
+func TestWhatWasGoneOnceIsExecutedAgainAfterAKill(t *testing.T) {
+	killed, copied, armed := t.TempDir(), false, false
+	r := newForkRig(t, 12, func(r *rig) {
+		r.probe = func(at string) {
+			if at == "back" && armed && !copied {
+				copied = true
+				copyDir(t, r.dir, killed)
+			}
+		}
+	})
+	r.reach(r.chain.tip())
+	txs := r.pay(2)
+	rival := r.transferTo(common.Address{0xbb}, 0, 0, 9)
+	if _, err := r.seq.Adopt(t.Context(), r.instead(1, rival)); err != nil {
+		t.Fatal(err)
+	}
+	r.included(rival.Hash())
+	r.nothingLeft()
+	if gone, err := r.seq.VoidTx(t.Context(), txs[0].Hash()); err != nil || gone == nil || gone.Refusal == "" {
+		t.Fatalf("not gone: %+v, %v", gone, err)
+	}
+	if _, err := r.seq.Adopt(t.Context(), r.instead(2, txs[0])); err != nil {
+		t.Fatal(err)
+	}
+	r.included(txs[0].Hash())
+	r.nothingLeft()
+	if void, err := r.seq.VoidTx(t.Context(), txs[0].Hash()); err != nil || void != nil {
+		t.Fatalf("in the chain, and %+v, %v", void, err)
+	}
+	armed = true
+	if _, err := r.seq.Adopt(t.Context(), r.instead(3)); err != nil {
+		t.Fatal(err)
+	}
+	r.included(txs[0].Hash())
+	r.stop()
+	if !copied {
+		t.Fatal("the sequencer did not go back")
+	}
+
+	again := *r
+	again.dir, again.probe = killed, nil
+	again.start()
+	defer again.stop()
+	again.reach(r.chain.tip())
+	for _, tx := range txs {
+		again.included(tx.Hash())
+	}
+	again.nothingLeft()
+}
+
+// A batch raises the epoch as far as it may, and the sequencer goes back all the same.
+func TestNoMiniBlockIsSignedTwiceInAnEpoch(t *testing.T) {
+	r := newForkRig(t, 12, nil)
+	r.reach(r.chain.tip())
+	in := r.insteadOf(6, 1)
+	in.MiniBlocks[0].Epoch = derive.MaxEpochStep
+	if _, err := r.seq.Adopt(t.Context(), in); err != nil {
+		t.Fatal(err)
+	}
+	type place struct{ epoch, number uint64 }
+	seen, twice := make(map[place]common.Hash), 0
+	look := func() {
+		r.reach(r.chain.tip())
+		for n := uint64(7); n <= r.node.PublishedHead().Number.Uint64(); n++ {
+			b, err := r.node.BlockByNumber(t.Context(), n)
+			if err != nil || b == nil {
+				t.Fatalf("block %d: %v", n, err)
+			}
+			for _, m := range b.MiniBlocks {
+				if len(seen) > 0 && n == 7 {
+					continue // adopted, not signed
+				}
+				at := place{m.Epoch, m.Number}
+				if hash, ok := seen[at]; ok && hash != m.Hash() {
+					t.Fatalf("mini-block %d of epoch %d is signed twice: %s and %s", m.Number, m.Epoch, hash, m.Hash())
+				} else if ok {
+					twice++
+				}
+				seen[at] = m.Hash()
+			}
+		}
+	}
+	look()
+	if _, err := r.seq.Adopt(t.Context(), r.insteadOf(7, 1)); err != nil {
+		t.Fatal(err)
+	}
+	look()
+	if twice > 0 || len(seen) < 6 {
+		t.Fatalf("%d mini-blocks are the same as before, %d seen", twice, len(seen))
 	}
 }

@@ -88,18 +88,22 @@ func (l *loop) rollBack(number uint64, why string) error {
 	if err := l.drain(); err != nil {
 		return err
 	}
-	void, over, err := l.voidTxs(first, why)
+	s := l.s
+	until, err := l.reached()
 	if err != nil {
 		return err
 	}
-	s := l.s
+	void, surplus, err := l.voidTxs(first, why, until+againOrigins)
+	if err != nil {
+		return err
+	}
 	s.log.Error("blocks of this sequencer are void; going back", "why", why, "first", first, "last", last,
-		"transactionsToExecuteAgain", len(void), "transactionsLost", len(over))
+		"transactionsToExecuteAgain", len(void), "transactionsLost", surplus)
 	if s.opts.Metrics != nil {
 		s.opts.Metrics.Rewinds.Inc()
 	}
 	s.step("void transactions are known")
-	again, err := s.again.begin(void, over)
+	again, err := s.again.begin(void, until+againOrigins)
 	if err != nil {
 		return err
 	}
@@ -108,6 +112,7 @@ func (l *loop) rollBack(number uint64, why string) error {
 	if err := s.node.SaveUndone(s.undone); err != nil {
 		return err
 	}
+	s.again.lost(surplus)
 	s.step("the target is kept")
 	if err := s.node.Rewind(number); err != nil {
 		return err
@@ -123,38 +128,58 @@ func (l *loop) rollBack(number uint64, why string) error {
 	return l.reload()
 }
 
-// voidTxs are the user transactions from block first on, the open one included, and those
-// beyond what can be executed again.
-func (l *loop) voidTxs(first uint64, why string) (void, over []*voided, err error) {
-	since, bytes := uint64(now()/1000), 0
-	add := func(number uint64, txs []*chain.Tx, minis []chain.MiniBlockHeader) {
+// reached is the L1 origin of the newest block, the open one included.
+func (l *loop) reached() (uint64, error) {
+	if !l.chain.IsOpen() {
+		return l.head.Origin.Number, nil
+	}
+	txs, _, _ := l.chain.OpenBlock()
+	if len(txs) == 0 {
+		return l.head.Origin.Number, nil
+	}
+	attrs, err := chain.ParseL1Attributes(txs[0])
+	return attrs.Number, err
+}
+
+// voidTxs are the user transactions from block first on, the open one included, to be
+// executed again. How many there are beyond the limits is surplus: the store has why they
+// are gone, and memory has none of them.
+func (l *loop) voidTxs(first uint64, why string, until uint64) (void []*voided, surplus int, err error) {
+	a, since := l.s.again, uint64(now()/1000)
+	room, over := a.room(), a.surplus()
+	add := func(number uint64, txs []*chain.Tx, minis []chain.MiniBlockHeader) error {
 		for _, mini := range minis {
 			for i := mini.FirstTxIndex; i < mini.FirstTxIndex+mini.TxCount; i++ {
 				tx := txs[i]
 				if tx.IsDeposit() {
 					continue
 				}
-				v := l.s.again.make(tx, node.VoidPlace{Block: number, MiniBlock: mini.Number, Index: i, Why: why, Since: since})
-				if bytes += len(tx.Raw()); len(void) < maxAgain && bytes <= maxAgainBytes {
-					void = append(void, v)
-				} else {
-					over = append(over, v)
+				place := node.VoidPlace{Block: number, MiniBlock: mini.Number, Index: i, Why: why, Since: since}
+				if room.take(tx) {
+					void = append(void, a.make(tx, place, until))
+				} else if err := over.add(tx.Hash(), place); err != nil {
+					return err
 				}
 			}
 		}
+		return nil
 	}
 	for n := first; n <= l.head.Number; n++ {
 		block, err := l.sealed(n)
 		if err != nil {
-			return nil, nil, err
+			return nil, 0, err
 		}
-		add(n, block.Txs, block.MiniBlocks)
+		if err := add(n, block.Txs, block.MiniBlocks); err != nil {
+			return nil, 0, err
+		}
 	}
 	if l.chain.IsOpen() {
 		txs, minis, _ := l.chain.OpenBlock()
-		add(l.head.Number+1, txs, minis)
+		if err := add(l.head.Number+1, txs, minis); err != nil {
+			return nil, 0, err
+		}
 	}
-	return void, over, nil
+	return void, over.count, over.flush()
 }
 
 // sealed is a block of the chain, which the node must hold.

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/ethereum/go-ethereum/common"
+	"github.com/ethereum/go-ethereum/core/types"
 	"github.com/ethereum/go-ethereum/crypto"
 
 	"github.com/talaria-l2/talaria/chain"
@@ -25,6 +26,7 @@ type forkL1 struct {
 	start  uint64 // timestamp of block 0
 	every  uint64 // seconds between blocks [1]
 	blocks []*derive.L1Block
+	logs   map[uint64][]*types.Log // of blocks that are still to come
 }
 
 func newForkL1(start uint64) *forkL1 {
@@ -39,7 +41,7 @@ func (l *forkL1) grow(fork byte, n int) {
 	defer l.mu.Unlock()
 	for range n {
 		number := uint64(len(l.blocks))
-		b := &derive.L1Block{Number: number, Timestamp: l.start + number*max(l.every, 1), BaseFee: big.NewInt(1), BlobBaseFee: big.NewInt(1)}
+		b := &derive.L1Block{Number: number, Timestamp: l.start + number*max(l.every, 1), BaseFee: big.NewInt(1), BlobBaseFee: big.NewInt(1), Logs: l.logs[number]}
 		if number > 0 {
 			b.ParentHash = l.blocks[number-1].Hash
 			b.Hash = crypto.Keccak256Hash(b.ParentHash[:], []byte{fork, byte(number)})
@@ -51,7 +53,7 @@ func (l *forkL1) grow(fork byte, n int) {
 func (l *forkL1) cutBack(blocks int) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	l.blocks = l.blocks[:len(l.blocks)-blocks]
+	l.blocks, l.logs = l.blocks[:len(l.blocks)-blocks], nil
 }
 
 func (l *forkL1) block(number uint64) *derive.L1Block {
@@ -101,10 +103,10 @@ func newForkRig(t *testing.T, blocks int, change func(*rig)) *rig {
 	return newRigWith(t, func(r *rig) {
 		r.g.Timestamp -= 600
 		r.chain = newForkL1(r.g.Timestamp)
-		r.chain.grow(0, blocks)
 		if change != nil {
 			change(r)
 		}
+		r.chain.grow(0, blocks)
 	})
 }
 

@@ -268,7 +268,7 @@ func (l *loop) open(t chain.Micros) (opened bool, waitUntil chain.Micros, err er
 		return false, 0, err
 	}
 	// The first has the whole gas limit of the block, which it fits by admission.
-	held := l.next
+	held := append(l.s.again.retry(opening.Origin.Number), l.next...)
 	l.next = nil
 	for i, a := range held {
 		if l.take(a); len(l.next) > 0 {
@@ -302,6 +302,10 @@ func (l *loop) take(a admitted) {
 	from := a.tx.From()
 	acc, _ := l.chain.Pending().Account(from)
 	if a.tx.Nonce() > acc.Nonce {
+		if l.s.again.has(a.sub) { // what goes before it went before it, and was refused
+			a.sub.Resolve(nil, rpc.NonceGapError(acc.Nonce, a.tx.Nonce()))
+			return
+		}
 		l.wait(a, acc.Nonce)
 		return
 	}

@@ -45,6 +45,7 @@ type Options struct {
 	Metrics *telemetry.Metrics // nil: not measured
 	Log     *slog.Logger       // [slog.Default()]
 
+	again againLimits       // tests only [100,000 transactions, 128 MiB]
 	probe func(step string) // tests only: called between the steps of going back
 }
 
@@ -114,7 +115,7 @@ func Start(n *node.Node, opts Options) (*Sequencer, error) {
 		ready: make(chan []admitted, maxReady), questions: make(chan question), entries: make(chan entry, maxInFlight),
 		commands: make(chan command), stop: make(chan struct{}), looped: make(chan struct{}), published: make(chan struct{}),
 	}
-	s.again = newAgain(n, opts.Metrics, opts.Log)
+	s.again = newAgain(n, opts.again, opts.Metrics, opts.Log)
 	s.intake = intake{wake: make(chan struct{}, 1), maxTxs: opts.Queue}
 	var err error
 	if s.cutter, err = sequencing.NewCutter(sequencing.Cutter{MaxMicros: opts.MiniBlock.Micros(), MinMicros: opts.MiniBlockMin.Micros()}); err != nil {

@@ -79,7 +79,8 @@ type rig struct {
 	chain      *forkL1        // nil: l1
 	derived    func() Derived // nil: nobody derives
 	probe      func(string)   // see Options
-	block      chain.Millis   // [200]
+	again      againLimits
+	block      chain.Millis // [200]
 	noSync     bool
 	// origin is the L1 block that the last start asked for; restarted tells that it was
 	// not the first.
@@ -131,7 +132,7 @@ func (r *rig) start() {
 	if r.dev {
 		dev = &Development{Keys: r.users}
 	}
-	r.seq, err = Start(r.node, Options{Key: r.key, Block: max(r.block, 200), NoSync: r.noSync, Pending: r.pending, Development: dev, Derived: r.derived, probe: r.probe, Connect: func(at chain.L1Origin) (L1, error) {
+	r.seq, err = Start(r.node, Options{Key: r.key, Block: max(r.block, 200), NoSync: r.noSync, Pending: r.pending, Development: dev, Derived: r.derived, probe: r.probe, again: r.again, Connect: func(at chain.L1Origin) (L1, error) {
 		if r.chain != nil {
 			return r.chain.connect(at)
 		}
