@@ -23,10 +23,10 @@ func proposerCommand() *cli.Command {
 	return &cli.Command{
 		Name: "proposer",
 		Usage: "follow a chain from L1 alone and claim its output roots there, so that withdrawals can be proven; " +
-			"wrong claims of others are challenged. Anybody may, with ether for bonds and for one stake with which to challenge; no operator of the chain is needed",
+			"wrong claims of others are challenged. Anybody may, with ether for bonds, for one stake with which to challenge and for another in reserve; no operator of the chain is needed",
 		Flags: append([]cli.Flag{
 			&cli.StringFlag{Name: "key-file", Usage: "file with the private key of the L1 account that pays bonds and the stake, 64 hex digits; nothing else may use it (default: TALARIA_PROPOSER_KEY)", Sources: cli.EnvVars("TALARIA_PROPOSER_KEY_FILE")},
-			&cli.DurationFlag{Name: "claim-interval", Value: 5 * time.Minute, Usage: "least time between two claims, 1s..24h", Sources: cli.EnvVars("TALARIA_CLAIM_INTERVAL")},
+			&cli.DurationFlag{Name: "claim-interval", Value: time.Hour, Usage: "least time between two claims, each of which locks a bond for the challenge window, 1s..24h", Sources: cli.EnvVars("TALARIA_CLAIM_INTERVAL")},
 		}, replicaFlags()...),
 		Action: runProposer,
 	}

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"math/big"
+	"sync"
 	"time"
 
 	"github.com/ethereum/go-ethereum"
@@ -32,12 +33,27 @@ type Claims interface {
 	// Claim claims the output root of a block, with a bond.
 	Claim(ctx context.Context, root Root, block uint64) error
 	// Challenge counters a game with its Counter and the account's stake, and stakes first
-	// if need be.
+	// if need be. Many may be under way at once.
 	Challenge(ctx context.Context, g *Game) error
+	// Purse looks into the account.
+	Purse(ctx context.Context) (Purse, error)
+	// Stake makes sure that the account has a stake that may challenge.
+	Stake(ctx context.Context) error
 	// Settle resolves a right claim if it is time. It is done when nothing is left to do.
 	Settle(ctx context.Context, g *Game) (done bool, err error)
-	// TakeBack has the account's released bonds paid that are ready.
+	// TakeBack has one of the account's released bonds paid that are ready.
 	TakeBack(ctx context.Context) error
+	// MoveAnchor makes a right claim the anchor if it is final. It is done when the anchor is
+	// this claim or a newer one.
+	MoveAnchor(ctx context.Context, g *Game) (done bool, err error)
+}
+
+// Purse is what an account has and needs, in wei.
+type Purse struct {
+	Balance *big.Int
+	Bond    *big.Int // of a claim
+	Stake   *big.Int // with which to challenge
+	Staked  bool     // it has a stake that may challenge
 }
 
 // GameType is the type of HybridGame.
@@ -54,9 +70,14 @@ type Contracts struct {
 	vaults  *bindings.BondVault
 	stakes  *bindings.ChallengerStakes
 
-	vault Address    // zero: not known yet
-	seen  uint64     // releases of bonds that were looked at
-	owed  []*big.Int // own ones that are not paid
+	registry *bindings.AnchorStateRegistry
+
+	staking sync.Mutex // held while a stake is being made sure of
+
+	// Of the goroutine that calls TakeBack and MoveAnchor.
+	vault, anchors Address // zero: not known yet
+	seen           uint64  // releases of bonds that were looked at
+	owed           []owed  // that are not paid, the largest first
 }
 
 // NewContracts reads and calls the games of a factory, with an account that nobody else
@@ -65,7 +86,7 @@ func NewContracts(client *l1.Client, sender *l1.Sender, factory Address) *Contra
 	return &Contracts{
 		Client: client, Sender: sender, Factory: factory,
 		factory: bindings.NewDisputeGameFactory(), game: bindings.NewHybridGame(), vaults: bindings.NewBondVault(),
-		stakes: bindings.NewChallengerStakes(),
+		stakes: bindings.NewChallengerStakes(), registry: bindings.NewAnchorStateRegistry(),
 	}
 }
 
@@ -105,8 +126,13 @@ func (c *Contracts) Game(ctx context.Context, place uint64) (*Game, error) {
 	root, err2 := call(ctx, c, at.Proxy, c.game.PackRootClaim(), c.game.UnpackRootClaim)
 	var err3 error
 	g.Block, err3 = call(ctx, c, at.Proxy, c.game.PackL2SequenceNumber(), c.game.UnpackL2SequenceNumber)
-	g.Root, g.Closes = root, time.Unix(int64(closes), 0)
-	return g, errors.Join(err1, err2, err3, c.refresh(ctx, g))
+	creator, err4 := call(ctx, c, at.Proxy, c.game.PackGameCreator(), c.game.UnpackGameCreator)
+	g.Root, g.Closes, g.Own = root, time.Unix(int64(closes), 0), creator == c.Sender.Address()
+	if err := errors.Join(err1, err2, err3, err4, c.refresh(ctx, g)); err != nil {
+		return nil, err
+	}
+	g.Held = g.Challenged && c.held(ctx, g)
+	return g, nil
 }
 
 // Values of GameStatus.
@@ -122,6 +148,17 @@ func (c *Contracts) refresh(ctx context.Context, g *Game) error {
 	challenger, err2 := call(ctx, c, g.Address, c.game.PackChallenger(), c.game.UnpackChallenger)
 	g.Challenged, g.Resolved, g.Valid = challenger != Address{}, status != inProgress, status == defenderWins
 	return errors.Join(err1, err2)
+}
+
+// held reports whether a game is challenged in L1's final state. Where that cannot be read
+// it is not.
+func (c *Contracts) held(ctx context.Context, g *Game) bool {
+	raw, err := c.Client.Eth().CallContract(ctx, ethereum.CallMsg{To: &g.Address, Data: c.game.PackChallenger()}, big.NewInt(int64(l1.Finalized)))
+	if err != nil {
+		return false
+	}
+	by, err := c.game.UnpackChallenger(raw)
+	return err == nil && by != Address{}
 }
 
 // Claim implements Claims.
@@ -156,21 +193,6 @@ func (c *Contracts) Challenge(ctx context.Context, g *Game) error {
 	return err
 }
 
-// stake makes sure that the account has a stake that may challenge: none yet, or one that
-// the guardian has barred, asks for another.
-func (c *Contracts) stake(ctx context.Context, at Address) error {
-	may, err := call(ctx, c, at, c.stakes.PackMayChallenge(c.Sender.Address()), c.stakes.UnpackMayChallenge)
-	if err != nil || may {
-		return err
-	}
-	amount, err := call(ctx, c, at, c.stakes.PackAMOUNT(), c.stakes.UnpackAMOUNT)
-	if err != nil {
-		return err
-	}
-	_, err = c.Sender.Send(ctx, l1.Request{To: &at, Value: amount, Data: c.stakes.PackStake()})
-	return err
-}
-
 // Settle implements Claims.
 func (c *Contracts) Settle(ctx context.Context, g *Game) (done bool, err error) {
 	head, err := c.Client.HeaderByTag(ctx, l1.Latest)
@@ -185,48 +207,4 @@ func (c *Contracts) Settle(ctx context.Context, g *Game) (done bool, err error) 
 	}
 	_, err = c.Sender.Send(ctx, l1.Request{To: &g.Address, Data: c.game.PackResolve()})
 	return err == nil, err
-}
-
-// TakeBack implements Claims.
-func (c *Contracts) TakeBack(ctx context.Context) error {
-	if c.vault == (Address{}) {
-		game, err := call(ctx, c, c.Factory, c.factory.PackGameImpls(GameType), c.factory.UnpackGameImpls)
-		if err != nil {
-			return err
-		}
-		if c.vault, err = call(ctx, c, game, c.game.PackVAULT(), c.game.UnpackVAULT); err != nil {
-			return err
-		}
-	}
-	count, err := call(ctx, c, c.vault, c.vaults.PackReleaseCount(), c.vaults.UnpackReleaseCount)
-	if err != nil {
-		return err
-	}
-	for ; c.seen < count.Uint64(); c.seen++ {
-		id := new(big.Int).SetUint64(c.seen)
-		r, err := call(ctx, c, c.vault, c.vaults.PackReleases(id), c.vaults.UnpackReleases)
-		if err != nil {
-			return err
-		}
-		if r.Recipient == c.Sender.Address() {
-			c.owed = append(c.owed, id)
-		}
-	}
-	for len(c.owed) > 0 { // in order of release, which is that of being ready
-		r, err := call(ctx, c, c.vault, c.vaults.PackReleases(c.owed[0]), c.vaults.UnpackReleases)
-		if err != nil {
-			return err
-		}
-		head, err := c.Client.HeaderByTag(ctx, l1.Latest)
-		if err != nil || head.Time < r.ReadyAt {
-			return err
-		}
-		if r.Recipient == c.Sender.Address() { // not paid yet: anybody may have it paid
-			if _, err := c.Sender.Send(ctx, l1.Request{To: &c.vault, Data: c.vaults.PackWithdraw(c.owed[0])}); err != nil {
-				return err
-			}
-		}
-		c.owed = c.owed[1:]
-	}
-	return nil
 }

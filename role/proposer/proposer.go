@@ -30,7 +30,7 @@ type Chain interface {
 type Options struct {
 	Chain  Chain
 	Claims Claims
-	// Interval is the least time between two claims [5 min].
+	// Interval is the least time between two claims [1 h].
 	Interval time.Duration
 	// Poll is how often games are looked at [a quarter of Interval, at most 10 s].
 	Poll time.Duration
@@ -42,33 +42,53 @@ type Status struct {
 	Claimed    uint64 // newest block with a claim of this chain's root
 	Claims     uint64 // made by this run
 	Challenges uint64 // made by this run
-	Failing    error  // why nothing can be done at the moment
+	Held       uint64 // of the challenges, those of claims that could not be checked
+	Failing    error  // why something cannot be done at the moment; ErrReserve, ErrUnchecked among others
 }
+
+// Conditions that need the operator's help.
+var (
+	// ErrReserve means that another claim would leave less than a stake in the account.
+	ErrReserve = errors.New("the account must keep another stake in reserve: nothing more is claimed")
+	// ErrUnchecked means that a claim's window is about to close and this node cannot tell
+	// whether it is right.
+	ErrUnchecked = errors.New("a claim whose window closes soon cannot be checked")
+)
 
 // Proposer claims the outputs of one chain.
 type Proposer struct {
 	opts Options
 
-	// Of the loop.
-	next    uint64    // place of the first game that was not looked at yet
-	watched []uint64  // places of games that are not judged yet
-	recent  []judged  // the newest that are, oldest first
-	open    []*Game   // right and not resolved
-	last    time.Time // of the newest own claim
-	again   time.Time // when the recent ones were looked at again
-	warned  time.Time
+	// Of the loop that judges, which waits for no transaction.
+	next    uint64     // place of the first game that was not looked at yet
+	watched []*watched // not judged yet, or challenged and not final
+	recent  []judged   // the newest that are judged, oldest first
+	again   time.Time  // when the recent ones were looked at again
 
-	mu     sync.Mutex
-	status Status
+	// Of the loop that spends and earns.
+	last   time.Time // of the newest own claim
+	anchor []*Game   // own claims that are resolved, oldest first
+
+	slots   chan struct{} // a token for each challenge under way
+	sending sync.WaitGroup
+
+	mu      sync.Mutex
+	open    []*Game  // right and not resolved
+	back    []uint64 // places that were right and are to be judged again
+	status  Status
+	failing [2]error // of each loop
 
 	cancel context.CancelFunc
-	done   chan struct{}
+	done   sync.WaitGroup
 }
+
+// mostChallenges are under way at once. Each waits for its block on L1.
+const mostChallenges = 32
 
 // Start begins to propose.
 func Start(opts Options) *Proposer {
 	if opts.Interval == 0 {
-		opts.Interval = 5 * time.Minute
+		opts.Interval = time.Hour
 	}
 	if opts.Poll == 0 {
 		opts.Poll = min(max(opts.Interval/4, 100*time.Millisecond), 10*time.Second)
@@ -77,8 +97,10 @@ func Start(opts Options) *Proposer {
 		opts.Log = slog.Default()
 	}
 	ctx, cancel := context.WithCancel(context.Background())
-	p := &Proposer{opts: opts, cancel: cancel, done: make(chan struct{})}
-	go p.run(ctx)
+	p := &Proposer{opts: opts, cancel: cancel, slots: make(chan struct{}, mostChallenges)}
+	for i, step := range []func(context.Context) error{p.watch, p.trade} {
+		p.done.Go(func() { p.run(ctx, i, step) })
+	}
 	return p
 }
 
@@ -86,48 +108,58 @@ func Start(opts Options) *Proposer {
 // it.
 func (p *Proposer) Close() {
 	p.cancel()
-	<-p.done
+	p.done.Wait()
+	p.sending.Wait()
 }
 
 // Status tells how far the proposer is.
 func (p *Proposer) Status() Status {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	return p.status
+	s := p.status
+	s.Failing = errors.Join(p.failing[:]...)
+	return s
 }
 
-func (p *Proposer) run(ctx context.Context) {
-	defer close(p.done)
+// run takes a step at each poll.
+func (p *Proposer) run(ctx context.Context, loop int, step func(context.Context) error) {
 	ticker := time.NewTicker(p.opts.Poll)
 	defer ticker.Stop()
+	var warned time.Time
 	for {
 		select {
 		case <-ctx.Done():
 			return
 		case <-ticker.C:
 		}
-		err := p.step(ctx)
+		err := step(ctx)
 		if ctx.Err() != nil {
 			return
 		}
 		p.mu.Lock()
-		p.status.Failing = err
+		p.failing[loop] = err
 		p.mu.Unlock()
-		if err != nil && time.Since(p.warned) >= time.Minute {
-			p.warned = time.Now()
+		if err != nil && time.Since(warned) >= time.Minute {
+			warned = time.Now()
 			p.opts.Log.Warn("claims on L1; trying again", "err", err)
 		}
 	}
 }
 
-// step looks at new games, settles open ones and claims what is due. What fails with one
-// game keeps nothing else from being done.
-func (p *Proposer) step(ctx context.Context) error {
-	errs := []error{p.look(ctx), p.judgeAll(ctx), p.settle(ctx)}
+// watch looks at new games and judges them. It waits for no transaction, so that nothing
+// that others do on L1 keeps it from the next claim.
+func (p *Proposer) watch(ctx context.Context) error {
+	return errors.Join(p.look(ctx), p.judgeAll(ctx))
+}
+
+// trade claims what is due, settles right claims and takes bonds back, each a bounded
+// number of times.
+func (p *Proposer) trade(ctx context.Context) error {
+	errs := []error{p.claim(ctx), p.settle(ctx)}
 	if err := p.opts.Claims.TakeBack(ctx); err != nil {
 		errs = append(errs, fmt.Errorf("take bonds back: %w", err))
 	}
-	return errors.Join(append(errs, p.claim(ctx))...)
+	return errors.Join(append(errs, p.moveAnchor(ctx))...)
 }
 
 // claim claims the newest block that L1 holds and will not take back, when it is time,
@@ -142,6 +174,9 @@ func (p *Proposer) claim(ctx context.Context) error {
 	}
 	root, err := p.root(ctx, final)
 	if err != nil {
+		return err
+	}
+	if err := p.fund(ctx); err != nil {
 		return err
 	}
 	err = p.opts.Claims.Claim(ctx, root, final)
@@ -160,6 +195,27 @@ func (p *Proposer) claim(ctx context.Context) error {
 	return nil
 }
 
+// fund stakes before the first claim, and reports whether the account can pay another bond
+// and then still another stake: bonds are locked for the window, and a stake may be barred.
+func (p *Proposer) fund(ctx context.Context) error {
+	purse, err := p.opts.Claims.Purse(ctx)
+	if err != nil {
+		return fmt.Errorf("look into the account: %w", err)
+	}
+	if !purse.Staked {
+		if err := p.opts.Claims.Stake(ctx); err != nil {
+			return fmt.Errorf("stake before the first claim: %w", err)
+		}
+		if purse, err = p.opts.Claims.Purse(ctx); err != nil {
+			return fmt.Errorf("look into the account: %w", err)
+		}
+	}
+	if want := new(big.Int).Add(purse.Bond, purse.Stake); purse.Balance.Cmp(want) < 0 {
+		return fmt.Errorf("%w: it has %v wei, a bond and a stake are %v", ErrReserve, purse.Balance, want)
+	}
+	return nil
+}
+
 // root is the output root of a sealed block.
 func (p *Proposer) root(ctx context.Context, number uint64) (Root, error) {
 	h, err := p.opts.Chain.HeaderByNumber(ctx, number)
@@ -172,182 +228,59 @@ func (p *Proposer) root(ctx context.Context, number uint64) (Root, error) {
 	return chain.OutputRoot(h)
 }
 
-// judged is what a place held when it was judged.
-type judged struct {
-	place   uint64
-	root    Root
-	created time.Time
-}
-
-// A reorganisation of L1 may put another game into a place that was judged: the newest
-// are looked at again for as long as that can be.
-const (
-	recentGames  = 64
-	recentPeriod = 30 * time.Second
-	recentAge    = 20 * time.Minute
-)
-
-// look takes in the games that were created since the last look, and those that have
-// changed.
-func (p *Proposer) look(ctx context.Context) error {
-	count, err := p.opts.Claims.Count(ctx)
-	if err != nil {
-		return err
-	}
-	if count < p.next { // L1 reorganised: what is left may be others, too
-		p.next, p.again = count, time.Time{}
-		p.watched = slices.DeleteFunc(p.watched, func(place uint64) bool { return place >= count })
-	}
-	for ; p.next < count; p.next++ {
-		p.watched = append(p.watched, p.next)
-	}
-	if time.Since(p.again) < recentPeriod {
-		return nil
-	}
-	p.again = time.Now()
-	var errs []error
-	rest := p.recent[:0]
-	for _, was := range p.recent {
-		if was.place >= count {
-			p.forget(was.place) // it will be new
-			continue
-		}
-		g, err := p.opts.Claims.Game(ctx, was.place)
-		switch {
-		case err != nil:
-			errs = append(errs, fmt.Errorf("game %d: %w", was.place, err))
-			rest = append(rest, was)
-		case g == nil || g.Root != was.root || !g.Created.Equal(was.created):
-			p.forget(was.place)
-			p.watched = append(p.watched, was.place)
-		case g.Now.Sub(g.Created) < recentAge:
-			rest = append(rest, was)
-		}
-	}
-	p.recent = rest
-	return errors.Join(errs...)
-}
-
-// forget drops the game that was in a place: L1 took it back.
-func (p *Proposer) forget(place uint64) {
-	p.open = slices.DeleteFunc(p.open, func(g *Game) bool { return g.place == place })
-}
-
-// judgeAll judges the games that can be.
-func (p *Proposer) judgeAll(ctx context.Context) error {
-	var errs []error
-	rest := p.watched[:0]
-	for _, place := range p.watched {
-		g, err := p.opts.Claims.Game(ctx, place)
-		done := err == nil && g == nil // of another type
-		if err == nil && g != nil {
-			g.place = place
-			done, err = p.judge(ctx, g)
-		}
-		if err != nil {
-			errs = append(errs, fmt.Errorf("game %d: %w", place, err))
-		}
-		if !done {
-			rest = append(rest, place)
-		} else if g != nil {
-			p.recent = append(p.recent, judged{place, g.Root, g.Created})
-		}
-	}
-	p.watched = rest
-	p.recent = p.recent[max(0, len(p.recent)-recentGames):]
-	return errors.Join(errs...)
-}
-
-// expired reports whether a game must be judged now: derivation has read L1 as it was
-// when half of the window had passed. Nobody can claim a block that is not there then.
-func (p *Proposer) expired(g *Game) bool {
-	s, ok := p.opts.Chain.L1Status()
-	return ok && time.Unix(int64(s.Current.Timestamp), 0).Sub(g.Created) > g.Closes.Sub(g.Created)/2
-}
-
-// judge compares a game with the chain, and challenges a wrong one. It is not done while
-// the claim is about a block that is not final on L1 and there is time.
-func (p *Proposer) judge(ctx context.Context, g *Game) (done bool, err error) {
-	safe, final := p.opts.Chain.Finality()
-	limit := final
-	if p.expired(g) {
-		limit = safe
-	}
-	known := g.Block.IsUint64() && g.Block.Uint64() <= limit
-	if !known && !p.expired(g) {
-		return false, nil
-	}
-	if known {
-		if g.Counter, err = p.root(ctx, g.Block.Uint64()); err != nil {
-			return false, err
-		}
-	}
-	switch {
-	case known && g.Counter == g.Root:
-		p.mu.Lock()
-		p.status.Claimed = max(p.status.Claimed, g.Block.Uint64())
-		p.mu.Unlock()
-		if !g.Resolved {
-			p.open = append(p.open, g)
-		}
-		return true, nil
-	case g.Resolved || g.Challenged:
-		if g.Valid {
-			p.opts.Log.Error("a wrong claim was resolved as valid on L1: exits must be paused", "game", g.Address, "block", g.Block, "root", g.Root)
-		}
-		return true, nil
-	case !g.Now.Before(g.Closes):
-		p.opts.Log.Error("a wrong claim was not challenged in time: exits must be paused", "game", g.Address, "block", g.Block, "root", g.Root)
-		return true, nil
-	}
-	if !known {
-		for i := range g.Root { // of a block that does not exist: anything but the claim
-			g.Counter[i] = ^g.Root[i]
-		}
-	}
-	if err := p.opts.Claims.Challenge(ctx, g); err != nil {
-		return false, fmt.Errorf("challenge the claim of block %v: %w", g.Block, err)
-	}
-	p.mu.Lock()
-	p.status.Challenges++
-	p.mu.Unlock()
-	p.opts.Log.Warn("challenged a wrong claim", "game", g.Address, "block", g.Block, "root", g.Root)
-	return true, nil
-}
+// mostSettled are resolved in one step, at most: each waits for its block on L1.
+const mostSettled = 4
 
 // settle resolves right claims whose window has closed, whoever made them, so that
 // withdrawals can go on. What is no longer right, after L1 reorganised, is judged again.
 func (p *Proposer) settle(ctx context.Context) error {
-	rest := p.open[:0]
+	p.mu.Lock()
+	open := slices.Clone(p.open)
+	p.mu.Unlock()
 	var errs []error
-	for _, g := range p.open {
+	for tried, i := 0, 0; i < len(open) && tried < mostSettled; i++ {
+		g := open[i]
 		if root, err := p.root(ctx, g.Block.Uint64()); err != nil || root != g.Root {
-			p.watched = append(p.watched, g.place)
+			p.mu.Lock()
+			p.back = append(p.back, g.place)
+			p.open = without(p.open, g)
+			p.mu.Unlock()
 			continue
 		}
 		done, err := p.opts.Claims.Settle(ctx, g)
-		if err != nil {
-			errs = append(errs, fmt.Errorf("settle the claim of block %v: %w", g.Block, err))
+		if err == nil && !done {
+			continue
 		}
-		if !done {
-			rest = append(rest, g)
+		tried++
+		p.mu.Lock()
+		p.open = without(p.open, g)
+		if err != nil { // its turn comes after the others'
+			errs = append(errs, fmt.Errorf("settle the claim of block %v: %w", g.Block, err))
+			p.open = append(p.open, g)
+		}
+		p.mu.Unlock()
+		if err == nil && g.Own {
+			p.anchor = append(p.anchor, g)
 		}
 	}
-	p.open = rest
 	return errors.Join(errs...)
 }
 
-// Game is a claim on L1 as it was looked at.
-type Game struct {
-	Address Address
-	Block   *big.Int // number of the L2 block
-	Root    Root
-	Created time.Time
-	Closes  time.Time // its window
-	Now     time.Time // L1's clock at the look
+func without(list []*Game, g *Game) []*Game {
+	return slices.DeleteFunc(list, func(have *Game) bool { return have == g })
+}
 
-	Challenged, Resolved, Valid bool
-
-	Counter Root // what is claimed against it
-	place   uint64
+// moveAnchor makes the newest own claim that is final the anchor of claims to come.
+func (p *Proposer) moveAnchor(ctx context.Context) error {
+	for i := len(p.anchor) - 1; i >= 0; i-- {
+		done, err := p.opts.Claims.MoveAnchor(ctx, p.anchor[i])
+		if err != nil {
+			return fmt.Errorf("move the anchor to block %v: %w", p.anchor[i].Block, err)
+		}
+		if done {
+			p.anchor = slices.Delete(p.anchor, 0, i+1)
+			return nil
+		}
+	}
+	return nil
 }

@@ -123,6 +123,9 @@ func (g *games) Challenge(_ context.Context, c *Game) error {
 func (g *games) Settle(_ context.Context, c *Game) (bool, error) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
+	if int(c.Address[0]) > len(g.list) {
+		return false, errors.New("no code there") // L1 took the game back
+	}
 	have := g.at(c.Address)
 	if time.Now().Before(have.Closes) || have.Challenged {
 		return false, nil
@@ -133,6 +136,14 @@ func (g *games) Settle(_ context.Context, c *Game) (bool, error) {
 }
 
 func (g *games) TakeBack(context.Context) error { return nil }
+
+func (g *games) Stake(context.Context) error { return nil }
+
+func (g *games) Purse(context.Context) (Purse, error) {
+	return Purse{Balance: big.NewInt(1000), Bond: big.NewInt(1), Stake: big.NewInt(100), Staked: true}, nil
+}
+
+func (g *games) MoveAnchor(context.Context, *Game) (bool, error) { return true, nil }
 
 func (g *games) start() *Proposer {
 	return Start(Options{Chain: g, Claims: g, Interval: 10 * time.Second, Log: slog.New(slog.NewTextHandler(io.Discard, nil))})
@@ -257,21 +268,41 @@ func TestAnL1ThatIsDownIsWaitedFor(t *testing.T) {
 	})
 }
 
-// TestANodeThatIsBehindChallengesNothing: what it does not have may be right.
-func TestANodeThatIsBehindChallengesNothing(t *testing.T) {
+// TestANodeThatIsBehindWaits: what it does not have may be right, and there is time.
+func TestANodeThatIsBehindWaits(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		g := &games{behind: true}
 		g.add(rootOf(t, 20), 20)
 		g.list[0].Closes = time.Now().Add(time.Hour)
 		p := g.start()
 		defer p.Close()
-		time.Sleep(50 * time.Minute)
+		time.Sleep(44 * time.Minute)
 		g.set(func() { g.behind, g.safe = false, 20 })
 		time.Sleep(20 * time.Minute)
 		g.mu.Lock()
 		defer g.mu.Unlock()
 		if g.list[0].Challenged || !g.list[0].Resolved {
 			t.Errorf("challenged %v, resolved %v", g.list[0].Challenged, g.list[0].Resolved)
+		}
+	})
+}
+
+// TestANodeThatWasJustStartedWaits: three quarters of the window have passed before it.
+func TestANodeThatWasJustStartedWaits(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		g := &games{behind: true}
+		g.add(rootOf(t, 20), 20)
+		g.list[0].Closes = time.Now().Add(16 * time.Hour)
+		time.Sleep(14 * time.Hour)
+		p := g.start()
+		defer p.Close()
+		time.Sleep(59 * time.Minute)
+		if s := p.Status(); g.list[0].Challenged || !errors.Is(s.Failing, ErrUnchecked) {
+			t.Errorf("challenged %v, %+v", g.list[0].Challenged, s)
+		}
+		time.Sleep(2 * time.Minute)
+		if s := p.Status(); !g.list[0].Challenged || s.Held != 1 {
+			t.Errorf("challenged %v, %+v", g.list[0].Challenged, s)
 		}
 	})
 }

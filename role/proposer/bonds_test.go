@@ -1,0 +1,123 @@
+package proposer_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math/big"
+	"testing"
+	"time"
+
+	"github.com/ethereum/go-ethereum/common"
+
+	"github.com/talaria-l2/talaria/chain"
+	"github.com/talaria-l2/talaria/l1"
+	"github.com/talaria-l2/talaria/l1/bindings"
+	"github.com/talaria-l2/talaria/l1/deploy"
+	"github.com/talaria-l2/talaria/l1/devl1"
+	"github.com/talaria-l2/talaria/role/proposer"
+)
+
+// On the real contracts, what a stranger releases to the proposer costs it nothing, its own
+// bond comes back, and the anchor moves to its claim.
+func TestStrangersReleasesAreLeft(t *testing.T) {
+	chainL1, err := devl1.Start(devl1.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() {
+		if err := chainL1.Close(); err != nil {
+			t.Error(err)
+		}
+	}()
+	client, err := l1.Dial(t.Context(), l1.Options{URL: chainL1.URL()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer client.Close()
+	keys := devl1.Keys(3) // who deploys, a stranger, who claims
+	owner := l1.NewSender(client, l1.NewKeySigner(keys[0]), l1.SenderOptions{})
+	stranger := l1.NewSender(client, l1.NewKeySigner(keys[1]), l1.SenderOptions{})
+	honest := l1.NewSender(client, l1.NewKeySigner(keys[2]), l1.SenderOptions{})
+	cfg := chain.DefaultConfig()
+	cfg.Batcher, cfg.Sequencer, cfg.BatchInbox = common.Address{0xba}, common.Address{0x5e}, common.Address{0x1b}
+	p := deploy.Development(cfg)
+	p.Owner, p.Guardian = owner.Address(), owner.Address()
+
+	err = chainL1.MineInstantly(t.Context(), func(ctx context.Context) error {
+		out, err := deploy.Deploy(ctx, client, owner, p)
+		if err != nil {
+			return err
+		}
+		at, vault := out.Addresses, bindings.NewBondVault()
+		tick := func(d time.Duration) error { // L1's clock is that of its newest block
+			time.Sleep(d)
+			_, err := stranger.Send(ctx, l1.Request{To: &common.Address{1}})
+			return err
+		}
+		c := proposer.NewContracts(client, honest, at.DisputeGameFactory)
+		if err := c.Claim(ctx, proposer.Root{1}, 1); err != nil {
+			return err
+		}
+		g, err := c.Game(ctx, 0)
+		if err != nil || !g.Own || g.Held {
+			return errors.Join(err, fmt.Errorf("own claim: %+v", g))
+		}
+		for i := 0; ; i++ {
+			if err := tick(500 * time.Millisecond); err != nil {
+				return err
+			}
+			done, err := c.Settle(ctx, g)
+			if err != nil || i == 40 {
+				return errors.Join(err, errors.New("the claim is not resolved"))
+			}
+			if done {
+				break
+			}
+		}
+		if _, err := stranger.Send(ctx, l1.Request{To: &at.BondVault, Value: big.NewInt(20), Data: vault.PackLock()}); err != nil {
+			return err
+		}
+		for range 20 {
+			if _, err := stranger.Send(ctx, l1.Request{To: &at.BondVault, Data: vault.PackRelease(honest.Address(), big.NewInt(1))}); err != nil {
+				return err
+			}
+		}
+		if err := tick(3 * time.Second); err != nil {
+			return err
+		}
+		before, err := client.Balance(ctx, honest.Address())
+		if err != nil {
+			return err
+		}
+		nonce, err := client.PendingNonce(ctx, honest.Address())
+		if err != nil {
+			return err
+		}
+		for range 5 {
+			if err := c.TakeBack(ctx); err != nil {
+				return err
+			}
+		}
+		sent, err1 := client.PendingNonce(ctx, honest.Address())
+		after, err2 := client.Balance(ctx, honest.Address())
+		if err := errors.Join(err1, err2); err != nil {
+			return err
+		}
+		if got := new(big.Int).Sub(after, before); sent != nonce+1 || got.Cmp(new(big.Int).Div(p.ClaimBond, big.NewInt(2))) < 0 {
+			t.Errorf("%d transactions, %v wei back; want one, that brings the bond of %v", sent-nonce, got, p.ClaimBond)
+		}
+		for range 2 { // the second time there is nothing to do
+			if done, err := c.MoveAnchor(ctx, g); err != nil || !done {
+				return errors.Join(err, errors.New("the anchor is not moved"))
+			}
+		}
+		if moved, err := client.PendingNonce(ctx, honest.Address()); err != nil || moved != sent+1 {
+			t.Errorf("%d transactions move the anchor (%v), want one", moved-sent, err)
+		}
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+}
