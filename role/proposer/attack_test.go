@@ -6,6 +6,7 @@ import (
 	"io"
 	"log/slog"
 	"math/big"
+	"slices"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -34,12 +35,14 @@ func TestAClaimThatCannotBeCheckedIsHeld(t *testing.T) {
 		p := Start(Options{Chain: &stalled{g, time.Now()}, Claims: g, Interval: 10 * time.Second, Log: quiet})
 		defer p.Close()
 		time.Sleep(window * 2 / 3)
-		if s := p.Status(); g.list[0].Challenged || s.Failing != nil {
-			t.Errorf("two thirds of the window: challenged %v, %+v", g.list[0].Challenged, s)
+		synctest.Wait()
+		if s := p.Status(); g.challenged(0) || s.Failing != nil {
+			t.Errorf("two thirds of the window: challenged %v, %+v", g.challenged(0), s)
 		}
 		time.Sleep(window/3 - time.Second)
-		if s := p.Status(); !g.list[0].Challenged || s.Held != 1 || !errors.Is(s.Failing, ErrUnchecked) {
-			t.Errorf("end of the window: challenged %v, %+v", g.list[0].Challenged, s)
+		synctest.Wait()
+		if s := p.Status(); !g.challenged(0) || s.Held != 1 || !errors.Is(s.Failing, ErrUnchecked) {
+			t.Errorf("end of the window: challenged %v, %+v", g.challenged(0), s)
 		}
 	})
 }
@@ -108,14 +111,15 @@ func (p *purse) Claim(ctx context.Context, root Root, block uint64) error {
 func TestBondsLeaveAStakeInReserve(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		g := &games{safe: 1}
-		c := &purse{games: g, left: 240} // two stakes and 40 claims
+		c := &purse{games: g, left: 242} // two stakes, 40 claims, and gas
 		p := Start(Options{Chain: g, Claims: c, Interval: 5 * time.Minute, Log: quiet})
 		defer p.Close()
 		for range 24 * 12 {
 			time.Sleep(5 * time.Minute)
 			g.set(func() { g.safe++ })
 		}
-		if c.left != 100 || len(g.list) != 40 || !c.staked || !errors.Is(p.Status().Failing, ErrReserve) {
+		synctest.Wait()
+		if c.left != 102 || len(g.list) != 40 || !c.staked || !errors.Is(p.Status().Failing, ErrReserve) {
 			t.Errorf("%d wei are left after %d claims, staked %v, %+v", c.left, len(g.list), c.staked, p.Status())
 		}
 	})
@@ -136,7 +140,7 @@ func TestTakingBondsBackDoesNotKeepFromJudging(t *testing.T) {
 		defer p.Close()
 		time.Sleep(time.Hour)
 		g.set(func() { g.add(Root{0xee}, 2) })
-		at := len(g.list) - 1
+		at := 1
 		time.Sleep(window / 2)
 		g.mu.Lock()
 		defer g.mu.Unlock()
@@ -144,6 +148,47 @@ func TestTakingBondsBackDoesNotKeepFromJudging(t *testing.T) {
 			t.Error("a wrong claim is not challenged")
 		}
 	})
+}
+
+// anchored counts what becomes the anchor: a claim is final 10 s after its window.
+type anchored struct {
+	*games
+	own   bool
+	moved []uint64
+}
+
+func (a *anchored) Game(ctx context.Context, place uint64) (*Game, error) {
+	g, err := a.games.Game(ctx, place)
+	if g != nil {
+		g.Own = a.own
+	}
+	return g, err
+}
+
+func (a *anchored) MoveAnchor(_ context.Context, g *Game) (bool, error) {
+	if time.Since(g.Closes) < 10*time.Second {
+		return false, nil
+	}
+	a.moved = append(a.moved, g.Block.Uint64())
+	return true, nil
+}
+
+// TestTheAnchorMovesToOwnClaims once for each, also for one that an earlier run resolved.
+func TestTheAnchorMovesToOwnClaims(t *testing.T) {
+	for _, own := range []bool{true, false} {
+		synctest.Test(t, func(t *testing.T) {
+			g := &games{safe: 9}
+			g.add(rootOf(t, 7), 7)
+			g.list[0].Resolved, g.list[0].Valid = true, true
+			a := &anchored{games: g, own: own}
+			p := Start(Options{Chain: g, Claims: a, Interval: 10 * time.Second, Log: quiet})
+			time.Sleep(5 * time.Minute)
+			p.Close()
+			if want := []uint64{7, 9}; own && !slices.Equal(a.moved, want) || !own && a.moved != nil {
+				t.Errorf("own %v: the anchor moved to %v, want %v", own, a.moved, want)
+			}
+		})
+	}
 }
 
 // slow takes a block of L1 for each challenge.

@@ -66,14 +66,14 @@ type Proposer struct {
 	again   time.Time  // when the recent ones were looked at again
 
 	// Of the loop that spends and earns.
-	last   time.Time // of the newest own claim
-	anchor []*Game   // own claims that are resolved, oldest first
+	last time.Time // of the newest own claim
 
 	slots   chan struct{} // a token for each challenge under way
 	sending sync.WaitGroup
 
 	mu      sync.Mutex
 	open    []*Game  // right and not resolved
+	anchor  []*Game  // own claims that are resolved, oldest first
 	back    []uint64 // places that were right and are to be judged again
 	status  Status
 	failing [2]error // of each loop
@@ -195,6 +195,9 @@ func (p *Proposer) claim(ctx context.Context) error {
 	return nil
 }
 
+// gasShare is the part of a stake that is kept for the gas of challenges.
+const gasShare = 50
+
 // fund stakes before the first claim, and reports whether the account can pay another bond
 // and then still another stake: bonds are locked for the window, and a stake may be barred.
 func (p *Proposer) fund(ctx context.Context) error {
@@ -210,8 +213,10 @@ func (p *Proposer) fund(ctx context.Context) error {
 			return fmt.Errorf("look into the account: %w", err)
 		}
 	}
-	if want := new(big.Int).Add(purse.Bond, purse.Stake); purse.Balance.Cmp(want) < 0 {
-		return fmt.Errorf("%w: it has %v wei, a bond and a stake are %v", ErrReserve, purse.Balance, want)
+	want := new(big.Int).Div(purse.Stake, big.NewInt(gasShare))
+	want.Add(want, purse.Stake).Add(want, purse.Bond)
+	if purse.Balance.Cmp(want) < 0 {
+		return fmt.Errorf("%w: it has %v wei; a bond, a stake and gas are %v", ErrReserve, purse.Balance, want)
 	}
 	return nil
 }
@@ -257,11 +262,10 @@ func (p *Proposer) settle(ctx context.Context) error {
 		if err != nil { // its turn comes after the others'
 			errs = append(errs, fmt.Errorf("settle the claim of block %v: %w", g.Block, err))
 			p.open = append(p.open, g)
-		}
-		p.mu.Unlock()
-		if err == nil && g.Own {
+		} else if g.Own {
 			p.anchor = append(p.anchor, g)
 		}
+		p.mu.Unlock()
 	}
 	return errors.Join(errs...)
 }
@@ -272,13 +276,18 @@ func without(list []*Game, g *Game) []*Game {
 
 // moveAnchor makes the newest own claim that is final the anchor of claims to come.
 func (p *Proposer) moveAnchor(ctx context.Context) error {
-	for i := len(p.anchor) - 1; i >= 0; i-- {
-		done, err := p.opts.Claims.MoveAnchor(ctx, p.anchor[i])
+	p.mu.Lock()
+	list := slices.Clone(p.anchor)
+	p.mu.Unlock()
+	for i, g := range slices.Backward(list) {
+		done, err := p.opts.Claims.MoveAnchor(ctx, g)
 		if err != nil {
-			return fmt.Errorf("move the anchor to block %v: %w", p.anchor[i].Block, err)
+			return fmt.Errorf("move the anchor to block %v: %w", g.Block, err)
 		}
 		if done {
+			p.mu.Lock()
 			p.anchor = slices.Delete(p.anchor, 0, i+1)
+			p.mu.Unlock()
 			return nil
 		}
 	}

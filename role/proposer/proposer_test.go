@@ -149,6 +149,13 @@ func (g *games) start() *Proposer {
 	return Start(Options{Chain: g, Claims: g, Interval: 10 * time.Second, Log: slog.New(slog.NewTextHandler(io.Discard, nil))})
 }
 
+// challenged reports whether a game is.
+func (g *games) challenged(place int) bool {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	return g.list[place].Challenged
+}
+
 // set changes something that the proposer sees.
 func (g *games) set(f func()) {
 	g.mu.Lock()
@@ -297,12 +304,14 @@ func TestANodeThatWasJustStartedWaits(t *testing.T) {
 		p := g.start()
 		defer p.Close()
 		time.Sleep(59 * time.Minute)
-		if s := p.Status(); g.list[0].Challenged || !errors.Is(s.Failing, ErrUnchecked) {
-			t.Errorf("challenged %v, %+v", g.list[0].Challenged, s)
+		synctest.Wait()
+		if s := p.Status(); g.challenged(0) || !errors.Is(s.Failing, ErrUnchecked) {
+			t.Errorf("challenged %v, %+v", g.challenged(0), s)
 		}
 		time.Sleep(2 * time.Minute)
-		if s := p.Status(); !g.list[0].Challenged || s.Held != 1 {
-			t.Errorf("challenged %v, %+v", g.list[0].Challenged, s)
+		synctest.Wait()
+		if s := p.Status(); !g.challenged(0) || s.Held != 1 {
+			t.Errorf("challenged %v, %+v", g.challenged(0), s)
 		}
 	})
 }

@@ -241,6 +241,8 @@ func (p *Proposer) judge(ctx context.Context, w *watched, g *Game) (done bool, e
 		p.status.Claimed = max(p.status.Claimed, g.Block.Uint64())
 		if !g.Resolved {
 			p.open = append(p.open, g)
+		} else if g.Own && g.Valid {
+			p.anchor = append(p.anchor, g)
 		}
 		p.mu.Unlock()
 		return true, nil
