@@ -26,6 +26,7 @@ interface Vm {
     function expectPartialRevert(bytes4 selector) external;
     function fee(uint256 baseFee) external;
     function txGasPrice(uint256 price) external;
+    function getBlockNumber() external view returns (uint256);
     function getNonce(address account) external view returns (uint64);
     function getRecordedLogs() external returns (Log[] memory);
     function load(address account, bytes32 slot) external view returns (bytes32);
@@ -39,6 +40,8 @@ interface Vm {
     function addr(uint256 key) external pure returns (address);
     function startPrank(address sender) external;
     function startPrank(address sender, address origin) external;
+    function snapshotState() external returns (uint256 id);
+    function revertToState(uint256 id) external returns (bool done);
     function stopPrank() external;
     function warp(uint256 timestamp) external;
 }

@@ -88,11 +88,16 @@ abstract contract World is Base {
                 abi.encodeCall(SystemConfig.initialize, (OWNER, first))
             )
         );
-        vault = BondVault(proxied(address(new BondVault(BOND_DELAY, pause)), ""));
-        // Creations from here on: registry 2, stakes 2, game 1, factory 2, portal 2, messenger 2, bridge 2, native 2.
+        // Creations from here on: vault 2, registry 2, stakes 2, game 1, factory 2, portal 2, messenger 2,
+        // bridge 2, native 2.
         uint256 nonce = vm.getNonce(address(this));
-        address factoryAt = vm.computeCreateAddress(address(this), nonce + 6);
-        address nativeAt = native ? vm.computeCreateAddress(address(this), nonce + 14) : address(0);
+        address registryAt = vm.computeCreateAddress(address(this), nonce + 3);
+        address stakesAt = vm.computeCreateAddress(address(this), nonce + 5);
+        address factoryAt = vm.computeCreateAddress(address(this), nonce + 8);
+        address nativeAt = native ? vm.computeCreateAddress(address(this), nonce + 16) : address(0);
+        vault = BondVault(
+            proxied(address(new BondVault(BOND_DELAY, pause, AnchorStateRegistry(registryAt), stakesAt)), "")
+        );
         registry = AnchorStateRegistry(
             proxied(
                 address(new AnchorStateRegistry(DisputeGameFactory(factoryAt), pause, FINALITY)),
@@ -123,6 +128,8 @@ abstract contract World is Base {
             nativeBridge = NativeTokenBridge(proxied(address(new NativeTokenBridge(nativeToken, portal)), ""));
             vm.assertEq(address(nativeBridge), nativeAt, "native bridge");
         }
+        vm.assertEq(address(registry), registryAt, "registry");
+        vm.assertEq(address(stakes), stakesAt, "stakes");
         vm.assertEq(address(factory), factoryAt, "factory");
     }
 

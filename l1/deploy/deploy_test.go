@@ -105,6 +105,8 @@ func TestContractsKnowEachOtherAndTheirOwners(t *testing.T) {
 		{"game: stakes", call(t, w, at.HybridGame, game.PackSTAKES(), game.UnpackSTAKES), at.ChallengerStakes},
 		{"stakes: registry", call(t, w, at.ChallengerStakes, stakes.PackREGISTRY(), stakes.UnpackREGISTRY), at.AnchorStateRegistry},
 		{"stakes: vault", call(t, w, at.ChallengerStakes, stakes.PackVAULT(), stakes.UnpackVAULT), at.BondVault},
+		{"vault: registry", call(t, w, at.BondVault, vault.PackREGISTRY(), vault.UnpackREGISTRY), at.AnchorStateRegistry},
+		{"vault: stakes", call(t, w, at.BondVault, vault.PackSTAKES(), vault.UnpackSTAKES), at.ChallengerStakes},
 		{"vault: pause", call(t, w, at.BondVault, vault.PackPAUSE(), vault.UnpackPAUSE), at.Pause},
 		{"pause: owner", call(t, w, at.Pause, pause.PackOwner(), pause.UnpackOwner), at.Timelock},
 		{"config: owner", call(t, w, at.SystemConfig, config.PackOwner(), config.UnpackOwner), p.Owner},

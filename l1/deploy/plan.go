@@ -105,7 +105,8 @@ func (p *plan) rateBounds() bindings.TokenRateBounds {
 
 func (p *plan) dispute() {
 	p.at.BondVault = p.proxied("bond vault", func() []byte {
-		return creation(bindings.BondVaultMetaData.Bin, bindings.NewBondVault().PackConstructor(p.params.BondDelay, p.at.Pause))
+		return creation(bindings.BondVaultMetaData.Bin, bindings.NewBondVault().PackConstructor(
+			p.params.BondDelay, p.at.Pause, p.at.AnchorStateRegistry, p.at.ChallengerStakes))
 	}, nil)
 	p.at.AnchorStateRegistry = p.proxied("anchor state registry", func() []byte {
 		return creation(bindings.AnchorStateRegistryMetaData.Bin, bindings.NewAnchorStateRegistry().PackConstructor(

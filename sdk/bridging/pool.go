@@ -147,7 +147,7 @@ func (c *Client) PoolCollect(ctx context.Context, from uint64) (*big.Int, error)
 		for _, r := range repaid {
 			call := b.PackCollect(id, r.Topics[1])
 			amount, err := callL1(ctx, c, at, call, b.UnpackCollect)
-			if err != nil { // not of this slice, or paid already
+			if err != nil || amount.Sign() == 0 { // not of this slice, paid already, or a part of nothing
 				continue
 			}
 			if _, err := c.sendL1(ctx, "collect from the pool", l1.Request{To: &at, Data: call}); err != nil {
@@ -173,6 +173,13 @@ func (c *Client) order(ctx context.Context, w Withdrawal) (common.Address, []byt
 	cash, err := callL1(ctx, c, at, b.PackCash(), b.UnpackCash)
 	if err != nil {
 		return at, nil, err
+	}
+	min, err := callL1(ctx, c, at, b.PackMINVALUE(), b.UnpackMINVALUE)
+	if err != nil {
+		return at, nil, err
+	}
+	if w.Amount.Cmp(min) < 0 {
+		return at, nil, fmt.Errorf("the pool pays withdrawals of %s wei or more ahead, not of %s", min, w.Amount)
 	}
 	offer := new(big.Int).Sub(w.Amount, fee)
 	if offer.Cmp(cash) > 0 {

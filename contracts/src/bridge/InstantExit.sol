@@ -33,6 +33,10 @@ contract InstantExit is ProviderShares {
     error GasLimitTooHigh(uint256 gasLimit);
     /// @notice The withdrawal was advanced before, or the portal has paid it.
     error AlreadyPaid(bytes32 withdrawalHash);
+    /// @notice The portal pays the withdrawal in full now, by the proof of `submitter`.
+    error PayableInFull(bytes32 withdrawalHash, address submitter);
+    /// @notice The withdrawal is of less than `MIN_VALUE`.
+    error ValueTooSmall(uint256 value);
     /// @notice No attested block has this header.
     error NotAttested(uint256 l2BlockNumber, bytes32 blockHash);
     /// @notice The withdrawal is not in the block.
@@ -76,6 +80,8 @@ contract InstantExit is ProviderShares {
 
     /// @notice Largest gas limit of a withdrawal that is paid ahead.
     uint256 public constant MAX_GAS_LIMIT = 1_000_000;
+    /// @notice Least value of a withdrawal that is paid ahead, in wei.
+    uint256 public constant MIN_VALUE = 0.0001 ether;
     /// @notice Fees are in millionths.
     uint256 public constant FEE_UNIT = 1_000_000;
 
@@ -99,7 +105,9 @@ contract InstantExit is ProviderShares {
         OVERDUE_AFTER = params.overdueAfter;
     }
 
-    /// @notice Has the pool pay a withdrawal ahead, to the recipient that its data name.
+    /// @notice Has the pool pay a withdrawal ahead, to the recipient that its data name. Not any
+    ///         more once its sender, its recipient or whoever proved it first can have the portal
+    ///         pay it: then a fee would buy nothing.
     /// @param withdrawal As the message passer recorded it.
     /// @param header     RLP of the header of an attested L2 block at or after it.
     /// @param proof      Trie nodes of the message passer's storage in that block.
@@ -113,6 +121,9 @@ contract InstantExit is ProviderShares {
         (address recipient, uint256 minPayout) = _terms(withdrawal);
         bytes32 hash = Hashing.hashWithdrawal(withdrawal);
         if (advances[hash].paidAt != 0 || PORTAL.finalizedWithdrawals(hash)) revert AlreadyPaid(hash);
+        _checkNotPayable(hash, withdrawal.sender);
+        _checkNotPayable(hash, recipient);
+        if (PORTAL.numProofSubmitters(hash) != 0) _checkNotPayable(hash, PORTAL.proofSubmitters(hash, 0));
         if (!WithdrawalProof.verify(hash, _attestedRoot(header), proof)) revert NotInBlock(hash);
 
         payout = withdrawal.value - feeRoundedUp(withdrawal.value);
@@ -166,7 +177,7 @@ contract InstantExit is ProviderShares {
 
     /// @notice Version of this contract.
     function version() external pure returns (string memory) {
-        return "2.0.0";
+        return "2.1.0";
     }
 
     /// @notice Fee of a withdrawal paid ahead now, in wei, rounded up: the lowest rate when
@@ -194,8 +205,16 @@ contract InstantExit is ProviderShares {
         }
         uint256 value;
         (recipient, value, minPayout) = abi.decode(data[4:], (address, uint256, uint256));
-        if (value != withdrawal.value || value == 0) revert NotForInstantExit();
+        if (value != withdrawal.value) revert NotForInstantExit();
+        if (value < MIN_VALUE) revert ValueTooSmall(value);
         if (withdrawal.gasLimit > MAX_GAS_LIMIT) revert GasLimitTooHigh(withdrawal.gasLimit);
+    }
+
+    /// @dev A bounded number of submitters is asked: more proofs by others do not hide these.
+    function _checkNotPayable(bytes32 hash, address submitter) internal view {
+        try PORTAL.checkWithdrawal(hash, submitter) {
+            revert PayableInFull(hash, submitter);
+        } catch {}
     }
 
     /// @dev Storage root of the message passer, which the header of a block holds as its

@@ -268,7 +268,7 @@ contract L1StandardBridge is OwnableUpgradeable, ReentrancyGuardTransient {
 
     /// @notice Version of this contract.
     function version() external pure returns (string memory) {
-        return "2.1.0";
+        return "2.1.1";
     }
 
     modifier onlyOtherBridge() {
@@ -322,7 +322,8 @@ contract L1StandardBridge is OwnableUpgradeable, ReentrancyGuardTransient {
         IERC20(l1Token).safeTransferFrom(msg.sender, address(this), amount);
         uint256 arrived = IERC20(l1Token).balanceOf(address(this)) - before;
         if (arrived == 0) revert NothingArrived(l1Token);
-        _credit(l1Token, l2Token, to, arrived, minGasLimit, extraData);
+        // A token may book growth of the whole escrow with the transfer: that is nobody's.
+        _credit(l1Token, l2Token, to, Math.min(arrived, amount), minGasLimit, extraData);
     }
 
     /// @dev Books what has arrived and has the bridge on L2 issue as much.

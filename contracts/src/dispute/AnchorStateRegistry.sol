@@ -12,12 +12,13 @@ import {DisputeGameFactory} from "./DisputeGameFactory.sol";
 /// @notice Says which games count: the portal pays only under games for which
 ///         `isGameClaimValid`. Also keeps the newest output root that so became final.
 /// @dev ABI of the OP Stack specification, "Anchor state registry". There the guardian may
-///      void games at any time; here only in the first pause of a period, so that what the pause leaves
-///      open stays open.
+///      void games at any time; here any number in the first pause of a period and, at any time, one
+///      that is not final in each `VOID_PERIOD`, so that what this leaves open stays open.
 contract AnchorStateRegistry is OwnableUpgradeable {
     /// @notice The caller is not the guardian.
     error NotGuardian(address caller);
-    /// @notice The guardian may void games only in the first pause of a period.
+    /// @notice The guardian may void games only in the first pause of a period; but for one game
+    ///         that is not final yet, from `nextVoid` on.
     error NotVoiding();
     /// @notice The game's claim is not final and valid, or not newer than the anchor.
     error AnchorStateRegistry_InvalidAnchorGame();
@@ -32,6 +33,11 @@ contract AnchorStateRegistry is OwnableUpgradeable {
     event AnchorUpdated(address indexed game);
     /// @notice Challenged claims are decided by another verifier now.
     event DisputeVerifierSet(address indexed verifier);
+
+    /// @notice Seconds between two games that the guardian voids outside the first pause of a period.
+    /// @dev Longer than a claim takes to become final, so that of claims made together no two
+    ///      are voided so.
+    uint64 public constant VOID_PERIOD = 8 days;
 
     /// @notice Makes the games that count.
     DisputeGameFactory public immutable FACTORY;
@@ -55,8 +61,11 @@ contract AnchorStateRegistry is OwnableUpgradeable {
     /// @notice Games that were voided.
     /// @dev Slot 2.
     mapping(address game => bool) public disputeGameBlacklist;
-    /// @dev Slot 3: the anchor before the newest.
+    /// @dev Slot 3, bits 0..159: the anchor before the newest.
     address internal previousAnchor;
+    /// @notice When the guardian may void a game outside the first pause of a period, in seconds since 1970.
+    /// @dev Slot 3, bits 160..223.
+    uint64 public nextVoid;
 
     /// @param factory       Makes the games.
     /// @param pause         Knows the guardian.
@@ -87,15 +96,20 @@ contract AnchorStateRegistry is OwnableUpgradeable {
         emit DisputeVerifierSet(address(verifier));
     }
 
-    /// @notice Voids a game, in the first pause of a period. Withdrawals proven under it need another
-    ///         proof under another game.
-    function blacklistDisputeGame(address game) external onlyGuardianInPause {
+    /// @notice Voids a game: any one in the first pause of a period, else one in each `VOID_PERIOD`
+    ///         that is not final. Withdrawals proven under it need another proof under another game.
+    function blacklistDisputeGame(address game) external onlyGuardian {
+        if (!PAUSE.voiding()) {
+            if (block.timestamp < nextVoid || isGameFinalized(IDisputeGame(game))) revert NotVoiding();
+            nextVoid = uint64(block.timestamp) + VOID_PERIOD;
+        }
         disputeGameBlacklist[game] = true;
         emit DisputeGameBlacklisted(game);
     }
 
     /// @notice Voids every game created until now, in the first pause of a period.
-    function updateRetirementTimestamp() external onlyGuardianInPause {
+    function updateRetirementTimestamp() external onlyGuardian {
+        if (!PAUSE.voiding()) revert NotVoiding();
         retirementTimestamp = uint64(block.timestamp);
         emit RetirementTimestampSet(block.timestamp);
     }
@@ -128,7 +142,7 @@ contract AnchorStateRegistry is OwnableUpgradeable {
 
     /// @notice Version of this contract.
     function version() external pure returns (string memory) {
-        return "3.1.0";
+        return "3.2.0";
     }
 
     /// @notice The game whose claim is the anchor. Of games that were voided since, it is
@@ -188,14 +202,13 @@ contract AnchorStateRegistry is OwnableUpgradeable {
             && game.status() == GameStatus.DEFENDER_WINS;
     }
 
-    modifier onlyGuardianInPause() {
-        _checkGuardianInPause();
+    modifier onlyGuardian() {
+        _checkGuardian();
         _;
     }
 
-    function _checkGuardianInPause() internal view {
+    function _checkGuardian() internal view {
         if (msg.sender != PAUSE.guardian()) revert NotGuardian(msg.sender);
-        if (!PAUSE.voiding()) revert NotVoiding();
     }
 
     /// @dev Whether an anchor was not voided since it became one.

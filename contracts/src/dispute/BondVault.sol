@@ -1,13 +1,20 @@
 // SPDX-License-Identifier: Apache-2.0
 pragma solidity 0.8.37;
 
+import {IDisputeGame} from "../interfaces/IDisputeGame.sol";
 import {Pause} from "../rollup/Pause.sol";
+import {AnchorStateRegistry} from "./AnchorStateRegistry.sol";
 
 /// @title BondVault
 /// @notice Holds the bonds of games, each game's apart from the others'. A game releases
 ///         them; they are paid out after a delay, in which a wrong decision can be noticed
-///         and, if need be, a pause declared.
+///         and, if need be, a pause declared. It takes bonds of games that the factory made and
+///         of challengers' stakes, and of nobody else: who looks for his releases reads them all.
 contract BondVault {
+    /// @notice The caller is neither a game that the factory made nor the contract of stakes.
+    error NotAGame(address caller);
+    /// @notice A release of nothing.
+    error NothingToRelease();
     /// @notice The game releases more than it holds, in wei.
     error NotEnoughLocked(address game, uint256 amount, uint256 locked);
     /// @notice No such release, or it is paid.
@@ -42,6 +49,10 @@ contract BondVault {
     uint64 public immutable DELAY;
     /// @notice Stops payments while exits are paused.
     Pause public immutable PAUSE;
+    /// @notice Knows games.
+    AnchorStateRegistry public immutable REGISTRY;
+    /// @notice Pays challengers' stakes out through this contract.
+    address public immutable STAKES;
 
     /// @notice Bonds that each game holds here, in wei.
     /// @dev Slot 0.
@@ -53,20 +64,29 @@ contract BondVault {
     /// @dev Slot 2.
     uint256 public releaseCount;
 
-    constructor(uint64 delay, Pause pause) {
+    /// @param delay    Seconds between release and payment.
+    /// @param pause    Stops payments.
+    /// @param registry Knows games.
+    /// @param stakes   The contract of challengers' stakes.
+    constructor(uint64 delay, Pause pause, AnchorStateRegistry registry, address stakes) {
         DELAY = delay;
         PAUSE = pause;
+        REGISTRY = registry;
+        STAKES = stakes;
     }
 
     /// @notice Locks the value sent as a bond of the caller, a game.
     function lock() external payable {
+        if (msg.sender != STAKES && !REGISTRY.isGameRegistered(IDisputeGame(msg.sender))) revert NotAGame(msg.sender);
         locked[msg.sender] += msg.value;
         emit BondLocked(msg.sender, msg.value);
     }
 
-    /// @notice Releases a bond of the caller, a game, to somebody.
+    /// @notice Releases a bond of the caller, a game, to somebody. What a game never releases is
+    ///         nobody's.
     /// @return id By which it is paid.
     function release(address recipient, uint256 amount) external returns (uint256 id) {
+        if (amount == 0) revert NothingToRelease();
         uint256 held = locked[msg.sender];
         if (amount > held) revert NotEnoughLocked(msg.sender, amount, held);
         locked[msg.sender] = held - amount;
@@ -90,6 +110,6 @@ contract BondVault {
 
     /// @notice Version of this contract.
     function version() external pure returns (string memory) {
-        return "1.0.0";
+        return "2.0.0";
     }
 }

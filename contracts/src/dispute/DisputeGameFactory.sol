@@ -70,7 +70,8 @@ contract DisputeGameFactory is OwnableUpgradeable {
     /// @param _gameType  Type of the game.
     /// @param _rootClaim Output root claimed.
     /// @param _extraData For the game: the number of the L2 block, ABI-encoded.
-    /// @return proxy_ The game.
+    /// @return proxy_ The game. Its address follows from the claim, its maker and the L1 block
+    ///                before: where L1 is reorganised, no other claim comes to be there.
     function create(uint32 _gameType, bytes32 _rootClaim, bytes calldata _extraData)
         external
         payable
@@ -83,7 +84,7 @@ contract DisputeGameFactory is OwnableUpgradeable {
         if (gamesByUuid[uuid] != 0) revert GameAlreadyExists(uuid);
 
         bytes memory args = abi.encode(msg.sender, _rootClaim, blockhash(block.number - 1), _extraData);
-        proxy_ = Clones.cloneWithImmutableArgs(impl, args);
+        proxy_ = Clones.cloneDeterministicWithImmutableArgs(impl, args, uuid);
         bytes32 metadata = _pack(_gameType, uint64(block.timestamp), proxy_);
         gamesByUuid[uuid] = metadata;
         gameList.push(metadata);
@@ -149,7 +150,7 @@ contract DisputeGameFactory is OwnableUpgradeable {
 
     /// @notice Version of this contract.
     function version() external pure returns (string memory) {
-        return "1.0.0";
+        return "1.1.0";
     }
 
     /// @notice What identifies a game.

@@ -14,7 +14,7 @@ import {ChallengerStakes} from "./ChallengerStakes.sol";
 ///         with a challenger's stake may counter it; one stake does for any number of
 ///         claims. Unchallenged, a claim is valid when the window has passed. Challenged, it
 ///         waits for the registry's verifier: as long as there is no verifier or no verdict
-///         it stays undecided, and nothing can make it valid. The bond of a wrong claim
+///         it stays undecided, and nothing can make it valid. Half of the bond of a wrong claim
 ///         goes to its challenger; whoever challenged a right one loses the stake.
 /// @dev A clone; arguments are those of DisputeGameFactory. Each game is used once.
 contract HybridGame is IDisputeGame {
@@ -137,6 +137,8 @@ contract HybridGame is IDisputeGame {
     }
 
     /// @inheritdoc IDisputeGame
+    /// @dev Half of the bond of a wrong claim stays in the vault for good, so that a claimant
+    ///      who challenges himself does not get all of it back.
     function resolve() external returns (GameStatus) {
         if (status != GameStatus.IN_PROGRESS) revert AlreadyResolved();
         if (block.timestamp < windowClosesAt()) revert WindowOpen(windowClosesAt());
@@ -144,7 +146,8 @@ contract HybridGame is IDisputeGame {
         bool valid = !challenged || _verdict();
         status = valid ? GameStatus.DEFENDER_WINS : GameStatus.CHALLENGER_WINS;
         resolvedAt = uint64(block.timestamp);
-        VAULT.release(valid ? gameCreator() : challenger, bond);
+        uint256 released = valid ? bond : bond / 2;
+        if (released != 0) VAULT.release(valid ? gameCreator() : challenger, released);
         if (challenged) STAKES.decide(!valid, gameCreator(), bond);
         emit Resolved(status);
         return status;
@@ -178,7 +181,7 @@ contract HybridGame is IDisputeGame {
 
     /// @notice Version of this contract.
     function version() external pure returns (string memory) {
-        return "2.0.0";
+        return "2.1.0";
     }
 
     /// @notice Highest number that a block of the chain can have by now.

@@ -101,7 +101,7 @@ contract Pause is OwnableUpgradeable {
         return block.timestamp < expiration;
     }
 
-    /// @notice Whether games may be voided now: in the first pause of a period and in no
+    /// @notice Whether any number of games may be voided now: in the first pause of a period and in no
     ///         other, so that claims made after it have the rest of the period to become valid.
     function voiding() public view returns (bool) {
         return first && paused();

@@ -9,6 +9,7 @@ import {ProviderShares} from "../../src/bridge/ProviderShares.sol";
 import {SignedCheckpoints} from "../../src/bridge/SignedCheckpoints.sol";
 import {Hashing} from "../../src/libraries/Hashing.sol";
 import {Types} from "../../src/libraries/Types.sol";
+import {HybridGame} from "../../src/dispute/HybridGame.sol";
 import {World} from "../World.sol";
 import {FeeToken, PlainToken} from "../tokens/Tokens.sol";
 
@@ -156,6 +157,39 @@ contract InstantExitTest is PoolWorld {
         this.again(w, 50);
     }
 
+    /// Else anybody could have the recipient pay the fee just before the portal pays in full.
+    function test_whatThePortalPaysNowThePoolDoesNot() public {
+        provide(PROVIDER, 100 ether);
+        Types.WithdrawalTransaction memory w = poolWithdrawal(0, 10 ether, 8 ether);
+        bytes32 hash = Hashing.hashWithdrawal(w);
+        address[3] memory provers = [USER, RELAY, TARGET]; // the sender, the recipient, the first of others
+        for (uint256 i = 0; i < 3; i++) {
+            uint256 before = vm.snapshotState();
+            HybridGame game = proveAs(provers[i], w, 50 + i);
+            vm.warp(block.timestamp + WINDOW);
+            game.resolve();
+            vm.warp(block.timestamp + FINALITY + MATURITY);
+            vm.expectRevert(abi.encodeWithSelector(InstantExit.PayableInFull.selector, hash, provers[i]));
+            this.again(w, 50);
+            vm.prank(provers[i]);
+            portal.finalizeWithdrawalTransaction(w);
+            vm.assertEq(RELAY.balance, 10 ether, "in full");
+            vm.revertToState(before);
+        }
+        HybridGame early = proveAs(USER, w, 50);
+        vm.warp(block.timestamp + WINDOW);
+        early.resolve();
+        vm.assertEq(exitOf(w, 50), 9.97 ether, "proven, not final");
+    }
+
+    function test_dustIsNotPaidAhead() public {
+        provide(PROVIDER, 10 ether);
+        uint256 least = pool.MIN_VALUE();
+        vm.expectRevert(abi.encodeWithSelector(InstantExit.ValueTooSmall.selector, least - 1));
+        this.again(poolWithdrawal(0, least - 1, 0), 50);
+        vm.assertTrue(exitOf(poolWithdrawal(1, least, 0), 51) != 0, "paid");
+    }
+
     function test_ofEqualWithdrawalsEachRepaysItsOwn() public {
         provide(PROVIDER, 100 ether);
         Types.WithdrawalTransaction memory first = poolWithdrawal(0, 10 ether, 0);
@@ -216,9 +250,6 @@ contract InstantExitTest is PoolWorld {
         w.value = 9 ether;
         vm.expectRevert(InstantExit.NotForInstantExit.selector);
         this.again(w, 51);
-        w = poolWithdrawal(0, 0, 0);
-        vm.expectRevert(InstantExit.NotForInstantExit.selector);
-        this.again(w, 52);
         w = poolWithdrawal(0, 10 ether, 0);
         w.data = abi.encodeCall(ProviderShares.deposit, (10 ether));
         vm.expectRevert(InstantExit.NotForInstantExit.selector);
@@ -303,7 +334,7 @@ contract InstantExitTest is PoolWorld {
         InstantExit.Params memory p = pool.parameters();
         vm.assertEq(address(p.checkpoints), address(checkpoints), "checkpoints");
         vm.assertEq(p.maxFee, MAX_FEE, "highest fee");
-        vm.assertEq(pool.version(), "2.0.0", "version");
+        vm.assertEq(pool.version(), "2.1.0", "version");
     }
 
     function testFuzz_theFeeIsWithinItsBoundsAndGrows(uint96 money, uint96 value, uint96 more) public {

@@ -12,6 +12,7 @@ import {Types} from "../../src/libraries/Types.sol";
 import {Vm} from "../Base.sol";
 import {World} from "../World.sol";
 import {
+    AccruingToken,
     FalseToken,
     FeeToken,
     NoReturnToken,
@@ -168,6 +169,20 @@ contract L1StandardBridgeTest is BridgeWorld {
         vm.assertEq(bridge.owed(address(fee)), 0, "settled");
     }
 
+    function test_growthBookedWithATransferIsNotTheSenders() public {
+        AccruingToken lazy = new AccruingToken();
+        lazy.mint(USER, 1001);
+        vm.startPrank(USER, USER);
+        lazy.approve(address(bridge), 1001);
+        bridge.depositERC20(address(lazy), L2_TOKEN, 1000, 0, "");
+        lazy.accrue(address(bridge), 50);
+        bridge.depositERC20(address(lazy), L2_TOKEN, 1, 0, "");
+        vm.stopPrank();
+        vm.assertEq(lazy.balanceOf(address(bridge)), 1051, "held");
+        vm.assertEq(bridge.deposits(address(lazy), L2_TOKEN), 1001, "credited");
+        vm.assertEq(bridge.owed(address(lazy)), 1001, "owed");
+    }
+
     function test_aTokenMayNotTakeMoreThanTheAmount() public {
         SurchargeToken sur = new SurchargeToken();
         sur.mint(USER, 2000);
@@ -318,7 +333,7 @@ contract L1StandardBridgeTest is BridgeWorld {
         vm.assertEq(address(bridge.MESSENGER()), address(messenger), "MESSENGER");
         vm.assertEq(bridge.otherBridge(), L2_BRIDGE, "other bridge");
         vm.assertEq(bridge.l2TokenBridge(), L2_BRIDGE, "bridge of tokens");
-        vm.assertEq(bridge.version(), "2.1.0", "version");
+        vm.assertEq(bridge.version(), "2.1.1", "version");
     }
 
     function testFuzz_depositsOfAFeeTokenAreCovered(uint128[8] calldata amounts) public {

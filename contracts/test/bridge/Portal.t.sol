@@ -209,6 +209,33 @@ contract PortalTest is World {
         vm.assertTrue(cost > 60_000_000, "the sixth needs more gas than a block of L1 has");
     }
 
+    /// How many L1 blocks in a row one can fill with deposits, at two gas limits of L1's blocks.
+    function test_shuttingOthersOutLastsElevenBlocksWhereGasIsDear() public {
+        shutOut(1 gwei, 36_000_000, 4, 0.03 ether, 0.04 ether);
+        shutOut(30 gwei, 36_000_000, 9, 1.5 ether, 1.6 ether);
+        shutOut(100 gwei, 36_000_000, 10, 3.3 ether, 3.4 ether);
+        shutOut(1 gwei, 60_000_000, 5, 0.07 ether, 0.08 ether);
+        shutOut(30 gwei, 60_000_000, 10, 3.3 ether, 3.4 ether);
+        shutOut(100 gwei, 60_000_000, 11, 7 ether, 7.2 ether);
+    }
+
+    function shutOut(uint256 fee, uint256 blockGas, uint256 blocks, uint256 least, uint256 most) internal {
+        vm.fee(fee);
+        uint256 number = vm.getBlockNumber() + 1000;
+        vm.roll(number);
+        uint256 filled;
+        uint256 cost;
+        uint256 burned = 20_000_000 * uint256(portal.depositBaseFee()) / fee;
+        for (; burned <= blockGas; burned = 20_000_000 * uint256(portal.depositBaseFee()) / fee) {
+            cost += burned * fee;
+            portal.depositTransaction{gas: burned * 64 / 63 + 1_000_000}(TARGET, 0, 20_000_000, false, "");
+            vm.roll(++number);
+            filled++;
+        }
+        vm.assertEq(filled, blocks, "blocks in a row");
+        vm.assertTrue(cost > least && cost < most, "cost");
+    }
+
     function test_aDepositTakesAsMuchGasInEveryBlock() public {
         gasOf(21_000);
         uint256 first = gasOf(21_000); // as it is estimated, in the block of another

@@ -128,7 +128,11 @@ contract ProviderSharesTest is PoolWorld {
             paidIn += amount;
             address leaver = address(uint160(0x1000 + (seed >> (8 * i + 2)) % 3));
             if (seed >> (128 + i) & 1 == 1 && pool.shares(leaver) != 0) depart(leaver);
-            all[i] = poolWithdrawal(i, 1 + pool.cash() / 3, 0);
+            if (pool.cash() < 1 ether) {
+                provide(provider, 1 ether);
+                paidIn += 1 ether;
+            }
+            all[i] = poolWithdrawal(i, pool.MIN_VALUE() + pool.cash() / 3, 0);
             hashes[i] = Hashing.hashWithdrawal(all[i]);
             fees += all[i].value - exitOf(all[i], 50 + i);
             if (i > 2 && seed >> (140 + i) & 1 == 1) repay(all[i - 3]);

@@ -7,6 +7,7 @@ import {AnchorStateRegistry} from "../../src/dispute/AnchorStateRegistry.sol";
 import {DisputeGameFactory} from "../../src/dispute/DisputeGameFactory.sol";
 import {HybridGame} from "../../src/dispute/HybridGame.sol";
 import {IDisputeVerifier} from "../../src/interfaces/IDisputeVerifier.sol";
+import {Pause} from "../../src/rollup/Pause.sol";
 import {World} from "../World.sol";
 
 contract AnchorStateRegistryTest is World {
@@ -29,7 +30,7 @@ contract AnchorStateRegistryTest is World {
         vm.assertTrue(registry.isGameFinalized(game) && registry.isGameClaimValid(game), "valid");
         vm.assertEq(registry.disputeGameFinalityDelaySeconds(), FINALITY, "delay");
         vm.assertEq(address(registry.disputeGameFactory()), address(factory), "factory");
-        vm.assertEq(registry.version(), "3.1.0", "version");
+        vm.assertEq(registry.version(), "3.2.0", "version");
     }
 
     function test_theAnchorFollowsValidClaims() public {
@@ -85,11 +86,8 @@ contract AnchorStateRegistryTest is World {
         vm.assertTrue(registry.isGameRetired(again), "all of that age");
     }
 
-    function test_gamesAreVoidedOnlyByTheGuardianInAPause() public {
+    function test_gamesAreVoidedOnlyByTheGuardian() public {
         (HybridGame game,) = claim(ROOT, 5);
-        vm.expectRevert(AnchorStateRegistry.NotVoiding.selector);
-        vm.prank(GUARDIAN);
-        registry.blacklistDisputeGame(address(game));
         vm.expectRevert(AnchorStateRegistry.NotVoiding.selector);
         vm.prank(GUARDIAN);
         registry.updateRetirementTimestamp();
@@ -106,8 +104,9 @@ contract AnchorStateRegistryTest is World {
     }
 
     /// Else a guardian could hold exits up for ever, without ever pausing them for long.
-    function test_gamesAreVoidedInTheFirstPauseOfAPeriodOnly() public {
+    function test_allGamesAreVoidedInTheFirstPauseOfAPeriodOnly() public {
         (HybridGame game,) = claim(ROOT, 5);
+        (HybridGame other,) = claim(ROOT, 6);
         vm.startPrank(GUARDIAN);
         pause.pause();
         registry.updateRetirementTimestamp();
@@ -117,12 +116,61 @@ contract AnchorStateRegistryTest is World {
         vm.assertTrue(pause.paused() && !pause.voiding(), "in the second pause of the period");
         vm.expectRevert(AnchorStateRegistry.NotVoiding.selector);
         registry.updateRetirementTimestamp();
+        registry.blacklistDisputeGame(address(other));
         vm.expectRevert(AnchorStateRegistry.NotVoiding.selector);
         registry.blacklistDisputeGame(address(game));
         vm.warp(pause.periodEnd());
         pause.pause();
         registry.blacklistDisputeGame(address(game));
         vm.stopPrank();
+    }
+
+    /// A wrong claim that nobody challenged, made when the pauses of the period are used up.
+    function test_aWrongClaimIsVoidedWhenNoPauseIsLeft() public {
+        vm.prank(GUARDIAN);
+        pause.pause();
+        vm.warp(START + PAUSE_DURATION);
+        (HybridGame wrong,) = claim(ROOT, 5);
+        vm.warp(block.timestamp + WINDOW);
+        wrong.resolve();
+        vm.warp(block.timestamp + FINALITY);
+        vm.startPrank(GUARDIAN);
+        vm.expectPartialRevert(Pause.BudgetSpent.selector);
+        pause.pause();
+        registry.blacklistDisputeGame(address(wrong));
+        vm.stopPrank();
+        vm.warp(block.timestamp + 1);
+        vm.assertTrue(registry.isGameFinalized(wrong) && !registry.isGameClaimValid(wrong), "voided");
+    }
+
+    /// Of claims made together, the guardian voids one; the others become valid.
+    function test_oneGameIsVoidedOutsidePausesAndNoneThatIsFinal() public {
+        (HybridGame first,) = claim(ROOT, 5);
+        (HybridGame second,) = claim(ROOT, 6);
+        vm.prank(GUARDIAN);
+        registry.blacklistDisputeGame(address(first));
+        vm.assertEq(registry.nextVoid(), START + registry.VOID_PERIOD(), "next");
+        vm.warp(START + WINDOW);
+        second.resolve();
+        vm.warp(START + WINDOW + FINALITY);
+        vm.expectRevert(AnchorStateRegistry.NotVoiding.selector);
+        vm.prank(GUARDIAN);
+        registry.blacklistDisputeGame(address(second));
+        vm.warp(START + WINDOW + FINALITY + 1);
+        vm.assertTrue(registry.isGameClaimValid(second), "valid");
+
+        vm.warp(registry.nextVoid() - 1);
+        (HybridGame third,) = claim(ROOT, 7);
+        vm.expectRevert(AnchorStateRegistry.NotVoiding.selector);
+        vm.prank(GUARDIAN);
+        registry.blacklistDisputeGame(address(third));
+        vm.warp(registry.nextVoid());
+        vm.expectRevert(AnchorStateRegistry.NotVoiding.selector);
+        vm.prank(GUARDIAN);
+        registry.blacklistDisputeGame(address(second)); // final
+        vm.prank(GUARDIAN);
+        registry.blacklistDisputeGame(address(third));
+        vm.assertTrue(!registry.isGameProper(third) && registry.isGameClaimValid(second), "one of them");
     }
 
     function test_retirementVoidsWhatExists() public {

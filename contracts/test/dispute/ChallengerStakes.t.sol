@@ -86,7 +86,7 @@ contract ChallengerStakesTest is World {
         vm.warp(block.timestamp + BOND_DELAY);
         vault.withdraw(0);
         vault.withdraw(1);
-        vm.assertEq(CHALLENGER.balance, STAKE + BOND, "the stake and the wrong claim's bond");
+        vm.assertEq(CHALLENGER.balance, STAKE + BOND / 2, "the stake and half of the wrong claim's bond");
     }
 
     /// @dev The half that nobody gets is more than what claims of the challenger's own bring back.

@@ -9,6 +9,7 @@ import {HybridGame} from "../../src/dispute/HybridGame.sol";
 import {GameStatus} from "../../src/interfaces/IDisputeGame.sol";
 import {IDisputeVerifier} from "../../src/interfaces/IDisputeVerifier.sol";
 import {World} from "../World.sol";
+import {Impostor} from "./AnchorStateRegistry.t.sol";
 
 /// @notice A verifier that says what it is told.
 contract Oracle is IDisputeVerifier {
@@ -48,7 +49,7 @@ contract HybridGameTest is World {
         vm.assertTrue(game.status() == GameStatus.IN_PROGRESS, "status");
         (uint32 gameType, bytes32 root, bytes memory extra) = game.gameData();
         vm.assertTrue(gameType == 7411 && root == ROOT && keccak256(extra) == keccak256(abi.encode(42)), "data");
-        vm.assertEq(game.version(), "2.0.0", "version");
+        vm.assertEq(game.version(), "2.1.0", "version");
         vm.assertEq(vault.locked(address(game)), BOND, "bond");
     }
 
@@ -144,13 +145,55 @@ contract HybridGameTest is World {
         vm.assertTrue(game.resolve() == GameStatus.CHALLENGER_WINS, "status");
         vm.warp(START + WINDOW + BOND_DELAY + FINALITY);
         vault.withdraw(0);
-        vm.assertEq(CHALLENGER.balance, BOND, "the claim's bond");
+        vm.assertEq(CHALLENGER.balance, BOND / 2, "half of the claim's bond");
+        vm.assertEq(vault.locked(address(game)), BOND / 2, "half is nobody's");
         vm.prank(CHALLENGER);
         stakes.takeBack(1);
         vm.warp(block.timestamp + BOND_DELAY);
         vault.withdraw(1);
-        vm.assertEq(CHALLENGER.balance, BOND + STAKE, "and the stake");
+        vm.assertEq(CHALLENGER.balance, BOND / 2 + STAKE, "and the stake");
         vm.assertTrue(!registry.isGameClaimValid(game), "valid");
+    }
+
+    function test_whoChallengesHisOwnWrongClaimLosesHalfItsBond() public {
+        (HybridGame game,) = claim(ROOT, 42);
+        challengeAs(PROPOSER, game);
+        vm.prank(OWNER);
+        registry.setDisputeVerifier(oracle);
+        oracle.decide(address(game), IDisputeVerifier.Verdict.INVALID);
+        vm.warp(START + WINDOW);
+        game.resolve();
+        vm.prank(PROPOSER);
+        stakes.takeBack(1);
+        vm.warp(START + WINDOW + BOND_DELAY);
+        vault.withdraw(0);
+        vault.withdraw(1);
+        vm.assertEq(PROPOSER.balance, STAKE + BOND / 2, "stake and half of the bond");
+    }
+
+    function test_aGameWithoutABondIsResolved() public {
+        vm.prank(OWNER);
+        factory.setInitBond(GAME_TYPE, 0);
+        HybridGame game = HybridGame(factory.create(GAME_TYPE, ROOT, abi.encode(42)));
+        vm.warp(START + WINDOW);
+        vm.assertTrue(game.resolve() == GameStatus.DEFENDER_WINS, "status");
+        vm.assertEq(vault.releaseCount(), 0, "nothing to release");
+    }
+
+    /// A challenge names an address. L1 may take a wrong claim back and bring a right one instead.
+    function test_noOtherClaimComesToAGamesAddress() public {
+        uint256 before = vm.snapshotState();
+        (HybridGame wrong,) = claim(ROOT, 42);
+        address place = address(wrong);
+        vm.assertTrue(vm.revertToState(before), "as before the claim");
+        (HybridGame other,) = claim(ROOT, 43);
+        vm.assertTrue(address(other) != place && place.code.length == 0, "of another block");
+        vm.assertTrue(vm.revertToState(before), "as before the claim");
+        (other,) = claim(keccak256("right"), 42);
+        vm.assertTrue(address(other) != place && place.code.length == 0, "another root");
+        vm.assertTrue(vm.revertToState(before), "as before the claim");
+        (other,) = claim(ROOT, 42);
+        vm.assertEq(address(other), place, "the same claim");
     }
 
     function test_onlyTheFactorySetsAGameUpAndOnce() public {
@@ -173,19 +216,37 @@ contract HybridGameTest is World {
     }
 
     function test_bondsOfAGameAreItsOwn() public {
+        (HybridGame game,) = claim(ROOT, 42);
         vm.expectRevert(abi.encodeWithSelector(BondVault.NotEnoughLocked.selector, address(this), 1, 0));
         vault.release(USER, 1);
-        vault.lock{value: 5}();
-        vm.expectRevert(abi.encodeWithSelector(BondVault.NotEnoughLocked.selector, address(this), 6, 5));
-        vault.release(USER, 6);
-        vm.assertEq(vault.release(USER, 5), 0, "id");
+        vm.startPrank(address(game));
+        vm.expectRevert(abi.encodeWithSelector(BondVault.NotEnoughLocked.selector, address(game), BOND + 1, BOND));
+        vault.release(USER, BOND + 1);
+        vm.assertEq(vault.release(USER, BOND), 0, "id");
+        vm.stopPrank();
         vm.assertEq(vault.releaseCount(), 1, "releases");
-        vm.assertEq(vault.version(), "1.0.0", "version");
+        vm.assertEq(vault.version(), "2.0.0", "version");
+    }
+
+    /// Whoever looks for his own releases reads the list of all.
+    function test_nobodyFillsTheListOfReleases() public {
+        vm.expectRevert(BondVault.NothingToRelease.selector);
+        vault.release(PROPOSER, 0);
+        vm.deal(USER, 1);
+        vm.expectRevert(); // knows nothing of games
+        vm.prank(USER);
+        vault.lock{value: 1}();
+        Impostor impostor = new Impostor(ROOT);
+        vm.expectRevert(abi.encodeWithSelector(BondVault.NotAGame.selector, address(impostor)));
+        vm.prank(address(impostor));
+        vault.lock();
+        vm.assertEq(vault.releaseCount(), 0, "releases");
     }
 
     function test_bondsWaitForAPauseAndForWhoTakesThem() public {
         address refuser = address(new Refuser());
-        vault.lock{value: 5}();
+        (HybridGame game,) = claim(ROOT, 42);
+        vm.prank(address(game));
         vault.release(refuser, 5);
         vm.warp(START + BOND_DELAY);
         vm.prank(GUARDIAN);

@@ -57,6 +57,28 @@ contract RebasingToken is ERC20 {
     }
 }
 
+/// @notice Books an account's interest with the next transfer to it.
+contract AccruingToken is ERC20 {
+    mapping(address account => uint256) internal interest;
+
+    constructor() ERC20("Accruing", "ACC") {}
+
+    function mint(address to, uint256 amount) external {
+        _mint(to, amount);
+    }
+
+    function accrue(address account, uint256 amount) external {
+        interest[account] += amount;
+    }
+
+    function _update(address from, address to, uint256 amount) internal override {
+        uint256 booked = interest[to];
+        interest[to] = 0;
+        super._update(from, to, amount);
+        if (booked != 0) super._update(address(0), to, booked);
+    }
+}
+
 /// @notice Returns nothing, as some early tokens do.
 contract NoReturnToken {
     mapping(address => uint256) public balanceOf;
