@@ -57,6 +57,7 @@ func TestAnL1ThatFailsBeforeABlockIsReplacedIsAskedAgain(t *testing.T) {
 				done := make(chan error, 1)
 				go func() { done <- tracker.confirm(t.Context(), in) }()
 				time.Sleep(9 * time.Minute)
+				synctest.Wait()
 				if tracker.Stuck() == nil || len(said) != 1 || said[0] == nil {
 					t.Errorf("stuck: %v, said %v", tracker.Stuck(), said)
 				}
