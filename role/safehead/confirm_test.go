@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"log/slog"
 	"math/big"
+	"slices"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -52,20 +54,30 @@ func TestAnL1ThatFailsBeforeABlockIsReplacedIsAskedAgain(t *testing.T) {
 		t.Run(tc.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				from := &failingL1{up: time.Now().Add(10 * time.Minute), answer: tc.answer}
+				var mu sync.Mutex
 				var said []error
-				tracker := &Tracker{opts: Options{L1: from, Log: slog.New(slog.DiscardHandler), Waits: func(err error) { said = append(said, err) }}}
+				say := func(err error) {
+					mu.Lock()
+					defer mu.Unlock()
+					said = append(said, err)
+				}
+				heard := func() []error {
+					mu.Lock()
+					defer mu.Unlock()
+					return slices.Clone(said)
+				}
+				tracker := &Tracker{opts: Options{L1: from, Log: slog.New(slog.DiscardHandler), Waits: say}}
 				done := make(chan error, 1)
 				go func() { done <- tracker.confirm(t.Context(), in) }()
 				time.Sleep(9 * time.Minute)
-				synctest.Wait()
-				if tracker.Stuck() == nil || len(said) != 1 || said[0] == nil {
+				if said := heard(); tracker.Stuck() == nil || len(said) != 1 || said[0] == nil {
 					t.Errorf("stuck: %v, said %v", tracker.Stuck(), said)
 				}
 				err := <-done
 				if (err != nil) != tc.reorg || tc.reorg && !errors.Is(err, derive.ErrReorg) {
 					t.Errorf("%v", err)
 				}
-				if tracker.Stuck() != nil || len(said) != 2 || said[1] != nil {
+				if said := heard(); tracker.Stuck() != nil || len(said) != 2 || said[1] != nil {
 					t.Errorf("afterwards stuck: %v, said %v", tracker.Stuck(), said)
 				}
 				if from.asked < 60 || from.asked > 100 {
