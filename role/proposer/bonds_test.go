@@ -10,46 +10,17 @@ import (
 
 	"github.com/ethereum/go-ethereum/common"
 
-	"github.com/talaria-l2/talaria/chain"
 	"github.com/talaria-l2/talaria/l1"
 	"github.com/talaria-l2/talaria/l1/bindings"
-	"github.com/talaria-l2/talaria/l1/deploy"
-	"github.com/talaria-l2/talaria/l1/devl1"
 	"github.com/talaria-l2/talaria/role/proposer"
 )
 
 // On the real contracts, a stranger has no release booked to the proposer, its own bond comes
 // back, and the anchor moves to its claim.
 func TestTheOwnBondComesBackAndTheAnchorMoves(t *testing.T) {
-	chainL1, err := devl1.Start(devl1.Options{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer func() {
-		if err := chainL1.Close(); err != nil {
-			t.Error(err)
-		}
-	}()
-	client, err := l1.Dial(t.Context(), l1.Options{URL: chainL1.URL()})
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer client.Close()
-	keys := devl1.Keys(3) // who deploys, a stranger, who claims
-	owner := l1.NewSender(client, l1.NewKeySigner(keys[0]), l1.SenderOptions{})
-	stranger := l1.NewSender(client, l1.NewKeySigner(keys[1]), l1.SenderOptions{})
-	honest := l1.NewSender(client, l1.NewKeySigner(keys[2]), l1.SenderOptions{})
-	cfg := chain.DefaultConfig()
-	cfg.Batcher, cfg.Sequencer, cfg.BatchInbox = common.Address{0xba}, common.Address{0x5e}, common.Address{0x1b}
-	p := deploy.Development(cfg)
-	p.Owner, p.Guardian = owner.Address(), owner.Address()
-
-	err = chainL1.MineInstantly(t.Context(), func(ctx context.Context) error {
-		out, err := deploy.Deploy(ctx, client, owner, p)
-		if err != nil {
-			return err
-		}
-		at, vault := out.Addresses, bindings.NewBondVault()
+	onContracts(t, nil, func(ctx context.Context, w contracts) error {
+		at, vault := w.at, bindings.NewBondVault()
+		client, honest, stranger, p := w.client, w.senders[2], w.senders[1], w.params
 		tick := func(d time.Duration) error { // L1's clock is that of its newest block
 			time.Sleep(d)
 			_, err := stranger.Send(ctx, l1.Request{To: &common.Address{1}})
@@ -117,7 +88,4 @@ func TestTheOwnBondComesBackAndTheAnchorMoves(t *testing.T) {
 		}
 		return nil
 	})
-	if err != nil {
-		t.Fatal(err)
-	}
 }

@@ -6,50 +6,20 @@ import (
 	"math/big"
 	"testing"
 
-	"github.com/ethereum/go-ethereum/common"
 	"github.com/ethereum/go-ethereum/params"
 
-	"github.com/talaria-l2/talaria/chain"
 	"github.com/talaria-l2/talaria/l1"
 	"github.com/talaria-l2/talaria/l1/bindings"
 	"github.com/talaria-l2/talaria/l1/deploy"
-	"github.com/talaria-l2/talaria/l1/devl1"
 	"github.com/talaria-l2/talaria/role/proposer"
 )
 
 // On the real contracts, one stake challenges any number of claims, and a stake that the
 // guardian has barred is replaced by another.
 func TestOneStakeChallengesManyClaims(t *testing.T) {
-	chainL1, err := devl1.Start(devl1.Options{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer func() {
-		if err := chainL1.Close(); err != nil {
-			t.Error(err)
-		}
-	}()
-	client, err := l1.Dial(t.Context(), l1.Options{URL: chainL1.URL()})
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer client.Close()
-	keys := devl1.Keys(3) // who deploys and guards, who claims wrongly, who challenges
-	owner := l1.NewSender(client, l1.NewKeySigner(keys[0]), l1.SenderOptions{})
-	attacker := l1.NewSender(client, l1.NewKeySigner(keys[1]), l1.SenderOptions{})
-	honest := l1.NewSender(client, l1.NewKeySigner(keys[2]), l1.SenderOptions{})
-
-	cfg := chain.DefaultConfig()
-	cfg.Batcher, cfg.Sequencer, cfg.BatchInbox = common.Address{0xba}, common.Address{0x5e}, common.Address{0x1b}
-	p := deploy.Development(cfg)
-	p.Owner, p.Guardian, p.ChallengeWindow = owner.Address(), owner.Address(), 3600
-
-	err = chainL1.MineInstantly(t.Context(), func(ctx context.Context) error {
-		out, err := deploy.Deploy(ctx, client, owner, p)
-		if err != nil {
-			return err
-		}
-		at := out.Addresses
+	onContracts(t, func(p *deploy.Params) { p.ChallengeWindow = 3600 }, func(ctx context.Context, w contracts) error {
+		at, client, p := w.at, w.client, w.params
+		owner, attacker, honest := w.senders[0], w.senders[1], w.senders[2]
 		wrong := proposer.NewContracts(client, attacker, at.DisputeGameFactory)
 		right := proposer.NewContracts(client, honest, at.DisputeGameFactory)
 		claim := func(n byte) (*proposer.Game, error) {
@@ -97,7 +67,4 @@ func TestOneStakeChallengesManyClaims(t *testing.T) {
 		}
 		return nil
 	})
-	if err != nil {
-		t.Fatal(err)
-	}
 }
