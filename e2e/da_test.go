@@ -110,8 +110,7 @@ func startOperator(t *testing.T, d *devnet, l1 loneL1, i int) *process {
 		}
 		return strings.TrimSpace(string(raw))
 	}
-	t.Setenv("TALARIA_DA_KEY", read("key"))
-	return startRole(t, new(struct{}), "da-operator", "--datadir", home, "--listen", read("address"), "--l1-url", l1.url, "--genesis", d.Genesis)
+	return startRoleWith(t, []string{"TALARIA_DA_KEY=" + read("key")}, new(struct{}), "da-operator", "--datadir", home, "--listen", read("address"), "--l1-url", l1.url, "--genesis", d.Genesis)
 }
 
 // equalChains compares two nodes up to a block.
@@ -141,6 +140,7 @@ func reached(t *testing.T, f *follower, number uint64) {
 // data, and a follower derives the chain from any four of eight operators. With three it
 // waits, and goes on when there is a fourth.
 func TestAnyHalfOfTheCommitteeHasTheChain(t *testing.T) {
+	t.Parallel()
 	l1 := startL1(t)
 	d := startDevnet(t, t.TempDir(), "--l1-url", l1.url, "--l1-beacon-url", l1.beacon, "--da", "committee", "--batch-ms", "1000", "--da-fallback", "1h")
 	if d.DA != "committee" {

@@ -120,11 +120,16 @@ func (b *tail) String() string {
 
 // spawn starts a program. The caller kills or interrupts it.
 func spawn(path string, args ...string) (*process, error) {
+	return spawnWith(nil, path, args...)
+}
+
+// spawnWith starts a program with more variables, NAME=value, in its environment.
+func spawnWith(env []string, path string, args ...string) (*process, error) {
 	p := &process{
 		name: filepath.Base(path), cmd: exec.Command(path, args...),
 		lines: make(chan string, 1024), stderr: new(tail), exited: make(chan struct{}),
 	}
-	p.cmd.Stderr = p.stderr
+	p.cmd.Stderr, p.cmd.Env = p.stderr, append(os.Environ(), env...)
 	out, err := p.cmd.StdoutPipe()
 	if err != nil {
 		return nil, err
@@ -252,11 +257,17 @@ func startReplica(t *testing.T, datadir, l1URL, beaconURL, genesis string, args 
 // startRole starts the binary with --json and decodes its ready line into info.
 func startRole(t *testing.T, info any, args ...string) *process {
 	t.Helper()
+	return startRoleWith(t, nil, info, args...)
+}
+
+// startRoleWith is startRole with more variables, NAME=value, in the environment.
+func startRoleWith(t *testing.T, env []string, info any, args ...string) *process {
+	t.Helper()
 	bin, err := binary()
 	if err != nil {
 		t.Fatal(err)
 	}
-	p, err := spawn(bin, append(args, "--json")...)
+	p, err := spawnWith(env, bin, append(args, "--json")...)
 	if err != nil {
 		t.Fatal(err)
 	}
