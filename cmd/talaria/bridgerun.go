@@ -113,32 +113,34 @@ func runWithdraw(ctx context.Context, c *cli.Command) error {
 	return u.printStatus(s)
 }
 
-// withdrawal finds the withdrawal that the argument names.
-func (u *user) withdrawal(ctx context.Context) (*bridging.Status, error) {
-	hash, err := hashArgument(u.cmd)
+// dialWithdrawal connects a user with a key and finds the withdrawal that the argument
+// names. The caller closes the user unless there is an error.
+func dialWithdrawal(ctx context.Context, c *cli.Command) (*user, *bridging.Status, error) {
+	hash, err := hashArgument(c)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
-	s, err := u.Status(ctx, hash, u.cmd.Uint64("index"))
+	u, err := dialBridge(ctx, c, true)
+	if err != nil {
+		return nil, nil, err
+	}
+	s, err := u.Status(ctx, hash, c.Uint64("index"))
 	if err == nil && s == nil {
 		err = fmt.Errorf("%w: %s", bridging.ErrUnknown, hash)
 	}
-	return s, err
+	if err != nil {
+		u.close()
+		return nil, nil, err
+	}
+	return u, s, nil
 }
 
 func runProve(ctx context.Context, c *cli.Command) error {
-	if _, err := hashArgument(c); err != nil {
-		return err
-	}
-	u, err := dialBridge(ctx, c, true)
+	u, s, err := dialWithdrawal(ctx, c)
 	if err != nil {
 		return err
 	}
 	defer u.close()
-	s, err := u.withdrawal(ctx)
-	if err != nil {
-		return err
-	}
 	if err := u.Prove(ctx, s); err != nil {
 		return err
 	}
@@ -158,18 +160,11 @@ func (u *user) again(ctx context.Context, hash common.Hash) error {
 }
 
 func runFinalize(ctx context.Context, c *cli.Command) error {
-	if _, err := hashArgument(c); err != nil {
-		return err
-	}
-	u, err := dialBridge(ctx, c, true)
+	u, s, err := dialWithdrawal(ctx, c)
 	if err != nil {
 		return err
 	}
 	defer u.close()
-	s, err := u.withdrawal(ctx)
-	if err != nil {
-		return err
-	}
 	switch {
 	case s.State == bridge.Finalized:
 	case s.State == bridge.Failed || !c.Bool("wait"):

@@ -95,8 +95,7 @@ func TestNoKillLosesAnAcknowledgedTransaction(t *testing.T) {
 				t.Fatal("the sequencer did not come to the step")
 			}
 
-			again := *r
-			again.dir, again.probe = killed, nil
+			again := r.in(killed)
 			again.start()
 			defer again.stop()
 			again.reach(r.chain.tip())
@@ -106,6 +105,13 @@ func TestNoKillLosesAnAcknowledgedTransaction(t *testing.T) {
 			again.nothingLeft()
 		})
 	}
+}
+
+// in is the rig over another directory, without probes; it is not started.
+func (r *rig) in(dir string) *rig {
+	other := *r
+	other.dir, other.probe = dir, nil
+	return &other
 }
 
 // instead is a derived block 6 with the transactions, which the sequencer did not make.
@@ -234,8 +240,7 @@ func TestWhatWasGoneOnceIsExecutedAgainAfterAKill(t *testing.T) {
 		t.Fatal("the sequencer did not go back")
 	}
 
-	again := *r
-	again.dir, again.probe = killed, nil
+	again := r.in(killed)
 	again.start()
 	defer again.stop()
 	again.reach(r.chain.tip())

@@ -62,12 +62,11 @@ func TestASurplusIsNamedWhenItIsCertain(t *testing.T) {
 				t.Fatal("the sequencer did not come to the step")
 			}
 
-			again := *r
-			again.dir, again.probe = killed, nil
+			again := r.in(killed)
 			again.start()
 			defer again.stop()
 			again.reach(r.chain.tip())
-			check(&again, test.gone)
+			check(again, test.gone)
 		})
 	}
 }
