@@ -402,6 +402,12 @@ func TestUploadsAreBounded(t *testing.T) {
 	w := newWorld(t, func(o *HandlerOptions) { o.Uploads = 1 }, 1)
 	s, enc := w.prepared(10)
 	body := enc.chunk(w.members.Cells(0)).appendTo(s.Bytes())
+	held := make(chan struct{})
+	w.faults[0].set(func(rw http.ResponseWriter, r *http.Request, next http.Handler) {
+		w.faults[0].set(nil)
+		r.Body = &afterStatement{ReadCloser: r.Body, left: len(s.Bytes()), reached: held}
+		next.ServeHTTP(rw, r)
+	})
 	r, pipe := io.Pipe()
 	first := make(chan error, 1)
 	go func() {
@@ -411,10 +417,12 @@ func TestUploadsAreBounded(t *testing.T) {
 		}
 		first <- err
 	}()
-	if _, err := pipe.Write(body[:1_000]); err != nil { // the transport has taken it: the request is on its way
+	if _, err := pipe.Write(body[:1_000]); err != nil {
 		t.Fatal(err)
 	}
-	for w.post(0, "/v1/chunks", body) != http.StatusTooManyRequests {
+	<-held
+	if code := w.post(0, "/v1/chunks", body); code != http.StatusTooManyRequests {
+		t.Fatalf("a second upload beside the only one allowed: %d", code)
 	}
 	if _, err := pipe.Write(body[1_000:]); err != nil {
 		t.Fatal(err)
@@ -423,6 +431,26 @@ func TestUploadsAreBounded(t *testing.T) {
 	if err := <-first; err != nil {
 		t.Fatal(err)
 	}
+}
+
+// afterStatement is a body that tells when what follows the statement is asked for: the
+// upload has its slot then.
+type afterStatement struct {
+	io.ReadCloser
+	left    int
+	reached chan struct{}
+}
+
+func (b *afterStatement) Read(p []byte) (int, error) {
+	if b.left == 0 {
+		close(b.reached)
+		b.left--
+	}
+	n, err := b.ReadCloser.Read(p)
+	if b.left > 0 {
+		b.left -= n
+	}
+	return n, err
 }
 
 // TestStrangersTakeNoSlots: who is not known, and who has not said what it brings, keeps
