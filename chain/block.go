@@ -123,3 +123,14 @@ func maxInt(a, b *big.Int) *big.Int {
 	}
 	return a
 }
+
+// Attributes are the inputs of a block besides its transactions.
+type Attributes struct {
+	Timestamp    uint64 // seconds, not before the parent's
+	PrevRandao   common.Hash
+	ParentBeacon common.Hash
+	Params       BlockParams // zero: those that the chain began with
+	// BaseFee in wei per gas replaces that of EIP-1559 on a development chain; nil
+	// elsewhere.
+	BaseFee *big.Int
+}

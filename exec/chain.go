@@ -20,17 +20,6 @@ import (
 // open block has left; it may fit into the next.
 var ErrBlockFull = errors.New("block gas limit reached")
 
-// Attributes are the inputs of a block besides its transactions.
-type Attributes struct {
-	Timestamp    uint64 // seconds, not before the parent's
-	PrevRandao   common.Hash
-	ParentBeacon common.Hash
-	Params       chain.BlockParams // zero: those that the chain began with
-	// BaseFee in wei per gas replaces that of EIP-1559 on a development chain; nil
-	// elsewhere.
-	BaseFee *big.Int
-}
-
 // Chain is the executing end of the chain. See the package comment.
 type Chain struct {
 	cfg  *chain.Config
@@ -129,9 +118,9 @@ func (c *Chain) OpenHeader() *types.Header { return c.open.header }
 
 // OpenBlock is the open block as far as it is cut: its transactions, the headers of
 // its mini-blocks, and its attributes.
-func (c *Chain) OpenBlock() ([]*chain.Tx, []chain.MiniBlockHeader, Attributes) {
+func (c *Chain) OpenBlock() ([]*chain.Tx, []chain.MiniBlockHeader, chain.Attributes) {
 	b := c.open
-	return b.txs[:b.firstTx:b.firstTx], b.minis, Attributes{
+	return b.txs[:b.firstTx:b.firstTx], b.minis, chain.Attributes{
 		Timestamp: b.header.Time, PrevRandao: b.header.MixDigest, ParentBeacon: *b.header.ParentBeaconRoot, Params: b.params, BaseFee: b.baseFee,
 	}
 }
@@ -147,7 +136,7 @@ func (c *Chain) Pending() state.View { return &c.newest }
 func (c *Chain) MiniTxs() int { return len(c.open.txs) - c.open.firstTx }
 
 // Open begins the next block and makes the system calls of EIP-4788 and EIP-2935.
-func (c *Chain) Open(a Attributes) error {
+func (c *Chain) Open(a chain.Attributes) error {
 	if c.open != nil {
 		return fmt.Errorf("open block %d: block %d is still open", c.parent.Number.Uint64()+1, c.open.env.Number)
 	}

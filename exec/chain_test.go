@@ -109,7 +109,7 @@ func (w *world) random(r *rand.Rand, n int) []*chain.Tx {
 // run makes one block of the transactions, cut after each index in cuts.
 func (w *world) run(c *Chain, txs []*chain.Tx, cuts map[int]bool) *chain.Block {
 	w.t.Helper()
-	if err := c.Open(Attributes{Timestamp: c.Parent().Time + 1, PrevRandao: common.Hash{9}, ParentBeacon: common.Hash{8}}); err != nil {
+	if err := c.Open(chain.Attributes{Timestamp: c.Parent().Time + 1, PrevRandao: common.Hash{9}, ParentBeacon: common.Hash{8}}); err != nil {
 		w.t.Fatal(err)
 	}
 	for i, tx := range txs {
@@ -223,7 +223,7 @@ func TestSameInputsGiveTheSameHashes(t *testing.T) {
 func TestARefusedTransactionChangesNothing(t *testing.T) {
 	w := newWorld(t)
 	c := w.chain
-	if err := c.Open(Attributes{Timestamp: genesisTime + 1}); err != nil {
+	if err := c.Open(chain.Attributes{Timestamp: genesisTime + 1}); err != nil {
 		t.Fatal(err)
 	}
 	to := common.Address{1}
@@ -256,7 +256,7 @@ func TestABlockIsFullWhenGasDoesNotFit(t *testing.T) {
 	w := newWorld(t)
 	w.g.Config.GasLimit, w.g.Config.TxGasCap = 30_000_000, 30_000_000
 	c := w.boot()
-	if err := c.Open(Attributes{Timestamp: genesisTime + 1}); err != nil {
+	if err := c.Open(chain.Attributes{Timestamp: genesisTime + 1}); err != nil {
 		t.Fatal(err)
 	}
 	to := common.Address{1}
@@ -275,13 +275,13 @@ func TestABlockIsFullWhenGasDoesNotFit(t *testing.T) {
 func TestBlocksOpenAndSealInOrder(t *testing.T) {
 	w := newWorld(t)
 	c := w.chain
-	if err := c.Open(Attributes{Timestamp: genesisTime - 1}); err == nil {
+	if err := c.Open(chain.Attributes{Timestamp: genesisTime - 1}); err == nil {
 		t.Error("a block before its parent was opened")
 	}
-	if err := c.Open(Attributes{Timestamp: genesisTime}); err != nil {
+	if err := c.Open(chain.Attributes{Timestamp: genesisTime}); err != nil {
 		t.Fatal(err)
 	}
-	if err := c.Open(Attributes{Timestamp: genesisTime}); err == nil {
+	if err := c.Open(chain.Attributes{Timestamp: genesisTime}); err == nil {
 		t.Error("a second block was opened")
 	}
 	if _, _, err := c.Seal(); err == nil {

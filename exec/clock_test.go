@@ -58,7 +58,7 @@ func TestTheClockTellsTheMiniBlock(t *testing.T) {
 		c.SetWorkers(workers)
 		var made []chain.MiniBlockHeader
 		block := func(timestamp uint64, cuts []chain.Micros) {
-			if err := c.Open(Attributes{Timestamp: timestamp}); err != nil {
+			if err := c.Open(chain.Attributes{Timestamp: timestamp}); err != nil {
 				t.Fatal(err)
 			}
 			for i, group := range groups[:len(cuts)] {

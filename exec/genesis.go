@@ -44,7 +44,7 @@ func GenesisDiff(g *chain.Genesis) (state.Diff, error) {
 // GenesisBlock is block 0 of g over the state whose root is given.
 func GenesisBlock(g *chain.Genesis, root, messagePasserRoot common.Hash) *chain.Block {
 	cfg := &g.Config
-	header := newHeader(Attributes{Timestamp: g.Timestamp, Params: cfg.BlockParams()})
+	header := newHeader(chain.Attributes{Timestamp: g.Timestamp, Params: cfg.BlockParams()})
 	header.Number = new(big.Int)
 	header.BaseFee = new(big.Int).SetUint64(max(cfg.MinBaseFee, chain.DefaultBaseFee))
 	header.Root = root
@@ -62,7 +62,7 @@ func extra(p chain.BlockParams, lastMiniBlock common.Hash) []byte {
 }
 
 // newHeader fills in what every header of the chain has in common.
-func newHeader(a Attributes) *types.Header {
+func newHeader(a chain.Attributes) *types.Header {
 	zero := uint64(0)
 	blobGas, excess := zero, zero
 	beacon, requests := a.ParentBeacon, types.EmptyRequestsHash

@@ -294,7 +294,7 @@ type step struct {
 }
 
 func openNext(t testing.TB, c *Chain) {
-	if err := c.Open(Attributes{Timestamp: c.Parent().Time + 1, PrevRandao: common.Hash{9}, ParentBeacon: common.Hash{8}}); err != nil {
+	if err := c.Open(chain.Attributes{Timestamp: c.Parent().Time + 1, PrevRandao: common.Hash{9}, ParentBeacon: common.Hash{8}}); err != nil {
 		t.Fatal(err)
 	}
 }

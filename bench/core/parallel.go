@@ -135,7 +135,7 @@ func newLane(w *Workload, workers int) (*lane, error) {
 
 // block makes one of txs and returns how long executing them took, and its hash.
 func (l *lane) block(txs []*chain.Tx, round uint64) (time.Duration, common.Hash, error) {
-	if err := l.chain.Open(exec.Attributes{Timestamp: 1_800_000_001 + round}); err != nil {
+	if err := l.chain.Open(chain.Attributes{Timestamp: 1_800_000_001 + round}); err != nil {
 		return 0, common.Hash{}, err
 	}
 	runtime.GC()

@@ -44,7 +44,7 @@ func newL2(t *testing.T, s predeploys.Settings) *l2 {
 	t.Cleanup(w.Chain.Close)
 	w.machine = evm.NewMachine(&w.cfg)
 	t.Cleanup(w.machine.Close)
-	if err := w.Open(exec.Attributes{Timestamp: g.Timestamp + 1}); err != nil {
+	if err := w.Open(chain.Attributes{Timestamp: g.Timestamp + 1}); err != nil {
 		t.Fatal(err)
 	}
 	return w

@@ -17,7 +17,6 @@ import (
 
 	"github.com/talaria-l2/talaria/chain"
 	"github.com/talaria-l2/talaria/derive"
-	"github.com/talaria-l2/talaria/exec"
 	"github.com/talaria-l2/talaria/rpc"
 	"github.com/talaria-l2/talaria/state"
 )
@@ -48,7 +47,7 @@ func clockLog(number uint64, micros chain.Micros) []byte {
 // payloads of its log records.
 func (w *world) produce(in *derive.BlockInput, sealed bool) (records [][]byte) {
 	w.t.Helper()
-	c, a := w.node.Exec(), exec.Attributes{Timestamp: in.Timestamp, PrevRandao: in.L1Attributes.PrevRandao, ParentBeacon: in.L1Attributes.ParentBeacon, Params: in.Params}
+	c, a := w.node.Exec(), chain.Attributes{Timestamp: in.Timestamp, PrevRandao: in.L1Attributes.PrevRandao, ParentBeacon: in.L1Attributes.ParentBeacon, Params: in.Params}
 	if err := c.Open(a); err != nil {
 		w.t.Fatal(err)
 	}

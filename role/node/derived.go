@@ -9,7 +9,6 @@ import (
 
 	"github.com/talaria-l2/talaria/chain"
 	"github.com/talaria-l2/talaria/derive"
-	"github.com/talaria-l2/talaria/exec"
 )
 
 // ErrInvalid is wrapped when a derived block does not execute: a transaction of it is not
@@ -29,7 +28,7 @@ func (n *Node) Execute(in *derive.BlockInput) (common.Hash, error) {
 	c := n.exec
 	before := n.state.Latest()
 	defer before.Close()
-	if err := c.Open(exec.Attributes{Timestamp: in.Timestamp, PrevRandao: a.PrevRandao, ParentBeacon: a.ParentBeacon, Params: in.Params}); err != nil {
+	if err := c.Open(chain.Attributes{Timestamp: in.Timestamp, PrevRandao: a.PrevRandao, ParentBeacon: a.ParentBeacon, Params: in.Params}); err != nil {
 		return common.Hash{}, err
 	}
 	// Nothing is published before all of it is known to be valid.

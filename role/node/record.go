@@ -9,7 +9,6 @@ import (
 	"github.com/ethereum/go-ethereum/rlp"
 
 	"github.com/talaria-l2/talaria/chain"
-	"github.com/talaria-l2/talaria/exec"
 )
 
 // Kinds of record in the write-ahead log.
@@ -42,13 +41,13 @@ type sealRecord struct {
 }
 
 // EncodeMiniBlock is the payload of a RecordMiniBlock.
-func EncodeMiniBlock(m *chain.MiniBlock, a exec.Attributes) []byte {
+func EncodeMiniBlock(m *chain.MiniBlock, a chain.Attributes) []byte {
 	return AppendMiniBlock(nil, m, a)
 }
 
 // AppendMiniBlock appends the payload of a RecordMiniBlock: the RLP of a miniRecord,
 // without the lists that its encoder would want.
-func AppendMiniBlock(out []byte, m *chain.MiniBlock, a exec.Attributes) []byte {
+func AppendMiniBlock(out []byte, m *chain.MiniBlock, a chain.Attributes) []byte {
 	header, params, fee := mustEncode(&m.Header), mustEncode(&a.Params), []byte(nil)
 	if a.BaseFee != nil {
 		fee = mustEncode(a.BaseFee)

@@ -4,7 +4,6 @@ import (
 	"fmt"
 
 	"github.com/talaria-l2/talaria/chain"
-	"github.com/talaria-l2/talaria/exec"
 )
 
 // Replay takes one record of the write-ahead log, in order, and brings the chain to
@@ -39,7 +38,7 @@ func (n *Node) replayMiniBlock(rec *miniRecord) error {
 		return fmt.Errorf("log continues with mini-block %d, the chain needs %d", h.Number, n.exec.NextMini())
 	}
 	if !n.exec.IsOpen() {
-		if err := n.exec.Open(exec.Attributes{Timestamp: rec.Timestamp, PrevRandao: rec.PrevRandao, ParentBeacon: rec.ParentBeacon, Params: rec.Params, BaseFee: rec.BaseFee}); err != nil {
+		if err := n.exec.Open(chain.Attributes{Timestamp: rec.Timestamp, PrevRandao: rec.PrevRandao, ParentBeacon: rec.ParentBeacon, Params: rec.Params, BaseFee: rec.BaseFee}); err != nil {
 			return fmt.Errorf("replay mini-block %d: %w", h.Number, err)
 		}
 	}

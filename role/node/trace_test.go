@@ -81,7 +81,7 @@ func (c *tracedChain) mini(txs ...*chain.Tx) {
 	c.t.Helper()
 	e := c.n.Exec()
 	if !e.IsOpen() {
-		if err := e.Open(exec.Attributes{Timestamp: e.Parent().Time + 1, PrevRandao: common.Hash{9}, ParentBeacon: common.Hash{8}}); err != nil {
+		if err := e.Open(chain.Attributes{Timestamp: e.Parent().Time + 1, PrevRandao: common.Hash{9}, ParentBeacon: common.Hash{8}}); err != nil {
 			c.t.Fatal(err)
 		}
 		attrs := &chain.L1Attributes{Number: e.Parent().Number.Uint64(), Hash: common.Hash{1}, Timestamp: tracedGenesisTime, BaseFee: big.NewInt(7), BlobBaseFee: big.NewInt(1)}

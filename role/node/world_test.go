@@ -165,7 +165,7 @@ func (w *world) begin(groups ...[]*chain.Tx) {
 	w.t.Helper()
 	w.now++
 	c := w.node.Exec()
-	if err := c.Open(exec.Attributes{Timestamp: w.now, PrevRandao: common.Hash{1, byte(w.now)}, ParentBeacon: common.Hash{2, byte(w.now)}}); err != nil {
+	if err := c.Open(chain.Attributes{Timestamp: w.now, PrevRandao: common.Hash{1, byte(w.now)}, ParentBeacon: common.Hash{2, byte(w.now)}}); err != nil {
 		w.t.Fatal(err)
 	}
 	w.mini(append([]*chain.Tx{w.attributes()}, first(groups)...)...)

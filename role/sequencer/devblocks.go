@@ -8,7 +8,6 @@ import (
 
 	"github.com/talaria-l2/talaria/chain"
 	"github.com/talaria-l2/talaria/derive"
-	"github.com/talaria-l2/talaria/exec"
 	"github.com/talaria-l2/talaria/rpc"
 	"github.com/talaria-l2/talaria/sequencing"
 )
@@ -95,7 +94,7 @@ func (l *loop) devOpen(timestamp uint64) (opened bool, err error) {
 		timestamp = l.devTimestamp()
 	}
 	number, settings := l.head.Number+1, &l.dev.Settings
-	l.attrs = exec.Attributes{Timestamp: timestamp, PrevRandao: l.origin.PrevRandao, ParentBeacon: l.origin.ParentBeaconRoot}
+	l.attrs = chain.Attributes{Timestamp: timestamp, PrevRandao: l.origin.PrevRandao, ParentBeacon: l.origin.ParentBeaconRoot}
 	if settings.NextBaseFee != nil && settings.BaseFeeBlock == number {
 		l.attrs.BaseFee = settings.NextBaseFee
 	}

@@ -25,7 +25,7 @@ type loop struct {
 	head   derive.Head     // of the last sealed block
 	origin *derive.L1Block // of the newest block
 	slot   sequencing.BlockSlot
-	attrs  exec.Attributes
+	attrs  chain.Attributes
 
 	lastCut   chain.Micros // on the clock
 	lastStamp chain.Micros // in the last mini-block
@@ -252,7 +252,7 @@ func (l *loop) open(t chain.Micros) (opened bool, waitUntil chain.Micros, err er
 		return false, 0, fmt.Errorf("with L1 block %d the chain's sequencer is %s: this one stops", opening.Origin.Number, signer)
 	}
 	l.chain.SetEpoch(max(l.head.Epoch, l.epoch))
-	l.attrs = exec.Attributes{Timestamp: timestamp, PrevRandao: a.PrevRandao, ParentBeacon: a.ParentBeacon, Params: opening.System.BlockParams}
+	l.attrs = chain.Attributes{Timestamp: timestamp, PrevRandao: a.PrevRandao, ParentBeacon: a.ParentBeacon, Params: opening.System.BlockParams}
 	if err := l.chain.Open(l.attrs); err != nil {
 		return false, 0, err
 	}
