@@ -8,7 +8,6 @@ import (
 	"github.com/ethereum/go-ethereum/common"
 
 	"github.com/talaria-l2/talaria/chain"
-	"github.com/talaria-l2/talaria/exec"
 )
 
 func TestMiniBlockRecordsAreTheRLPOfTheirFields(t *testing.T) {
