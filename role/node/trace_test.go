@@ -16,7 +16,6 @@ import (
 
 	"github.com/talaria-l2/talaria/bridge/predeploys"
 	"github.com/talaria-l2/talaria/chain"
-	"github.com/talaria-l2/talaria/exec"
 	"github.com/talaria-l2/talaria/rpc"
 	"github.com/talaria-l2/talaria/store"
 )

@@ -15,7 +15,6 @@ import (
 
 	"github.com/talaria-l2/talaria/bridge/predeploys"
 	"github.com/talaria-l2/talaria/chain"
-	"github.com/talaria-l2/talaria/exec"
 	"github.com/talaria-l2/talaria/store"
 )
 
