@@ -237,7 +237,7 @@ func TestTableIsALadder(t *testing.T) {
 				if !slices.Contains(row.testImports, target) {
 					t.Errorf("%s imports %s: edges meet in role", name, target)
 				}
-			case name == "verify" && (target == "exec" || target == "store"):
+			case name == "verify" && slices.Contains(row.imports, target) && (target == "exec" || target == "store"):
 				t.Errorf("verify imports %s: the checker shares no code with what it checks", target)
 			}
 		}

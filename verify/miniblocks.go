@@ -1,0 +1,186 @@
+package verify
+
+import (
+	"errors"
+	"fmt"
+
+	"github.com/ethereum/go-ethereum/common"
+
+	"github.com/talaria-l2/talaria/chain"
+	"github.com/talaria-l2/talaria/keccak"
+)
+
+// maxEpochStep is how far the epochs of a block may be beyond the last of its parent
+// (docs/spec/derivation.md).
+const maxEpochStep = 1 << 20
+
+// maxDeposits bounds the user deposits of a block (docs/spec/derivation.md).
+const maxDeposits = 60_000
+
+// checkMiniBlocks checks the headers of the mini-blocks, one after another, and who signed
+// them.
+func (w *work) checkMiniBlocks() *Fault {
+	in, block := w.in, w.in.Header.Number.Uint64()
+	if len(in.MiniBlocks) == 0 {
+		return fault(KindMiniBlock, "at least one mini-block", 0, "block %d", block)
+	}
+	last, link, f := w.lastBefore()
+	if f != nil {
+		return f
+	}
+	epochLimit := last.Epoch + maxEpochStep
+	first, next := uint64(0), last.Number+1
+	if in.Before == nil {
+		next = 0
+	}
+	for i, m := range in.MiniBlocks {
+		h, where := &m.Header, fmt.Sprintf("mini-block %d of block %d", i, block)
+		for _, c := range []struct {
+			name       string
+			want, have uint64
+		}{
+			{"chainId", w.v.cfg.ChainID, h.ChainID},
+			{"number", next, h.Number},
+			{"blockNumber", block, h.BlockNumber},
+			{"index", uint64(i), h.Index},
+			{"firstTxIndex", first, h.FirstTxIndex},
+			{"txCount", uint64(len(m.Txs)), h.TxCount},
+		} {
+			if c.want != c.have {
+				return fault(KindMiniBlock, c.want, c.have, "%s, %s", where, c.name)
+			}
+		}
+		if h.TxCount > chain.MaxMiniBlockTxs {
+			return fault(KindMiniBlock, "at most "+text(chain.MaxMiniBlockTxs), h.TxCount, "%s, txCount", where)
+		}
+		if h.ParentHash != link {
+			return fault(KindMiniBlockParent, link, h.ParentHash, "%s", where)
+		}
+		if h.Epoch < last.Epoch || h.Epoch > epochLimit {
+			return fault(KindEpoch, fmt.Sprintf("%d to %d", last.Epoch, epochLimit), h.Epoch, "%s", where)
+		}
+		if least := max(last.TimestampMicros, chain.Micros(w.in.Header.Time)*1_000_000); h.TimestampMicros < least {
+			return fault(KindMiniBlockTimestamp, "at least "+text(least), h.TimestampMicros, "%s", where)
+		}
+		if f := w.checkSigner(m, where); f != nil {
+			return f
+		}
+		link, last = h.Hash(), h
+		first, next = first+h.TxCount, next+1
+	}
+	if w.extra.LastMiniBlock != link {
+		return fault(KindExtraData, link, w.extra.LastMiniBlock, "block %d, last mini-block", block)
+	}
+	return nil
+}
+
+// lastBefore is the mini-block before the first of the block, and its hash.
+func (w *work) lastBefore() (*chain.MiniBlockHeader, common.Hash, *Fault) {
+	a := w.ancestry
+	if a.parent.Number.Sign() == 0 {
+		return new(chain.MiniBlockHeader), w.in.Header.ParentHash, nil
+	}
+	before := w.in.Before
+	if hash := before.Hash(); hash != a.extra.LastMiniBlock {
+		return nil, common.Hash{}, fault(KindParent, a.extra.LastMiniBlock, hash, "last mini-block of block %d", a.parent.Number)
+	}
+	return before, a.extra.LastMiniBlock, nil
+}
+
+// checkSigner checks that the leader signed. A block with one mini-block need not be
+// signed if it turns out to have deposits only.
+func (w *work) checkSigner(m *chain.MiniBlock, where string) *Fault {
+	leader := w.in.Leader
+	if leader == (common.Address{}) {
+		leader = w.v.cfg.Sequencer
+	}
+	if m.Signature == (chain.Signature{}) && len(w.in.MiniBlocks) == 1 && onlyDeposits(m.Txs) {
+		w.unsigned = true
+		return nil
+	}
+	signer, err := m.Header.Signer(m.Signature)
+	if err != nil {
+		return fault(KindLeaderSignature, leader, err, "%s", where)
+	}
+	if signer != leader {
+		return fault(KindLeaderSignature, leader, signer, "%s", where)
+	}
+	return nil
+}
+
+func onlyDeposits(txs []*chain.Tx) bool {
+	for _, tx := range txs {
+		if raw := tx.Raw(); len(raw) == 0 || raw[0] != chain.DepositTxType {
+			return false
+		}
+	}
+	return true
+}
+
+// decode decodes all transactions from their encodings and recovers who signed them, many
+// at a time.
+func (w *work) decode() *Fault {
+	var raws, signed [][]byte
+	var hints []common.Address
+	var places []*chain.Tx // of signed, to be set
+	block := w.in.Header.Number
+	all := make([][]*chain.Tx, len(w.in.MiniBlocks))
+	index := 0
+	type place struct{ mini, tx, index int }
+	var at []place
+	for i, m := range w.in.MiniBlocks {
+		all[i] = make([]*chain.Tx, len(m.Txs))
+		for k, tx := range m.Txs {
+			raw := tx.Raw()
+			raws = append(raws, raw)
+			if len(raw) > 0 && raw[0] == chain.DepositTxType {
+				decoded, err := chain.DecodeAnyTx(raw, w.v.cfg)
+				if err != nil || string(decoded.Raw()) != string(raw) {
+					return fault(KindTxEncoding, "a deposit", text(err), "block %d, transaction %d", block, index)
+				}
+				all[i][k] = decoded
+				if tx.From() != decoded.From() {
+					return fault(KindSender, decoded.From(), tx.From(), "block %d, transaction %d", block, index)
+				}
+			} else {
+				signed, hints, at = append(signed, raw), append(hints, tx.From()), append(at, place{i, k, index})
+			}
+			index++
+		}
+	}
+	places = make([]*chain.Tx, len(signed))
+	errs := make([]error, len(signed))
+	w.v.decoder.DecodeHinted(signed, hints, places, errs)
+	for i, p := range at {
+		if errs[i] != nil {
+			return fault(decodeKind(errs[i]), "a signed transaction of the chain", errs[i], "block %d, transaction %d", block, p.index)
+		}
+		if from := places[i].From(); hints[i] != from {
+			return fault(KindSender, from, hints[i], "block %d, transaction %d", block, p.index)
+		}
+		all[p.mini][p.tx] = places[i]
+	}
+	w.txs = all
+	for i, m := range w.in.MiniBlocks {
+		if hash := chain.TxsHash(all[i]); hash != m.Header.TxsHash {
+			return fault(KindTxsHash, hash, m.Header.TxsHash, "mini-block %d of block %d", i, block)
+		}
+	}
+	if root := listRoot(raws, &w.v.batch); root != w.in.Header.TxHash {
+		return fault(KindTxRoot, root, w.in.Header.TxHash, "block %d", block)
+	}
+	return nil
+}
+
+func decodeKind(err error) Kind {
+	switch {
+	case errors.Is(err, chain.ErrTxChainID):
+		return KindTxChainID
+	case errors.Is(err, chain.ErrTxSignature):
+		return KindTxSignature
+	}
+	return KindTxEncoding
+}
+
+// sum hashes without the memory of a batch.
+func sum(b []byte) common.Hash { return keccak.Sum256(b) }

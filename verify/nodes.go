@@ -1,0 +1,260 @@
+package verify
+
+import (
+	"errors"
+	"fmt"
+
+	"github.com/ethereum/go-ethereum/common"
+	"github.com/ethereum/go-ethereum/rlp"
+
+	"github.com/talaria-l2/talaria/keccak"
+)
+
+// nodeSet are the nodes of a witness by hash.
+type nodeSet struct {
+	raw    [][]byte
+	index  map[common.Hash]int32
+	used   []bool
+	visits int // nodes that were used
+}
+
+// newNodeSet hashes the nodes, eight at a time.
+func newNodeSet(raw [][]byte, batch *keccak.Batch) *nodeSet {
+	s := &nodeSet{raw: raw, index: make(map[common.Hash]int32, len(raw)), used: make([]bool, len(raw))}
+	for i, h := range hashAll(raw, batch) {
+		s.index[h] = int32(i)
+	}
+	return s
+}
+
+// hashTogether bounds the messages that are copied to be hashed.
+const hashTogether = 1024
+
+// hashAll are the hashes of messages.
+func hashAll(raw [][]byte, batch *keccak.Batch) []common.Hash {
+	hashes := make([]common.Hash, 0, len(raw))
+	for i, b := range raw {
+		batch.Add(b)
+		if batch.Len() == hashTogether || i == len(raw)-1 {
+			hashes = batch.Sum(hashes)
+		}
+	}
+	return hashes
+}
+
+// get returns the encoding of the node with the hash.
+func (s *nodeSet) get(hash common.Hash) ([]byte, bool) {
+	i, ok := s.index[hash]
+	if !ok {
+		return nil, false
+	}
+	if !s.used[i] {
+		s.used[i] = true
+		s.visits++
+	}
+	return s.raw[i], true
+}
+
+// node is a node of a trie (yellow paper, appendix D), as far as it is known.
+type node struct {
+	kind   nodeKind
+	dirty  bool   // ref is not that of the content
+	key    []byte // nibbles of a leaf or an extension
+	value  []byte // of a leaf
+	kid    *node  // of an extension; nil while it is only in rawKid
+	rawKid []byte // the reference to kid
+	branch *branch
+	ref    ref // how the parent names it, if not dirty
+}
+
+type nodeKind uint8
+
+const (
+	leafNode nodeKind = iota
+	extensionNode
+	branchNode
+)
+
+// branch are the children of a node with sixteen of them.
+type branch struct {
+	raw  []byte     // the encoding that the children were read from; nil: none
+	at   [17]uint16 // where the reference to each child begins in raw
+	kids [16]*node
+	own  uint16 // bit i: kids[i] counts, and not raw
+}
+
+// ref is an RLP item that names a node: its hash, or itself if that is shorter. The zero
+// value names nothing.
+type ref struct {
+	size  uint8
+	bytes [33]byte
+}
+
+const hashRef = 0x80 + common.HashLength // head of a reference by hash
+
+func refOf(hash common.Hash) (r ref) {
+	r.size, r.bytes[0] = 33, hashRef
+	copy(r.bytes[1:], hash[:])
+	return r
+}
+
+func (r *ref) encoding() []byte { return r.bytes[:r.size] }
+
+var errNode = errors.New("not a trie node")
+
+// missingNode says which node of a trie the witness lacks, or that it is none.
+type missingNode struct {
+	path []byte // nibbles from the root
+	hash common.Hash
+	err  error // nil: it is missing
+}
+
+func (m *missingNode) Error() string {
+	if m.err != nil {
+		return fmt.Sprintf("node %s at path %s: %v", m.hash, nibbleText(m.path), m.err)
+	}
+	return fmt.Sprintf("node %s at path %s is missing", m.hash, nibbleText(m.path))
+}
+
+func nibbleText(path []byte) string {
+	const digits = "0123456789abcdef"
+	if len(path) == 0 {
+		return "(root)"
+	}
+	out := make([]byte, len(path))
+	for i, n := range path {
+		out[i] = digits[n&15]
+	}
+	return string(out)
+}
+
+// resolve reads the node that a reference names. The path of the error is for the caller
+// to fill in.
+func (s *nodeSet) resolve(item []byte) (*node, *missingNode) {
+	if len(item) > 0 && item[0] >= 0xc0 {
+		if len(item) >= common.HashLength {
+			return nil, &missingNode{err: fmt.Errorf("%w: %d bytes within another", errNode, len(item))}
+		}
+		n, err := decodeNode(item)
+		if err != nil {
+			return nil, &missingNode{err: err}
+		}
+		n.ref.size = uint8(copy(n.ref.bytes[:], item))
+		return n, nil
+	}
+	if len(item) != 33 || item[0] != hashRef {
+		return nil, &missingNode{err: fmt.Errorf("%w: reference %#x", errNode, item)}
+	}
+	hash := common.Hash(item[1:])
+	raw, ok := s.get(hash)
+	if !ok {
+		return nil, &missingNode{hash: hash}
+	}
+	n, err := decodeNode(raw)
+	if err != nil {
+		return nil, &missingNode{hash: hash, err: err}
+	}
+	n.ref = refOf(hash)
+	return n, nil
+}
+
+// decodeNode reads an encoding, which it keeps.
+func decodeNode(raw []byte) (*node, error) {
+	content, rest, err := rlp.SplitList(raw)
+	if err != nil || len(rest) > 0 {
+		return nil, errNode
+	}
+	items, err := rlp.CountValues(content)
+	switch {
+	case err != nil:
+		return nil, errNode
+	case items == 17:
+		return decodeBranch(raw, content)
+	case items != 2:
+		return nil, fmt.Errorf("%w: %d items", errNode, items)
+	}
+	compact, rest, err := rlp.SplitString(content)
+	if err != nil {
+		return nil, errNode
+	}
+	key, leaf, err := expand(compact)
+	if err != nil {
+		return nil, err
+	}
+	if !leaf {
+		if len(key) == 0 {
+			return nil, fmt.Errorf("%w: extension without a key", errNode)
+		}
+		return &node{kind: extensionNode, key: key, rawKid: rest}, nil
+	}
+	value, _, err := rlp.SplitString(rest)
+	if err != nil || len(value) == 0 {
+		return nil, fmt.Errorf("%w: leaf without a value", errNode)
+	}
+	return &node{kind: leafNode, key: key, value: value}, nil
+}
+
+func decodeBranch(raw, content []byte) (*node, error) {
+	b := &branch{raw: raw}
+	for i := range b.at {
+		at := len(raw) - len(content)
+		if at > 1<<15 {
+			return nil, fmt.Errorf("%w: branch of %d bytes", errNode, len(raw))
+		}
+		b.at[i] = uint16(at)
+		kind, item, rest, err := rlp.Split(content)
+		switch {
+		case err != nil:
+			return nil, errNode
+		case i == 16 && (kind == rlp.List || len(item) > 0):
+			return nil, fmt.Errorf("%w: branch with a value", errNode)
+		}
+		content = rest
+	}
+	return &node{kind: branchNode, branch: b}, nil
+}
+
+// expand turns a key of appendix C into nibbles, and tells a leaf's from an extension's.
+func expand(compact []byte) (nibbles []byte, leaf bool, err error) {
+	if len(compact) == 0 || compact[0] > 0x3f || compact[0]&0x10 == 0 && compact[0]&0x0f != 0 {
+		return nil, false, fmt.Errorf("%w: key %#x", errNode, compact)
+	}
+	nibbles = make([]byte, 0, 2*len(compact))
+	if compact[0]&0x10 != 0 {
+		nibbles = append(nibbles, compact[0]&0x0f)
+	}
+	for _, b := range compact[1:] {
+		nibbles = append(nibbles, b>>4, b&0x0f)
+	}
+	return nibbles, compact[0]&0x20 != 0, nil
+}
+
+// appendCompact appends the RLP of the nibbles in the form of appendix C.
+func appendCompact(out, nibbles []byte, leaf bool) []byte {
+	first := byte(0)
+	if leaf {
+		first = 0x20
+	}
+	size := 1 + len(nibbles)/2
+	if len(nibbles)%2 == 1 {
+		first |= 0x10 | nibbles[0]
+		nibbles = nibbles[1:]
+	}
+	if size > 1 {
+		out = append(out, 0x80+byte(size))
+	}
+	out = append(out, first)
+	for i := 0; i < len(nibbles); i += 2 {
+		out = append(out, nibbles[i]<<4|nibbles[i+1])
+	}
+	return out
+}
+
+// nibblesOf are the nibbles of a key.
+func nibblesOf(key []byte) []byte {
+	out := make([]byte, 0, 2*len(key))
+	for _, b := range key {
+		out = append(out, b>>4, b&0x0f)
+	}
+	return out
+}
