@@ -31,7 +31,7 @@ type room struct {
 var below = []string{
 	"chain", "state", "evm", "exec", "sequencing", "batch", "derive", "bridge/predeploys",
 	"bridge", "tracer", "store", "l1", "l1/devl1", "l1/bindings", "l1/deploy", "rpc", "rpc/ingest", "telemetry", "invariant", "keccak",
-	"bls", "da", "da/altda", "da/committee",
+	"bls", "da", "da/altda", "da/committee", "feed",
 }
 
 // rooms is the layering table. Keys are directories relative to the module root.
@@ -74,6 +74,7 @@ var rooms = map[string]room{
 	"da":              {layer: edge, imports: []string{"netaddr"}},
 	"da/altda":        {layer: edge, imports: []string{"da"}},
 	"da/committee":    {layer: edge, imports: []string{"bls", "da"}},
+	"feed":            {layer: edge, imports: []string{"chain", "telemetry"}, testImports: []string{"keccak"}},
 
 	"role/node":       {layer: role, imports: below, testImports: []string{"internal/fixtures"}},
 	"role/l1feed":     {layer: role, imports: below},

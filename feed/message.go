@@ -1,0 +1,52 @@
+package feed
+
+import (
+	"github.com/ethereum/go-ethereum/common"
+	"github.com/ethereum/go-ethereum/core/types"
+
+	"github.com/talaria-l2/talaria/chain"
+)
+
+// MiniBlock is a mini-block as it is published: header, signature, transactions with
+// their senders, receipts and diff are all set. A decoded one's receipts have the fields
+// of consensus and TxHash, GasUsed and ContractAddress; what depends on the block
+// (EffectiveGasPrice, L1Prices, the place of logs) is for who knows the block.
+//
+// Senders are what the publisher says: the decoder does not recover them.
+type MiniBlock struct {
+	*chain.MiniBlock
+	Attributes chain.Attributes // of the block that it is part of
+}
+
+// Block is a sealed block. Its mini-blocks come before it.
+type Block struct {
+	Header        *types.Header
+	LastMiniBlock uint64 // number of its last mini-block
+}
+
+// Witness is what execution of a block needs of the chain before it.
+type Witness struct {
+	Number  uint64
+	Hash    common.Hash // of the block
+	Witness *chain.Witness
+}
+
+// Attestation says that a validator found a block right.
+type Attestation struct {
+	Number    uint64
+	Hash      common.Hash // of the block
+	Key       [48]byte    // BLS12-381 public key, compressed, in G1
+	Signature [96]byte    // compressed, in G2
+}
+
+// Limits of what is encoded and decoded.
+const (
+	// MaxBytes bounds an encoding. Decoding takes up to some ten times as much.
+	MaxBytes = 256 << 20
+	// MaxWitnessNodes and MaxWitnessCodes bound the lists of a witness; its headers are
+	// 257 at most, as far as BLOCKHASH sees.
+	MaxWitnessNodes = 1 << 22
+	MaxWitnessCodes = 1 << 16
+
+	maxWitnessHeaders = 257
+)
