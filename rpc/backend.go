@@ -144,10 +144,11 @@ type TxInfo struct {
 type MiniBlock struct {
 	*chain.MiniBlock
 	Hash          common.Hash
-	BlockTime     uint64      // seconds, of the block it is part of
-	BaseFee       *big.Int    // wei per gas, of that block
-	FirstLogIndex uint64      // index in the block of the mini-block's first log
-	BlockHash     common.Hash // zero while the block is open
+	Attributes    chain.Attributes // of the block it is part of
+	BlockTime     uint64           // seconds, of that block
+	BaseFee       *big.Int         // wei per gas, of that block
+	FirstLogIndex uint64           // index in the block of the mini-block's first log
+	BlockHash     common.Hash      // zero while the block is open
 }
 
 // SyncStatus is how far a node is. Not Syncing means caught up.

@@ -227,7 +227,7 @@ func (n *Node) MiniBlockByNumber(ctx context.Context, number uint64) (*rpc.MiniB
 	if m != nil {
 		return m, nil
 	}
-	return storedMiniBlock(n.store.MiniBlock(number))
+	return n.storedMiniBlock(n.store.MiniBlock(number))
 }
 
 // MiniBlockByHash implements rpc.Backend.
@@ -238,17 +238,17 @@ func (n *Node) MiniBlockByHash(ctx context.Context, hash common.Hash) (*rpc.Mini
 	if ok {
 		return n.MiniBlockByNumber(ctx, number)
 	}
-	return storedMiniBlock(n.store.MiniBlockByHash(hash))
+	return n.storedMiniBlock(n.store.MiniBlockByHash(hash))
 }
 
-func storedMiniBlock(m *chain.MiniBlock, b *chain.Block, err error) (*rpc.MiniBlock, error) {
+func (n *Node) storedMiniBlock(m *chain.MiniBlock, b *chain.Block, err error) (*rpc.MiniBlock, error) {
 	if errors.Is(err, store.ErrNotFound) {
 		return nil, nil
 	}
 	if err != nil {
 		return nil, err
 	}
-	return inBlock(m, b), nil
+	return n.inBlock(m, b), nil
 }
 
 // memoryMiniBlock finds a mini-block that the store may not hold yet. n.mu is held.
@@ -256,12 +256,12 @@ func (n *Node) memoryMiniBlock(number uint64) *rpc.MiniBlock {
 	if o := n.pub.open; o != nil {
 		if i, ok := position(o.minis, number); ok {
 			m := o.minis[i]
-			return &rpc.MiniBlock{MiniBlock: m, Hash: m.Header.Hash(), BlockTime: o.header.Time, BaseFee: o.header.BaseFee, FirstLogIndex: o.firstLog[i]}
+			return &rpc.MiniBlock{MiniBlock: m, Hash: m.Header.Hash(), Attributes: o.attrs, BlockTime: o.header.Time, BaseFee: o.header.BaseFee, FirstLogIndex: o.firstLog[i]}
 		}
 	}
 	for _, r := range n.pub.recent {
 		if i, ok := position(r.minis, number); ok {
-			return inBlock(r.minis[i], r.block)
+			return n.inBlock(r.minis[i], r.block)
 		}
 	}
 	return nil
@@ -275,11 +275,20 @@ func position(minis []*chain.MiniBlock, number uint64) (int, bool) {
 	return int(number - minis[0].Header.Number), true
 }
 
-func inBlock(m *chain.MiniBlock, b *chain.Block) *rpc.MiniBlock {
+func (n *Node) inBlock(m *chain.MiniBlock, b *chain.Block) *rpc.MiniBlock {
 	return &rpc.MiniBlock{
-		MiniBlock: m, Hash: m.Header.Hash(), BlockTime: b.Header.Time, BaseFee: b.Header.BaseFee,
+		MiniBlock: m, Hash: m.Header.Hash(), Attributes: n.attributes(b.Header), BlockTime: b.Header.Time, BaseFee: b.Header.BaseFee,
 		FirstLogIndex: firstLog(b.Receipts, m.Header.FirstTxIndex), BlockHash: b.Hash(),
 	}
+}
+
+// attributes are those of a sealed block.
+func (n *Node) attributes(h *types.Header) chain.Attributes {
+	a := chain.Attributes{Timestamp: h.Time, PrevRandao: h.MixDigest, ParentBeacon: *h.ParentBeaconRoot, Params: chain.ParamsOf(n.cfg, h)}
+	if n.opts.Development { // there it may have been set
+		a.BaseFee = h.BaseFee
+	}
+	return a
 }
 
 // Balance implements rpc.Backend.

@@ -66,7 +66,7 @@ func (w *world) produce(in *derive.BlockInput, sealed bool) (records [][]byte) {
 		c.SetEpoch(plan.Epoch)
 		m, version := c.Cut(plan.TimestampMicros)
 		records = append(records, EncodeMiniBlock(m, a))
-		w.node.PublishMiniBlock(m, c.OpenHeader(), version)
+		w.node.PublishMiniBlock(m, c.OpenHeader(), a, version)
 	}
 	if sealed {
 		records = append(records, EncodeSeal(w.seal()))

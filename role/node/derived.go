@@ -28,7 +28,8 @@ func (n *Node) Execute(in *derive.BlockInput) (common.Hash, error) {
 	c := n.exec
 	before := n.state.Latest()
 	defer before.Close()
-	if err := c.Open(chain.Attributes{Timestamp: in.Timestamp, PrevRandao: a.PrevRandao, ParentBeacon: a.ParentBeacon, Params: in.Params}); err != nil {
+	attrs := chain.Attributes{Timestamp: in.Timestamp, PrevRandao: a.PrevRandao, ParentBeacon: a.ParentBeacon, Params: in.Params}
+	if err := c.Open(attrs); err != nil {
 		return common.Hash{}, err
 	}
 	// Nothing is published before all of it is known to be valid.
@@ -50,7 +51,7 @@ func (n *Node) Execute(in *derive.BlockInput) (common.Hash, error) {
 	}
 	header := c.OpenHeader()
 	for _, made := range cuts {
-		n.PublishMiniBlock(made.mini, header, made.version)
+		n.PublishMiniBlock(made.mini, header, attrs, made.version)
 	}
 	block, diff, err := c.Seal()
 	if err != nil {

@@ -30,6 +30,7 @@ type head struct {
 // copy of their headers is a consistent picture.
 type openView struct {
 	header   *types.Header // a private copy: gas used is that of the published part
+	attrs    chain.Attributes
 	txs      []*chain.Tx
 	receipts []*chain.Receipt
 	minis    []*chain.MiniBlock
@@ -112,12 +113,12 @@ type recentBlock struct {
 type txPlace struct{ block, index uint64 }
 
 // PublishMiniBlock makes a mini-block, which must be durable, the newest. version is
-// that of the state after it; header is the open block's and is copied.
-func (n *Node) PublishMiniBlock(m *chain.MiniBlock, header *types.Header, version uint64) {
+// that of the state after it; header is the open block's and is copied, a are its attributes.
+func (n *Node) PublishMiniBlock(m *chain.MiniBlock, header *types.Header, a chain.Attributes, version uint64) {
 	hash := m.Header.Hash()
 	n.mu.Lock()
 	if n.pub.open == nil {
-		n.pub.open = &openView{header: openHeader(header), found: n.pub.newIndex()}
+		n.pub.open = &openView{header: openHeader(header), attrs: a, found: n.pub.newIndex()}
 	}
 	o := n.pub.open
 	h := *o.header
@@ -136,7 +137,7 @@ func (n *Node) PublishMiniBlock(m *chain.MiniBlock, header *types.Header, versio
 
 	n.state.Trim(version)
 	n.feed.Publish(rpc.Event{MiniBlock: &rpc.MiniBlock{
-		MiniBlock: m, Hash: hash, BlockTime: h.Time, BaseFee: h.BaseFee, FirstLogIndex: firstLog,
+		MiniBlock: m, Hash: hash, Attributes: a, BlockTime: h.Time, BaseFee: h.BaseFee, FirstLogIndex: firstLog,
 	}})
 }
 

@@ -33,6 +33,11 @@ type miniRecord struct {
 	BaseFee      *big.Int `rlp:"optional"` // the attributes', nil but on a development chain
 }
 
+// attributes are those of the block.
+func (r *miniRecord) attributes() chain.Attributes {
+	return chain.Attributes{Timestamp: r.Timestamp, PrevRandao: r.PrevRandao, ParentBeacon: r.ParentBeacon, Params: r.Params, BaseFee: r.BaseFee}
+}
+
 // sealRecord says that a block is complete. Without it a block whose hash was
 // announced could grow after a crash.
 type sealRecord struct {

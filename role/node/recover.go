@@ -38,7 +38,7 @@ func (n *Node) replayMiniBlock(rec *miniRecord) error {
 		return fmt.Errorf("log continues with mini-block %d, the chain needs %d", h.Number, n.exec.NextMini())
 	}
 	if !n.exec.IsOpen() {
-		if err := n.exec.Open(chain.Attributes{Timestamp: rec.Timestamp, PrevRandao: rec.PrevRandao, ParentBeacon: rec.ParentBeacon, Params: rec.Params, BaseFee: rec.BaseFee}); err != nil {
+		if err := n.exec.Open(rec.attributes()); err != nil {
 			return fmt.Errorf("replay mini-block %d: %w", h.Number, err)
 		}
 	}
@@ -58,7 +58,7 @@ func (n *Node) replayMiniBlock(rec *miniRecord) error {
 		return fmt.Errorf("replay mini-block %d: execution gives %s, the log says %s", h.Number, m.Header.Hash(), h.Hash())
 	}
 	m.Signature = rec.Signature
-	n.PublishMiniBlock(m, n.exec.OpenHeader(), version)
+	n.PublishMiniBlock(m, n.exec.OpenHeader(), rec.attributes(), version)
 	return nil
 }
 

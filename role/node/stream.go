@@ -64,7 +64,7 @@ func (n *Node) MiniBlocksFrom(ctx context.Context, number uint64) ([]*rpc.MiniBl
 		first, end := header.FirstTxIndex, header.FirstTxIndex+header.TxCount
 		minis = append(minis, &chain.MiniBlock{Header: header, Signature: signatures[i], Txs: b.Txs[first:end], Receipts: b.Receipts[first:end]})
 	}
-	return allInBlock(minis, b), nil
+	return n.allInBlock(minis, b), nil
 }
 
 // memoryMiniBlocks are the mini-block and those after it in its block, if the store may
@@ -74,27 +74,27 @@ func (n *Node) memoryMiniBlocks(number uint64) (list []*rpc.MiniBlock) {
 		if first, ok := position(o.minis, number); ok {
 			for i := first; i < len(o.minis); i++ {
 				m := o.minis[i]
-				list = append(list, &rpc.MiniBlock{MiniBlock: m, Hash: m.Header.Hash(), BlockTime: o.header.Time, BaseFee: o.header.BaseFee, FirstLogIndex: o.firstLog[i]})
+				list = append(list, &rpc.MiniBlock{MiniBlock: m, Hash: m.Header.Hash(), Attributes: o.attrs, BlockTime: o.header.Time, BaseFee: o.header.BaseFee, FirstLogIndex: o.firstLog[i]})
 			}
 			return list
 		}
 	}
 	for _, r := range n.pub.recent {
 		if first, ok := position(r.minis, number); ok {
-			return allInBlock(r.minis[first:], r.block)
+			return n.allInBlock(r.minis[first:], r.block)
 		}
 	}
 	return nil
 }
 
 // allInBlock is inBlock for mini-blocks that follow each other.
-func allInBlock(minis []*chain.MiniBlock, b *chain.Block) []*rpc.MiniBlock {
+func (n *Node) allInBlock(minis []*chain.MiniBlock, b *chain.Block) []*rpc.MiniBlock {
 	logs := firstLog(b.Receipts, minis[0].Header.FirstTxIndex)
-	hash := b.Hash()
+	hash, attrs := b.Hash(), n.attributes(b.Header)
 	list := make([]*rpc.MiniBlock, len(minis))
 	for i, m := range minis {
 		list[i] = &rpc.MiniBlock{
-			MiniBlock: m, Hash: m.Header.Hash(), BlockTime: b.Header.Time, BaseFee: b.Header.BaseFee,
+			MiniBlock: m, Hash: m.Header.Hash(), Attributes: attrs, BlockTime: b.Header.Time, BaseFee: b.Header.BaseFee,
 			FirstLogIndex: logs, BlockHash: hash,
 		}
 		for _, r := range m.Receipts {

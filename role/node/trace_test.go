@@ -93,7 +93,8 @@ func (c *tracedChain) mini(txs ...*chain.Tx) {
 	}
 	c.now += 1000
 	m, version := e.Cut(c.now)
-	c.n.PublishMiniBlock(m, e.OpenHeader(), version)
+	_, _, attrs := e.OpenBlock()
+	c.n.PublishMiniBlock(m, e.OpenHeader(), attrs, version)
 }
 
 // seal seals the open block; with written it waits for the store to have it.

@@ -188,7 +188,8 @@ func (w *world) mini(txs ...*chain.Tx) {
 		w.t.Fatalf("transaction %d: %v", i, err)
 	}
 	m, version := c.Cut(chain.Micros(w.now * 1_000_000))
-	w.node.PublishMiniBlock(m, c.OpenHeader(), version)
+	_, _, attrs := c.OpenBlock()
+	w.node.PublishMiniBlock(m, c.OpenHeader(), attrs, version)
 }
 
 // seal publishes the open block.

@@ -476,7 +476,7 @@ func (l *loop) cut(t chain.Micros) error {
 		return l.lose(err)
 	}
 	l.lastSeq = seq
-	l.s.entries <- entry{seq: seq, cut: time.Now(), mini: m, header: l.chain.OpenHeader(), version: version, waiters: l.waiters}
+	l.s.entries <- entry{seq: seq, cut: time.Now(), mini: m, header: l.chain.OpenHeader(), attrs: l.attrs, version: version, waiters: l.waiters}
 	l.waiters = nil
 	return nil
 }

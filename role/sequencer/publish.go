@@ -19,6 +19,7 @@ type entry struct {
 
 	mini    *chain.MiniBlock
 	header  *types.Header
+	attrs   chain.Attributes // of header's block
 	version uint64
 	waiters []waiter
 
@@ -126,7 +127,7 @@ func (s *Sequencer) publish(e *entry) error {
 		seq := e.seq
 		return s.node.PublishBlock(e.block, e.diff, func() { s.stored(seq) })
 	}
-	s.node.PublishMiniBlock(e.mini, e.header, e.version)
+	s.node.PublishMiniBlock(e.mini, e.header, e.attrs, e.version)
 	if s.opts.Metrics != nil {
 		s.opts.Metrics.Durable.Observe(time.Since(e.cut).Seconds())
 	}
