@@ -66,7 +66,7 @@ func sample(t testing.TB, epoch, number uint64) *MiniBlock {
 	}}
 	const before, each = 100_000, 21_000
 	for i, tx := range m.Txs {
-		r := &chain.Receipt{Type: tx.Type(), Status: uint64(i % 2), GasUsed: each, CumulativeGasUsed: before + uint64(i+1)*each, TxHash: tx.Hash()}
+		r := &chain.Receipt{Type: tx.Type(), Status: uint64(i % 2), Logs: []*types.Log{}, GasUsed: each, CumulativeGasUsed: before + uint64(i+1)*each, TxHash: tx.Hash()}
 		if tx.To() == nil {
 			nonce := tx.Nonce()
 			if tx.IsDeposit() {
