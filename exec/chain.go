@@ -137,33 +137,9 @@ func (c *Chain) MiniTxs() int { return len(c.open.txs) - c.open.firstTx }
 
 // Open begins the next block and makes the system calls of EIP-4788 and EIP-2935.
 func (c *Chain) Open(a chain.Attributes) error {
-	if c.open != nil {
-		return fmt.Errorf("open block %d: block %d is still open", c.parent.Number.Uint64()+1, c.open.env.Number)
-	}
-	if a.Timestamp < c.parent.Time {
-		return fmt.Errorf("open block %d: timestamp %d is before the parent's %d", c.parent.Number.Uint64()+1, a.Timestamp, c.parent.Time)
-	}
-	if a.Params == (chain.BlockParams{}) {
-		a.Params = c.cfg.BlockParams()
-	}
-	header := newHeader(a)
-	header.ParentHash = c.parentHash
-	header.Number = new(big.Int).Add(c.parent.Number, common.Big1)
-	if header.BaseFee = a.BaseFee; a.BaseFee == nil {
-		header.BaseFee = chain.NextBaseFee(c.cfg, c.parent)
-	}
-	b := &openBlock{
-		header: header,
-		env: &evm.Env{
-			Number: header.Number.Uint64(), Timestamp: a.Timestamp, GasLimit: header.GasLimit,
-			BaseFee: header.BaseFee, PrevRandao: a.PrevRandao,
-			Coinbase: header.Coinbase, BaseFeeRecipient: chain.BaseFeeVaultAddr,
-			ParentBeaconRoot: a.ParentBeacon, BlockHash: c.ancestor,
-			DeferCredits: true, Config: c.cfg,
-		},
-		changes: state.NewAccessList(),
-		list:    c.list,
-		baseFee: a.BaseFee, params: a.Params, epoch: c.epoch,
+	b, err := c.begin(a)
+	if err != nil {
+		return err
 	}
 	c.roots.reset()
 	c.list.Reset()
@@ -186,6 +162,38 @@ func (c *Chain) Open(a chain.Attributes) error {
 	c.open = b
 	c.priceL1()
 	return nil
+}
+
+// begin makes the next block, still without content. It changes nothing.
+func (c *Chain) begin(a chain.Attributes) (*openBlock, error) {
+	if c.open != nil {
+		return nil, fmt.Errorf("open block %d: block %d is still open", c.parent.Number.Uint64()+1, c.open.env.Number)
+	}
+	if a.Timestamp < c.parent.Time {
+		return nil, fmt.Errorf("open block %d: timestamp %d is before the parent's %d", c.parent.Number.Uint64()+1, a.Timestamp, c.parent.Time)
+	}
+	if a.Params == (chain.BlockParams{}) {
+		a.Params = c.cfg.BlockParams()
+	}
+	header := newHeader(a)
+	header.ParentHash = c.parentHash
+	header.Number = new(big.Int).Add(c.parent.Number, common.Big1)
+	if header.BaseFee = a.BaseFee; a.BaseFee == nil {
+		header.BaseFee = chain.NextBaseFee(c.cfg, c.parent)
+	}
+	return &openBlock{
+		header: header,
+		env: &evm.Env{
+			Number: header.Number.Uint64(), Timestamp: a.Timestamp, GasLimit: header.GasLimit,
+			BaseFee: header.BaseFee, PrevRandao: a.PrevRandao,
+			Coinbase: header.Coinbase, BaseFeeRecipient: chain.BaseFeeVaultAddr,
+			ParentBeaconRoot: a.ParentBeacon, BlockHash: c.ancestor,
+			DeferCredits: true, Config: c.cfg,
+		},
+		changes: state.NewAccessList(),
+		list:    c.list,
+		baseFee: a.BaseFee, params: a.Params, epoch: c.epoch,
+	}, nil
 }
 
 func (c *Chain) ancestor(number uint64) common.Hash { return c.ancestors[number] }
@@ -266,8 +274,15 @@ func (c *Chain) Cut(at chain.Micros) (*chain.MiniBlock, uint64) {
 	version := c.db.Apply(diff)
 	wait()
 	m.Diff, m.Header.DiffHash = encoded, diffHash
-	if len(txs) > 0 {
-		c.roots.add(txs, receipts)
+	c.finish(m)
+	return m, version
+}
+
+// finish notes a mini-block of the open block whose changes are the newest version.
+func (c *Chain) finish(m *chain.MiniBlock) {
+	b := c.open
+	if len(m.Txs) > 0 {
+		c.roots.add(m.Txs, m.Receipts)
 	}
 	b.minis = append(b.minis, m.Header)
 	c.nextMini++
@@ -278,7 +293,6 @@ func (c *Chain) Cut(at chain.Micros) (*chain.MiniBlock, uint64) {
 	b.list.Reset()
 	b.listIndex = 0
 	b.firstTx, b.firstGas = len(b.txs), b.gasUsed
-	return m, version
 }
 
 // keptReceiptBytes bounds the memory for encoding receipts that is kept.
