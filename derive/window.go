@@ -38,3 +38,27 @@ func LastForced(cfg *chain.Config, tip uint64) uint64 {
 	}
 	return 0
 }
+
+// ForcesSoon tells whether derivation is about to make blocks from deposits alone on head,
+// when it has read L1 up to tip. It looks at head's origin.
+func ForcesSoon(cfg *chain.Config, head Head, tip uint64) bool {
+	return tip+2*PostingMargin(cfg) >= head.Origin.Number+cfg.InclusionWindow
+}
+
+// BehindForced is the newest block that needs no posting when derivation has made head and
+// has read L1 up to tip: head, or what of the node's own blocks derivation is about to make
+// from deposits alone. block gives the node's sealed blocks, nil where it has none.
+func BehindForced(cfg *chain.Config, head Head, tip uint64, block func(number uint64) (*chain.Block, error)) uint64 {
+	if !ForcesSoon(cfg, head, tip) {
+		return head.Number
+	}
+	for {
+		b, err := block(head.Number + 1)
+		if err != nil || b == nil || !IsForced(head, b) {
+			return head.Number
+		}
+		if head, err = HeadOf(cfg, b); err != nil {
+			return b.Number()
+		}
+	}
+}

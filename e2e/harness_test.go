@@ -125,6 +125,11 @@ func spawn(path string, args ...string) (*process, error) {
 
 // spawnWith starts a program with more variables, NAME=value, in its environment.
 func spawnWith(env []string, path string, args ...string) (*process, error) {
+	return spawnBy((*exec.Cmd).Start, env, path, args...)
+}
+
+// spawnBy is spawnWith with another way to start.
+func spawnBy(start func(*exec.Cmd) error, env []string, path string, args ...string) (*process, error) {
 	p := &process{
 		name: filepath.Base(path), cmd: exec.Command(path, args...),
 		lines: make(chan string, 1024), stderr: new(tail), exited: make(chan struct{}),
@@ -134,7 +139,7 @@ func spawnWith(env []string, path string, args ...string) (*process, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := p.cmd.Start(); err != nil {
+	if err := start(p.cmd); err != nil {
 		return nil, fmt.Errorf("start %s: %w", path, err)
 	}
 	go func() {

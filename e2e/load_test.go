@@ -15,6 +15,7 @@ import (
 	"github.com/ethereum/go-ethereum/common"
 	"github.com/ethereum/go-ethereum/common/hexutil"
 	"github.com/ethereum/go-ethereum/core/types"
+	"github.com/ethereum/go-ethereum/ethclient"
 	"github.com/ethereum/go-ethereum/rpc"
 )
 
@@ -24,6 +25,7 @@ import (
 type mixedLoad struct {
 	senders []*mixedSender
 	acked   atomic.Uint64
+	pause   time.Duration // of a sender between two transactions
 
 	mu     sync.Mutex
 	acks   map[common.Hash]ack
@@ -46,10 +48,16 @@ type mixedSender struct {
 
 func newMixedLoad(t *testing.T, d *devnet, senders int) *mixedLoad {
 	t.Helper()
+	return newMixedLoadBy(t, dialEth(t, d.L2.HTTPURL), d.Accounts[:senders])
+}
+
+// newMixedLoadBy is newMixedLoad with a client.
+func newMixedLoadBy(t *testing.T, client *ethclient.Client, accounts []Account) *mixedLoad {
+	t.Helper()
 	l := &mixedLoad{acks: map[common.Hash]ack{}, blocks: map[uint64]common.Hash{}}
 	code := tokenCode(t)
-	for _, a := range d.Accounts[:senders] {
-		l.senders = append(l.senders, &mixedSender{sender: newSender(t, d.L2.HTTPURL, a.PrivateKey), code: code})
+	for _, a := range accounts {
+		l.senders = append(l.senders, &mixedSender{sender: newSenderBy(t, client, a.PrivateKey), code: code})
 	}
 	return l
 }
@@ -83,6 +91,11 @@ func (l *mixedLoad) run(ctx context.Context, url string, goal uint64) error {
 		return err
 	}
 	defer client.Close()
+	return l.runBy(ctx, client, goal)
+}
+
+// runBy is run with a client.
+func (l *mixedLoad) runBy(ctx context.Context, client *rpc.Client, goal uint64) error {
 	ctx, stop := context.WithCancel(ctx)
 	defer stop()
 	var wg sync.WaitGroup
@@ -125,6 +138,12 @@ func (l *mixedLoad) sendAll(ctx context.Context, stop func(), client *rpc.Client
 		}
 		if n := l.acked.Add(1); goal > 0 && n >= goal {
 			stop()
+		}
+		if l.pause > 0 {
+			select {
+			case <-ctx.Done():
+			case <-time.After(l.pause):
+			}
 		}
 	}
 	return nil
@@ -175,6 +194,12 @@ func (l *mixedLoad) check(t *testing.T, url string) {
 		t.Fatal(err)
 	}
 	defer client.Close()
+	l.checkBy(t, client)
+}
+
+// checkBy is check with a client.
+func (l *mixedLoad) checkBy(t *testing.T, client *rpc.Client) {
+	t.Helper()
 	l.mu.Lock()
 	acks, blocks := maps.Clone(l.acks), maps.Clone(l.blocks)
 	l.mu.Unlock()

@@ -13,6 +13,7 @@ import (
 	"github.com/ethereum/go-ethereum/common/hexutil"
 	"github.com/ethereum/go-ethereum/core/types"
 	"github.com/ethereum/go-ethereum/crypto"
+	"github.com/ethereum/go-ethereum/ethclient"
 	"github.com/ethereum/go-ethereum/rlp"
 	"github.com/ethereum/go-ethereum/rpc"
 )
@@ -30,12 +31,17 @@ type sender struct {
 // newSender reads the chain id, the fees and the nonce of a key's account from url.
 func newSender(t *testing.T, url, key string) *sender {
 	t.Helper()
+	return newSenderBy(t, dialEth(t, url), key)
+}
+
+// newSenderBy is newSender with a client.
+func newSenderBy(t *testing.T, client *ethclient.Client, key string) *sender {
+	t.Helper()
 	k, err := crypto.HexToECDSA(strings.TrimPrefix(key, "0x"))
 	if err != nil {
 		t.Fatal(err)
 	}
 	s := &sender{key: k, addr: crypto.PubkeyToAddress(k.PublicKey)}
-	client := dialEth(t, url)
 	if s.chainID, err = client.ChainID(t.Context()); err != nil {
 		t.Fatal(err)
 	}

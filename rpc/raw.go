@@ -13,6 +13,7 @@ import (
 func (s *Server) rawMethods(t methodTable) {
 	t.read("debug_getRawHeader", 1, s.getRawHeader).doc("The RLP of a sealed block's header", "rpc.TestRawEncodings")
 	t.read("debug_getRawBlock", 1, s.getRawBlock).doc("The RLP of a sealed block: header, transactions, no uncles, no withdrawals", "rpc.TestRawEncodings")
+	t.read("debug_getRawMiniBlockHeaders", 1, s.getRawMiniHeaders).doc("The RLP list of the headers of a sealed block's mini-blocks, in order", "rpc.TestRawEncodings")
 	t.read("debug_getRawReceipts", 1, s.getRawReceipts).doc("The consensus encodings of a block's receipts", "rpc.TestRawEncodings")
 	t.read("debug_getRawTransaction", 1, s.getRawTransaction).doc("The EIP-2718 encoding of a transaction, `0x` if it is not known", "rpc.TestRawEncodings")
 	t.fixed("debug_getBadBlocks", "[]").doc("Always empty: a node executes only what the sequencer signed or L1 holds, and stops rather than keep a block that is wrong", "rpc.TestFixedAnswers")
@@ -77,6 +78,18 @@ func (s *Server) getRawBlock(c *call, a *args) (rawJSON, error) {
 		return nil, err
 	}
 	enc, err := blockRLP(v)
+	if err != nil {
+		return nil, err
+	}
+	return hexData(enc), nil
+}
+
+func (s *Server) getRawMiniHeaders(c *call, a *args) (rawJSON, error) {
+	v, err := s.sealed(c, a)
+	if err != nil {
+		return nil, err
+	}
+	enc, err := rlp.EncodeToBytes(v.minis)
 	if err != nil {
 		return nil, err
 	}

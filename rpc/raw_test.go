@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"math/big"
+	"slices"
 	"strings"
 	"testing"
 
@@ -69,6 +70,10 @@ func TestRawEncodings(t *testing.T) {
 	if rlp.DecodeBytes(parts.Txs[0], &first) != nil || rlp.DecodeBytes(parts.Txs[1], &second) != nil ||
 		!bytes.Equal(first, blk.Txs[0].Raw()) || !bytes.Equal(second, deposit.Raw()) {
 		t.Error("transactions are not those of the block")
+	}
+	var minis []chain.MiniBlockHeader
+	if err := rlp.DecodeBytes(result[hexutil.Bytes](t, addr, "debug_getRawMiniBlockHeaders", `["0x1"]`), &minis); err != nil || len(minis) == 0 || !slices.Equal(minis, blk.MiniBlocks) {
+		t.Errorf("mini-block headers %v, %v", minis, err)
 	}
 	receipts := result[[]hexutil.Bytes](t, addr, "debug_getRawReceipts", `["0x1"]`)
 	var eth types.Receipt

@@ -39,18 +39,13 @@ func devnetCommand() *cli.Command {
 			&cli.Uint32Flag{Name: "blob-base-fee-scalar", Value: devnet.CostBlobBaseFeeScalar, Usage: "of a new chain: weight of L1's blob base fee in the L1 data fee, in millionths; by default what a byte takes in a blob, 0 with --dev", Sources: env("BLOB_BASE_FEE_SCALAR")},
 			&cli.Uint64Flag{Name: "l1-confirmations", Value: 0, Usage: "how deep an L1 block must be before its deposits are taken, so that L1 cannot take it back (default: 0; 4 with --l1-url)", HideDefault: true, Sources: env("L1_CONFIRMATIONS")},
 			&cli.Uint64Flag{Name: "l1-block-ms", Value: 1000, Usage: "block time of the embedded L1, 1000..3600000", Sources: env("L1_BLOCK_MS")},
-			&cli.Uint64Flag{Name: "block-ms", Value: 1000, Usage: "block time, 100..12000", Sources: env("BLOCK_MS")},
-			&cli.Uint64Flag{Name: "miniblock-ms", Value: 10, Usage: "a mini-block is cut at the latest after so long, 1..1000", Sources: env("MINIBLOCK_MS")},
-			&cli.Uint64Flag{Name: "miniblock-min-ms", Value: 1, Usage: "and not before so long, 1..miniblock-ms", Sources: env("MINIBLOCK_MIN_MS")},
-			&cli.Uint64Flag{Name: "queue", Value: 16_384, Usage: "transactions that wait for execution, 1..1000000; more are refused with -32005", Sources: env("QUEUE")},
 			&cli.Uint64Flag{Name: "batch-ms", Value: 4000, Usage: "how long a block waits for others to share its L1 transaction, 100..3600000; 0: nothing is posted, so that safe and finalized stay where they are, and the chain stops after half of --inclusion-window", Sources: env("BATCH_MS")},
 			&cli.Uint64Flag{Name: "claim-ms", Value: 4000, Usage: "how often the output root of what L1 holds is claimed there, so that withdrawals can be proven, 100..3600000; 0: never", Sources: env("CLAIM_MS")},
-			&cli.StringFlag{Name: "durability", Value: "disk", Usage: "disk: acknowledge after fdatasync; none: after write (survives a crash of the process only)", Sources: env("DURABILITY")},
 			stateCacheFlag(),
 			&cli.BoolFlag{Name: "dev", Usage: "a development chain: the methods of anvil and Hardhat (evm_*, anvil_*, hardhat_*, eth_sendTransaction), a block per transaction; nothing is posted to L1, so safe and finalized stay at genesis", Sources: env("DEV")},
 			&cli.BoolFlag{Name: "json", Usage: "print one line of JSON when ready", Sources: env("JSON")},
 			logFlag(),
-		}, slices.Concat(layerFlags(), rpcFlags())...),
+		}, slices.Concat(sequencingFlags(), layerFlags(), rpcFlags())...),
 		Action: runDevnet,
 	}
 }
@@ -62,9 +57,7 @@ func runDevnet(ctx context.Context, c *cli.Command) error {
 	opts := devnet.Options{
 		Datadir: c.String("datadir"), Host: c.String("host"),
 		L1URLs: c.StringSlice("l1-url"), L1BeaconURLs: c.StringSlice("l1-beacon-url"), L1Confirmations: c.Uint64("l1-confirmations"),
-		L1Block: chain.Millis(c.Uint64("l1-block-ms")), Block: chain.Millis(c.Uint64("block-ms")),
-		MiniBlock: chain.Millis(c.Uint64("miniblock-ms")), MiniBlockMin: chain.Millis(c.Uint64("miniblock-min-ms")),
-		Batch: chain.Millis(c.Uint64("batch-ms")), Claim: chain.Millis(c.Uint64("claim-ms")), Version: version, Development: c.Bool("dev"), OpenTxPool: c.Bool("open-txpool"),
+		Version: version, Development: c.Bool("dev"), OpenTxPool: c.Bool("open-txpool"),
 	}
 	for name, p := range map[string]*uint32{"base-fee-scalar": &opts.BaseFeeScalar, "blob-base-fee-scalar": &opts.BlobBaseFeeScalar} {
 		if c.IsSet(name) || !opts.Development {
@@ -80,37 +73,22 @@ func runDevnet(ctx context.Context, c *cli.Command) error {
 	if opts.IngestPort = c.Int("ingest-port"); opts.IngestPort < -1 || opts.IngestPort > 65535 {
 		return usagef("--ingest-port %d: allowed is -1..65535", opts.IngestPort)
 	}
-	for _, r := range []struct {
-		name      string
-		value     chain.Millis
-		low, high chain.Millis
-	}{
-		{"l1-block-ms", opts.L1Block, 1000, 3_600_000},
-		{"block-ms", opts.Block, 100, 12_000},
-		{"miniblock-ms", opts.MiniBlock, 1, 1000},
-		{"miniblock-min-ms", opts.MiniBlockMin, 1, opts.MiniBlock},
-		{"batch-ms", opts.Batch, 100, 3_600_000},
-		{"claim-ms", opts.Claim, 100, 3_600_000},
-	} {
-		if (r.name == "batch-ms" || r.name == "claim-ms") && r.value == 0 {
+	made, err := readSequencing(c)
+	if err != nil {
+		return err
+	}
+	opts.Block, opts.MiniBlock, opts.MiniBlockMin, opts.Queue, opts.NoSync = made.block, made.miniBlock, made.miniBlockMin, made.queue, made.noSync
+	if opts.L1Block, err = millisFlag(c, "l1-block-ms", 1000, 3_600_000); err != nil {
+		return err
+	}
+	for name, p := range map[string]*chain.Millis{"batch-ms": &opts.Batch, "claim-ms": &opts.Claim} {
+		if c.Uint64(name) == 0 {
 			continue
 		}
-		if r.value < r.low || r.value > r.high {
-			return usagef("--%s %d: allowed is %d..%d", r.name, r.value, r.low, r.high)
+		if *p, err = millisFlag(c, name, 100, 3_600_000); err != nil {
+			return err
 		}
 	}
-	if n := c.Uint64("queue"); n < 1 || n > 1_000_000 {
-		return usagef("--queue %d: allowed is 1..1000000", n)
-	}
-	opts.Queue = int(c.Uint64("queue"))
-	switch c.String("durability") {
-	case "disk":
-	case "none":
-		opts.NoSync = true
-	default:
-		return usagef("--durability %q: allowed are disk and none", c.String("durability"))
-	}
-	var err error
 	if opts.StateCache, err = stateCache(c); err != nil {
 		return err
 	}

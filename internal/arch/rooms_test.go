@@ -88,8 +88,10 @@ var rooms = map[string]room{
 	"role/exits":      {layer: role, imports: below},
 	"role/attestor":   {layer: role, imports: below},
 	"role/replica":    {layer: role, imports: with(below, "role/node", "role/l1feed", "role/derivation"), testImports: []string{"role/safehead", "role/batcher"}},
+	"role/leader":     {layer: role, imports: with(below, "role/node", "role/l1feed", "role/safehead", "role/sequencer", "role/exits", "role/attestor")},
+	"role/genesis":    {layer: role, imports: below},
 	"role/devnet": {layer: role, imports: with(below,
-		"role/node", "role/l1feed", "role/safehead", "role/sequencer", "role/batcher", "role/proposer", "role/daoperator", "role/daaudit", "role/exits", "role/attestor")},
+		"role/node", "role/l1feed", "role/leader", "role/sequencer", "role/batcher", "role/proposer", "role/daoperator", "role/daaudit", "role/genesis")},
 
 	"bench":              {layer: front, imports: []string{"sdk/ingest"}},
 	"bench/peers":        {layer: front, imports: []string{"bench"}},
@@ -98,9 +100,9 @@ var rooms = map[string]room{
 	"bench/core":         {layer: front, imports: []string{"chain", "state", "evm", "exec", "bridge/predeploys", "internal/fixtures", "internal/gethevm"}},
 	"bench/core/compare": {layer: front, imports: []string{"bench/core"}},
 	"cmd/talaria": {layer: front, imports: with(below,
-		"bench", "role/node", "role/l1feed", "role/replica", "role/proposer", "role/devnet", "role/daoperator", "role/daaudit", "role/exits", "sdk/bridging")},
+		"bench", "role/node", "role/l1feed", "role/leader", "role/sequencer", "role/batcher", "role/genesis", "role/replica", "role/proposer", "role/devnet", "role/daoperator", "role/daaudit", "role/exits", "sdk/bridging")},
 
-	"e2e":           {layer: checks, imports: []string{"bench", "chain", "l1/bindings", "sdk/ingest"}, testImports: []string{"batch", "l1"}},
+	"e2e":           {layer: checks, imports: []string{"bench", "chain", "l1/bindings", "sdk/ingest"}, testImports: []string{"batch", "l1", "l1/devl1"}},
 	"internal/arch": {layer: checks},
 
 	// What tests and benchmarks compare with.

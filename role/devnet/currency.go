@@ -3,11 +3,9 @@ package devnet
 import (
 	"context"
 	"fmt"
-	"math/big"
 
 	"github.com/ethereum/go-ethereum/common"
 
-	"github.com/talaria-l2/talaria/bridge/predeploys"
 	"github.com/talaria-l2/talaria/chain"
 	"github.com/talaria-l2/talaria/l1"
 	"github.com/talaria-l2/talaria/l1/bindings"
@@ -36,19 +34,6 @@ func deployToken(ctx context.Context, sender *l1.Sender) (common.Address, error)
 		holders = append(holders, devl1.Address(k))
 	}
 	return deploy.DevToken(ctx, sender, tokenName, tokenSymbol, holders, ether(tokensEach))
-}
-
-// etherTokenGas is the L2 gas of making the token that stands for ether.
-const etherTokenGas = 3_000_000
-
-// createEther orders on L1 that the token which stands for ether on L2 is made: in the
-// first blocks of the chain, whoever sequences it.
-func createEther(ctx context.Context, sender *l1.Sender, portal common.Address) error {
-	data := bindings.NewPortal().PackDepositTransaction(predeploys.MintableERC20FactoryAddr, new(big.Int), etherTokenGas, false, predeploys.Ether.CreateCall())
-	if _, err := sender.Send(ctx, l1.Request{To: &portal, Data: data}); err != nil {
-		return fmt.Errorf("make the token of ether on L2: %w", err)
-	}
-	return nil
 }
 
 // nameRateSetter lets the first of the ten accounts set the rate, so that it can be tried

@@ -2,15 +2,12 @@ package devnet
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"time"
 
 	"github.com/talaria-l2/talaria/chain"
 	"github.com/talaria-l2/talaria/l1"
 	"github.com/talaria-l2/talaria/role/l1feed"
-	"github.com/talaria-l2/talaria/role/safehead"
-	"github.com/talaria-l2/talaria/role/sequencer"
 )
 
 // mainnetBlock is the block time of an L1 that is not the embedded one.
@@ -92,71 +89,4 @@ func (d *Devnet) l1Source(clients []*l1.Client, cfg *chain.Config) (l1feed.L1, e
 			d.log.Info("an L1 endpoint agrees with the quorum again", "endpoint", endpoint)
 		}
 	}})
-}
-
-// connect follows L1 behind the chain's newest block, deposits only: no blob may keep the
-// sequencer from them.
-func (d *Devnet) connect(ctx context.Context, source l1feed.L1, origin chain.L1Origin) (sequencer.L1, error) {
-	from := sequencer.L1{Canonical: func(o chain.L1Origin) (bool, error) {
-		h, err := source.HeaderByNumber(ctx, o.Number)
-		return err == nil && h.Hash() == o.Hash, err
-	}}
-	b, err := l1feed.Fetch(ctx, source, origin)
-	if err != nil {
-		return from, err
-	}
-	feed := l1feed.Start(source, l1feed.Options{From: origin.Number + 1, Confirmations: d.opts.L1Confirmations, Log: d.log})
-	from.Origin, from.Next, from.Close = b, feed, feed.Close
-	return from, nil
-}
-
-// derived is what derivation says, which begins behind the sequencer.
-func (d *Devnet) derived() sequencer.Derived {
-	tracker := d.tracker.Load()
-	if tracker == nil {
-		return sequencer.Derived{}
-	}
-	head, tip, caughtUp := tracker.Head()
-	return sequencer.Derived{Head: head, Tip: tip, CaughtUp: caughtUp, Stuck: tracker.Stuck()}
-}
-
-// awaitDerivation waits until derivation has read what L1 has, before which the sequencer
-// opens no block.
-func (d *Devnet) awaitDerivation(ctx context.Context, tracker *safehead.Tracker) error {
-	err := d.await(ctx, func() bool { _, _, caughtUp := tracker.Head(); return caughtUp })
-	if cause := ctx.Err(); cause != nil && errors.Is(err, cause) {
-		err = errors.Join(err, errors.New("stopped while derivation read L1"))
-	}
-	return err
-}
-
-// readyWait bounds how long a start waits for the sequencer to take transactions: a
-// chain that may not go on yet says so in its log, and serves.
-const readyWait = 15 * time.Second
-
-// awaitReady waits until the sequencer takes transactions.
-func (d *Devnet) awaitReady(ctx context.Context, seq *sequencer.Sequencer) error {
-	ctx, cancel := context.WithTimeout(ctx, readyWait)
-	defer cancel()
-	err := d.await(ctx, func() bool { return seq.Ready() == nil })
-	if errors.Is(err, context.DeadlineExceeded) {
-		return nil
-	}
-	return err
-}
-
-// await waits until done is true, the node fails or ctx ends.
-func (d *Devnet) await(ctx context.Context, done func() bool) error {
-	tick := time.NewTicker(5 * time.Millisecond)
-	defer tick.Stop()
-	for !done() {
-		select {
-		case <-tick.C:
-		case <-d.node.Failed():
-			return d.node.Failure()
-		case <-ctx.Done():
-			return ctx.Err()
-		}
-	}
-	return nil
 }

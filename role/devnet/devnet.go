@@ -4,16 +4,13 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"log/slog"
 	"maps"
 	"net"
 	"net/http"
-	"net/http/pprof"
 	"net/netip"
 	"os"
 	"path/filepath"
-	"sync/atomic"
 	"syscall"
 	"time"
 
@@ -24,9 +21,9 @@ import (
 	"github.com/talaria-l2/talaria/l1/devl1"
 	"github.com/talaria-l2/talaria/role/batcher"
 	"github.com/talaria-l2/talaria/role/l1feed"
+	"github.com/talaria-l2/talaria/role/leader"
 	"github.com/talaria-l2/talaria/role/node"
 	"github.com/talaria-l2/talaria/role/proposer"
-	"github.com/talaria-l2/talaria/role/safehead"
 	"github.com/talaria-l2/talaria/role/sequencer"
 	"github.com/talaria-l2/talaria/rpc"
 	"github.com/talaria-l2/talaria/store"
@@ -82,7 +79,7 @@ type Devnet struct {
 	// closers undo what was started, last first.
 	closers []func(context.Context) error
 	node    *node.Node
-	tracker atomic.Pointer[safehead.Tracker] // nil while derivation is not followed
+	leader  *leader.Leader
 	metrics *telemetry.Metrics
 	layers  layers
 }
@@ -135,34 +132,19 @@ func (d *Devnet) start(ctx context.Context) error {
 	if err := d.openLayers(clients, cfg); err != nil {
 		return err
 	}
-	seq, err := d.startSequencer(ctx, source)
-	if err != nil {
+	if err := d.startLeader(ctx, source, clients[0], listeners); err != nil {
 		return err
 	}
-	backend := &node.Backend{Node: n, Submit: seq.Submit, ReadyHook: seq.Ready, DevControls: seq.Dev(), Pool: seq.Pool, Void: seq.VoidTx}
-	if err := d.startExits(backend, clients[0]); err != nil {
-		return err
+	if !d.opts.Development && d.opts.Batch > 0 {
+		d.startBatcher(clients[0], sender)
 	}
-	serving := d.opts.RPC
-	serving.ClientVersion, serving.Logger, serving.OpenTxPool = d.clientVersion(), d.log, d.opts.OpenTxPool
-	server := rpc.New(backend, serving)
-	d.onClose(server.Shutdown)
-	go d.serve("JSON-RPC", func() error { return server.Serve(listeners[0]) })
-
-	if err := d.startIngest(backend); err != nil {
-		return err
-	}
-	if !d.opts.Development {
-		if err := d.startBatcher(ctx, source, seq, clients[0], sender); err != nil {
-			return err
-		}
-	}
-	if err := d.awaitReady(ctx, seq); err != nil {
+	if err := d.leader.AwaitReady(ctx); err != nil {
 		return err
 	}
 	d.startHTTP("status page", listeners[1], webHandler(listeners[0].Addr().(*net.TCPAddr).Port))
-	d.startHTTP("metrics", listeners[2], d.metricsHandler())
-	d.onClose(d.observe())
+	d.startHTTP("metrics", listeners[2], d.metrics.Pages())
+	stopObserving := n.Observe(d.metrics)
+	d.onClose(func(context.Context) error { stopObserving(); return nil })
 
 	url := func(scheme string, l net.Listener) string { return scheme + "://" + l.Addr().String() }
 	secure := ""
@@ -176,28 +158,38 @@ func (d *Devnet) start(ctx context.Context) error {
 	d.info.Datadir = dir.Path()
 	d.info.Development, d.info.DA = d.opts.Development, d.opts.DA.name()
 	d.info.Genesis = dir.GenesisPath()
+	d.info.Ingest = d.leader.IngestURL()
 	d.info.Web, d.info.Metrics = url("http", listeners[1]), url("http", listeners[2])+"/metrics"
 	return writeInfo(dir.Path(), &d.info)
 }
 
-// startBatcher posts the chain to L1, and watches what L1 holds of it.
-func (d *Devnet) startBatcher(ctx context.Context, source l1feed.L1, seq *sequencer.Sequencer, client *l1.Client, sender *l1.Sender) error {
-	tracker, err := safehead.Start(d.node, safehead.Options{
-		L1: source, Resolver: l1feed.FromDA(&d.layers.reader), Adopter: seq, Waits: d.metrics.DerivationWaits, Log: d.log,
-	})
-	if err != nil {
+// startLeader sequences the chain and serves it.
+func (d *Devnet) startLeader(ctx context.Context, source l1feed.L1, client *l1.Client, listeners []net.Listener) error {
+	_, key, _ := devKeys()
+	o := leader.Options{
+		Sequencer: sequencer.Options{
+			Key: key, MiniBlock: d.opts.MiniBlock, MiniBlockMin: d.opts.MiniBlockMin, Block: d.opts.Block,
+			NoSync: d.opts.NoSync, Queue: d.opts.Queue, Development: development(d.opts.Development),
+		},
+		L1: source, Client: client, Resolver: l1feed.FromDA(&d.layers.reader), Confirmations: d.opts.L1Confirmations,
+		RPC: d.opts.RPC, Listener: listeners[0], Metrics: d.metrics, Log: d.log,
+	}
+	o.RPC.ClientVersion, o.RPC.Logger, o.RPC.OpenTxPool = d.clientVersion(), d.log, d.opts.OpenTxPool
+	if len(listeners) > 3 {
+		o.Ingest = listeners[3]
+	}
+	var err error
+	if d.leader, err = leader.Start(ctx, d.node, o); err != nil {
 		return err
 	}
-	d.tracker.Store(tracker)
-	d.onClose(func(context.Context) error { tracker.Close(); return nil })
-	if err := d.awaitDerivation(ctx, tracker); err != nil {
-		return err
-	}
-	if d.opts.Batch == 0 {
-		return nil
-	}
+	d.onClose(d.leader.Close)
+	return nil
+}
+
+// startBatcher posts the chain to L1, and claims what L1 holds of it.
+func (d *Devnet) startBatcher(client *l1.Client, sender *l1.Sender) {
 	b := batcher.Start(batcher.Options{
-		Chain: d.node, Tracker: tracker, L1: &batcher.Account{Client: client, Sender: sender}, Inbox: d.node.Config().BatchInbox,
+		Chain: d.node, Tracker: d.leader.Tracker(), L1: &batcher.Account{Client: client, Sender: sender}, Inbox: d.node.Config().BatchInbox,
 		MaxAge: time.Duration(d.opts.Batch) * time.Millisecond, Log: d.log,
 		Layer: d.layers.writer, Certifier: d.node.Config().CertificateVerifier, Place: d.opts.DA.place(),
 		FallBack: time.Duration(d.opts.DA.FallBack) * time.Millisecond,
@@ -206,7 +198,6 @@ func (d *Devnet) startBatcher(ctx context.Context, source l1feed.L1, seq *sequen
 	d.watchBatches(b)
 	d.startAudits(client)
 	d.startProposer(client)
-	return nil
 }
 
 // startProposer claims on L1 what L1 holds of the chain.
@@ -237,17 +228,24 @@ func (d *Devnet) openDir() (*store.Dir, error) {
 	return store.OpenDir(path)
 }
 
-// listen takes the ports of JSON-RPC, the status page and metrics, before anything
-// slow begins.
+// listen takes the ports of JSON-RPC, the status page, metrics and, unless it is none, raw
+// transactions, before anything slow begins.
 func (d *Devnet) listen() ([]net.Listener, error) {
 	var out []net.Listener
 	for _, p := range []struct {
 		flag string
 		port int
-	}{{"port", d.opts.Port}, {"web-port", d.opts.WebPort}, {"metrics-port", d.opts.MetricsPort}} {
+		free string // what else may be chosen
+	}{
+		{"port", d.opts.Port, "or 0 for any free one"}, {"web-port", d.opts.WebPort, "or 0 for any free one"},
+		{"metrics-port", d.opts.MetricsPort, "or 0 for any free one"}, {"ingest-port", d.opts.IngestPort, "0 for any free one, or -1 for none"},
+	} {
+		if p.port < 0 {
+			continue
+		}
 		l, err := net.Listen("tcp", net.JoinHostPort(d.opts.Host, fmt.Sprint(p.port)))
 		if errors.Is(err, syscall.EADDRINUSE) {
-			return nil, fmt.Errorf("port %d is taken (choose another with --%s, or 0 for any free one)", p.port, p.flag)
+			return nil, fmt.Errorf("port %d is taken (choose another with --%s, %s)", p.port, p.flag, p.free)
 		}
 		if err != nil {
 			return nil, fmt.Errorf("listen for --%s: %w", p.flag, err)
@@ -325,25 +323,6 @@ func (d *Devnet) startL1(ctx context.Context, dir *store.Dir) ([]*l1.Client, *l1
 	return clients, sender, genesis, nil
 }
 
-func (d *Devnet) startSequencer(ctx context.Context, source l1feed.L1) (*sequencer.Sequencer, error) {
-	_, key, _ := devKeys()
-	var derived func() sequencer.Derived
-	if !d.opts.Development {
-		derived = d.derived
-	}
-	seq, err := sequencer.Start(d.node, sequencer.Options{
-		Key: key, MiniBlock: d.opts.MiniBlock, MiniBlockMin: d.opts.MiniBlockMin, Block: d.opts.Block, NoSync: d.opts.NoSync, Queue: d.opts.Queue, Log: d.log,
-		Metrics: d.metrics, Development: development(d.opts.Development),
-		Derived: derived,
-		Connect: func(origin chain.L1Origin) (sequencer.L1, error) { return d.connect(ctx, source, origin) },
-	})
-	if err != nil {
-		return nil, err
-	}
-	d.onClose(seq.Close)
-	return seq, nil
-}
-
 // clientVersion names the node. Of a development chain it begins as test suites ask: the
 // helpers of Hardhat's serve nodes only that call themselves by anvil's name or its own.
 func (d *Devnet) clientVersion() string {
@@ -371,16 +350,6 @@ func (d *Devnet) startHTTP(what string, l net.Listener, h http.Handler) {
 	server := &http.Server{Handler: h, ReadHeaderTimeout: 10 * time.Second, ErrorLog: slog.NewLogLogger(d.log.Handler(), slog.LevelDebug)}
 	d.onClose(server.Shutdown)
 	go d.serve(what, func() error { return server.Serve(l) })
-}
-
-func (d *Devnet) metricsHandler() http.Handler {
-	mux := http.NewServeMux()
-	mux.Handle("/metrics", d.metrics.Handler())
-	mux.HandleFunc("/debug/pprof/", pprof.Index)
-	mux.HandleFunc("/debug/pprof/profile", pprof.Profile)
-	mux.HandleFunc("/debug/pprof/trace", pprof.Trace)
-	mux.HandleFunc("/{$}", func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, "metrics at /metrics\n") })
-	return mux
 }
 
 // Info says how to use the devnet.

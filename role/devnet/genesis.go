@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"math/big"
-	"time"
 
 	"github.com/ethereum/go-ethereum/common"
 	"github.com/ethereum/go-ethereum/core/types"
@@ -15,6 +14,7 @@ import (
 	"github.com/talaria-l2/talaria/l1"
 	"github.com/talaria-l2/talaria/l1/deploy"
 	"github.com/talaria-l2/talaria/l1/devl1"
+	"github.com/talaria-l2/talaria/role/genesis"
 )
 
 // Keys of a devnet, derived from the well-known mnemonic behind the ten accounts
@@ -70,52 +70,26 @@ func createGenesis(ctx context.Context, client *l1.Client, sender *l1.Sender, ch
 		}
 		params.UseToken(token, predeploys.Ether.Addr(), t.PerEther)
 	}
-	contracts, err := deploy.Deploy(ctx, client, sender, params)
-	if err != nil {
-		return nil, err
-	}
-	if choice.token == nil {
-		if err := back(ctx, client, sender, contracts.Addresses.Portal); err != nil {
-			return nil, err
-		}
-	}
-	origin, err := client.HeaderByNumber(ctx, contracts.Block)
-	if err != nil {
-		return nil, err
-	}
-	contracts.Addresses.Configure(&cfg)
-	if cfg.GasToken, err = deploy.ReadCurrency(ctx, client, cfg.Portal, cfg.L1StandardBridge); err != nil {
-		return nil, err
-	}
-	named := contracts.Addresses.ByName()
-	if choice.token != nil {
-		named["nativeToken"] = cfg.GasToken.Token
-		if err := createEther(ctx, sender, cfg.Portal); err != nil {
-			return nil, err
-		}
-		if err := nameRateSetter(ctx, sender, cfg.SystemConfig); err != nil {
-			return nil, err
-		}
-	}
-	alloc := predeploys.Alloc(predeploys.Settings{
-		L1: predeploys.L1Addresses{
-			Messenger: cfg.L1CrossDomainMessenger, Bridge: cfg.L1StandardBridge, Timelock: contracts.Addresses.Timelock,
-		},
-		Fees:     predeploys.FeeSettings{Recipient: devl1.Address(operator)},
-		GasToken: cfg.GasToken,
-	})
+	gifts := map[common.Address]*big.Int{}
 	for _, k := range devl1.Keys(devl1.DevAccounts) {
-		alloc[devl1.Address(k)] = types.Account{Balance: ether(devl1.DevBalance)}
+		gifts[devl1.Address(k)] = ether(devl1.DevBalance)
 	}
-	return &chain.Genesis{
-		Config:    cfg,
-		Timestamp: max(origin.Time, uint64(time.Now().Unix())-1),
-		L1Origin:  chain.L1Origin{Number: origin.Number.Uint64(), Hash: origin.Hash()},
-		Alloc:     alloc,
-
-		L1Contracts: named,
-	}, nil
+	// On an L1 where the operator has too little to back the gifts, what was deposited can
+	// leave, and no more.
+	out, _, err := genesis.Create(ctx, genesis.Options{Client: client, Sender: sender, Params: params, FeeRecipient: devl1.Address(operator), Gifts: gifts})
+	if err != nil {
+		return nil, err
+	}
+	if choice.token != nil {
+		if err := nameRateSetter(ctx, sender, out.Config.SystemConfig); err != nil {
+			return nil, err
+		}
+	}
+	return out, nil
 }
+
+// genesisEther is what the chain's genesis gives to the ten accounts.
+const genesisEther = devl1.DevAccounts * devl1.DevBalance
 
 // l1Alloc is what the embedded L1 has besides its ten accounts: the operators' ether, and
 // the contract with which clients make many calls in one.

@@ -15,6 +15,7 @@ import (
 	"github.com/talaria-l2/talaria/role/derivation"
 	"github.com/talaria-l2/talaria/role/l1feed"
 	"github.com/talaria-l2/talaria/role/node"
+	"github.com/talaria-l2/talaria/rpc"
 )
 
 // stateName is under which the tracker keeps its state.
@@ -103,19 +104,9 @@ func (t *Tracker) Head() (head derive.Head, tip uint64, caughtUp bool) {
 // holds it, or derivation is about to make it from deposits alone, as the sequencer did.
 func (t *Tracker) Safe() (block, l1Tip uint64) {
 	head, tip, _ := t.Head()
-	cfg := t.node.Config()
-	if tip+2*derive.PostingMargin(cfg) < head.Origin.Number+cfg.InclusionWindow {
-		return head.Number, tip // nothing will be forced soon
-	}
-	for {
-		b, err := t.node.BlockByNumber(context.Background(), head.Number+1)
-		if err != nil || b == nil || !derive.IsForced(head, b) {
-			return head.Number, tip
-		}
-		if head, err = derive.HeadOf(cfg, b); err != nil {
-			return b.Number(), tip
-		}
-	}
+	return derive.BehindForced(t.node.Config(), head, tip, func(number uint64) (*chain.Block, error) {
+		return t.node.BlockByNumber(context.Background(), number)
+	}), tip
 }
 
 // ErrDiverged means that L1 holds another chain than the node. It needs an operator.
@@ -138,35 +129,50 @@ func (t *Tracker) Execute(ctx context.Context, in *derive.BlockInput) (common.Ha
 
 // Settled implements derivation.Handler.
 func (t *Tracker) Settled(after derive.State, tip chain.L1Origin) error {
+	var heads *rpc.L1Status
 	if time.Since(t.headsAt) >= headsPeriod {
-		if err := t.readHeads(tip); err != nil {
+		var err error
+		if heads, err = t.readHeads(tip); err != nil {
 			return err
 		}
 	}
 	t.mu.Lock()
 	t.state, t.tip = after, tip.Number
 	t.mu.Unlock()
-	return t.setFinality(after)
+	if err := t.setFinality(after); err != nil {
+		return err
+	}
+	// Nobody may see that an L1 block is read before what it holds: a batcher elsewhere would
+	// post that again.
+	t.publish(heads)
+	return nil
 }
 
-// readHeads asks L1 for its heads. An error says that tip is gone.
-func (t *Tracker) readHeads(tip chain.L1Origin) error {
+// publish tells how far L1 is read; nil: it is not known.
+func (t *Tracker) publish(heads *rpc.L1Status) {
+	if heads == nil {
+		return
+	}
+	t.node.SetL1Status(*heads)
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.goal == 0 {
+		t.goal = heads.Head.Number
+	}
+}
+
+// readHeads asks L1 for its heads; nil: it does not answer. An error says that tip is gone.
+func (t *Tracker) readHeads(tip chain.L1Origin) (*rpc.L1Status, error) {
 	t.headsAt = time.Now()
 	status, err := t.heads.Read(context.Background(), tip)
 	switch {
 	case errors.Is(err, derive.ErrReorg):
-		return err
+		return nil, err
 	case err != nil:
 		t.opts.Log.Debug("L1's heads are not known", "err", err)
-		return nil
+		return nil, nil
 	}
-	t.node.SetL1Status(status)
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	if t.goal == 0 {
-		t.goal = status.Head.Number
-	}
-	return nil
+	return &status, nil
 }
 
 // setFinality publishes what is safe and final, as far as the node has it: it may be on
@@ -183,6 +189,7 @@ func (t *Tracker) Rewound(state derive.State) error {
 	if err := t.setFinality(state); err != nil {
 		return err
 	}
-	_ = t.readHeads(state.PostedIn) // that it is gone, too, shows when L1 is read on
+	heads, _ := t.readHeads(state.PostedIn) // that it is gone, too, shows when L1 is read on
+	t.publish(heads)
 	return nil
 }

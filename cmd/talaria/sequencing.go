@@ -1,0 +1,60 @@
+package main
+
+import (
+	"github.com/urfave/cli/v3"
+
+	"github.com/talaria-l2/talaria/chain"
+)
+
+// sequencingFlags are the flags of everything that sequences.
+func sequencingFlags() []cli.Flag {
+	env := func(name string) cli.ValueSourceChain { return cli.EnvVars("TALARIA_" + name) }
+	return []cli.Flag{
+		&cli.Uint64Flag{Name: "block-ms", Value: 1000, Usage: "block time, 100..12000", Sources: env("BLOCK_MS")},
+		&cli.Uint64Flag{Name: "miniblock-ms", Value: 10, Usage: "a mini-block is cut at the latest after so long, 1..1000", Sources: env("MINIBLOCK_MS")},
+		&cli.Uint64Flag{Name: "miniblock-min-ms", Value: 1, Usage: "and not before so long, 1..miniblock-ms", Sources: env("MINIBLOCK_MIN_MS")},
+		&cli.Uint64Flag{Name: "queue", Value: 16_384, Usage: "transactions that wait for execution, 1..1000000; more are refused with -32005", Sources: env("QUEUE")},
+		&cli.StringFlag{Name: "durability", Value: "disk", Usage: "disk: acknowledge after fdatasync; none: after write (survives a crash of the process only)", Sources: env("DURABILITY")},
+	}
+}
+
+// sequencing is what the flags say.
+type sequencing struct {
+	block, miniBlock, miniBlockMin chain.Millis
+	queue                          int // transactions
+	noSync                         bool
+}
+
+// readSequencing reads the flags.
+func readSequencing(c *cli.Command) (s sequencing, err error) {
+	if s.block, err = millisFlag(c, "block-ms", 100, 12_000); err != nil {
+		return s, err
+	}
+	if s.miniBlock, err = millisFlag(c, "miniblock-ms", 1, 1000); err != nil {
+		return s, err
+	}
+	if s.miniBlockMin, err = millisFlag(c, "miniblock-min-ms", 1, s.miniBlock); err != nil {
+		return s, err
+	}
+	if n := c.Uint64("queue"); n < 1 || n > 1_000_000 {
+		return s, usagef("--queue %d: allowed is 1..1000000", n)
+	}
+	s.queue = int(c.Uint64("queue"))
+	switch c.String("durability") {
+	case "disk":
+	case "none":
+		s.noSync = true
+	default:
+		return s, usagef("--durability %q: allowed are disk and none", c.String("durability"))
+	}
+	return s, nil
+}
+
+// millisFlag reads a number of milliseconds.
+func millisFlag(c *cli.Command, name string, low, high chain.Millis) (chain.Millis, error) {
+	v := chain.Millis(c.Uint64(name))
+	if v < low || v > high {
+		return 0, usagef("--%s %d: allowed is %d..%d", name, v, low, high)
+	}
+	return v, nil
+}

@@ -1,0 +1,152 @@
+package e2e
+
+import (
+	"encoding/json"
+	"fmt"
+	"net"
+	"net/http"
+	"os"
+	"path/filepath"
+	"testing"
+	"time"
+
+	"github.com/ethereum/go-ethereum/common/hexutil"
+	"github.com/ethereum/go-ethereum/crypto"
+	"github.com/ethereum/go-ethereum/rpc"
+
+	"github.com/talaria-l2/talaria/l1/devl1"
+)
+
+// party is a node of a network: a process in its own namespace, which may be stopped, cut
+// off and started again.
+type party struct {
+	name  string
+	space *space
+	dir   string   // wiped by wipe
+	env   []string // NAME=value
+	args  []string // of talaria
+	*process
+}
+
+// start runs the party and waits for its line.
+func (p *party) start(t *testing.T) {
+	t.Helper()
+	bin, err := binary()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if p.process, err = spawnBy(p.space.start, p.env, bin, append(p.args, "--json")...); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(p.process.kill)
+	line, err := p.line(startTimeout)
+	if err != nil {
+		t.Fatalf("%s: %v", p.name, err)
+	}
+	if !json.Valid([]byte(line)) {
+		t.Fatalf("%s said %q", p.name, line)
+	}
+}
+
+// wipe kills the party and removes all that it had on disk.
+func (p *party) wipe(t *testing.T) {
+	t.Helper()
+	p.kill()
+	if err := os.RemoveAll(p.dir); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// http is a client of the party in its namespace.
+func (p *party) http() *http.Client {
+	return &http.Client{Transport: &http.Transport{DialContext: p.space.dial, MaxIdleConnsPerHost: 32}, Timeout: 20 * time.Second}
+}
+
+// client is a JSON-RPC client of the party, until the test ends.
+func (p *party) client(t *testing.T) *rpc.Client {
+	t.Helper()
+	c, err := rpc.DialOptions(t.Context(), nodeURL, rpc.WithHTTPClient(p.http()))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(c.Close)
+	return c
+}
+
+// network is a sequencer with its L1 and batcher in one namespace, and nodes in others.
+type network struct {
+	wire        *wire
+	leader      *party // the sequencer
+	l1, batcher *party
+	followers   []*party // replicas
+
+	genesis  string
+	accounts []Account // with ether on L2
+}
+
+// Ports of the parties, and where each finds its node in its own namespace.
+const (
+	l1Port   = 8645
+	nodePort = 8545
+	nodeURL  = "http://127.0.0.1:8545"
+)
+
+// leaderIP is the address of the sequencer's namespace.
+var leaderIP = net.IPv4(10, 77, 0, 1)
+
+// newNetwork makes the namespaces and starts the sequencer; followers are made, not started.
+// Each follower has those flags beside where L1 and its files are.
+func newNetwork(t *testing.T, replicas int, delay time.Duration, loss float64, follow ...string) *network {
+	t.Helper()
+	needNamespaces(t)
+	home := t.TempDir()
+	n := &network{genesis: filepath.Join(home, "genesis.json"), accounts: testAccounts()}
+	lead := newSpace(t, leaderIP)
+	spaces := []*space{lead}
+	for i := range replicas {
+		spaces = append(spaces, newSpace(t, net.IPv4(10, 77, 0, byte(10+i))))
+	}
+	seed := uint64(time.Now().UnixNano())
+	t.Logf("packets are lost by seed %d", seed)
+	n.wire = newWire(t, seed, delay, loss, spaces...)
+
+	n.l1 = &party{name: "l1", space: lead, dir: filepath.Join(home, "l1")}
+	n.l1.args = []string{"l1", "--host", "0.0.0.0", "--port", fmt.Sprint(l1Port), "--datadir", n.l1.dir}
+	n.l1.start(t)
+	l1URL := fmt.Sprintf("http://127.0.0.1:%d", l1Port)
+	deployer, sequencer, batcher := n.accounts[9], n.accounts[8], n.accounts[7]
+	args := []string{"genesis", "--out", n.genesis, "--l1-url", l1URL, "--development", "--sequencer", sequencer.Address.Hex(), "--batcher", batcher.Address.Hex()}
+	for _, a := range n.accounts[:7] {
+		args = append(args, "--gift", a.Address.Hex()+"=1000")
+	}
+	made := &party{name: "genesis", space: lead, env: []string{"TALARIA_DEPLOYER_KEY=" + deployer.PrivateKey}, args: args}
+	made.start(t)
+	<-made.exited
+	if made.err != nil {
+		t.Fatalf("genesis: %v: %s", made.err, made.stderr)
+	}
+
+	n.leader = &party{name: "sequencer", space: lead, dir: filepath.Join(home, "sequencer"), env: []string{"TALARIA_SEQUENCER_KEY=" + sequencer.PrivateKey}}
+	n.leader.args = []string{"sequencer", "--genesis", n.genesis, "--datadir", n.leader.dir, "--l1-url", l1URL, "--l1-confirmations", "0",
+		"--host", "0.0.0.0", "--port", fmt.Sprint(nodePort), "--ingest-port", "-1"}
+	n.leader.start(t)
+	n.batcher = &party{name: "batcher", space: lead, env: []string{"TALARIA_BATCHER_KEY=" + batcher.PrivateKey}}
+	n.batcher.args = []string{"batcher", "--genesis", n.genesis, "--node-url", nodeURL, "--l1-url", l1URL, "--batch-ms", "1000"}
+	n.batcher.start(t)
+	for i, s := range spaces[1:] {
+		f := &party{name: fmt.Sprintf("replica %d", i), space: s, dir: filepath.Join(home, fmt.Sprintf("replica%d", i))}
+		f.args = append([]string{"replica", "--genesis", n.genesis, "--datadir", f.dir,
+			"--l1-url", fmt.Sprintf("http://%s:%d", leaderIP, l1Port), "--port", fmt.Sprint(nodePort)}, follow...)
+		n.followers = append(n.followers, f)
+	}
+	return n
+}
+
+// testAccounts are the ten of the well-known mnemonic, whom the embedded L1 gives ether.
+func testAccounts() []Account {
+	var out []Account
+	for _, k := range devl1.Keys(devl1.DevAccounts) {
+		out = append(out, Account{crypto.PubkeyToAddress(k.PublicKey), hexutil.Encode(crypto.FromECDSA(k))})
+	}
+	return out
+}
