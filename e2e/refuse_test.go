@@ -33,16 +33,20 @@ func TestBadFlagsExitWithTwo(t *testing.T) {
 		args []string
 		want []string
 	}{
-		"an unknown command":       {[]string{"devnot"}, []string{"devnot"}},
-		"an unknown flag":          {[]string{"devnet", "--no-such-flag"}, []string{"no-such-flag"}},
-		"a port out of range":      {[]string{"devnet", "--port", "70000"}, []string{"port", "65535"}},
-		"a port that is a word":    {[]string{"devnet", "--port", "http"}, []string{"port"}},
-		"a block time too short":   {[]string{"devnet", "--block-ms", "1"}, []string{"block-ms", "100"}},
-		"an argument too many":     {[]string{"devnet", "please"}, []string{"please"}},
-		"a bench workload":         {[]string{"bench", "--workload", "swaps"}, []string{"workload", "transfer"}},
-		"a replica without L1":     {[]string{"replica", "--datadir", t.TempDir()}, []string{"l1-url"}},
-		"a proposer without a key": {[]string{"proposer", "--datadir", t.TempDir(), "--l1-url", "http://127.0.0.1:1"}, []string{"key-file", "TALARIA_PROPOSER_KEY"}},
-		"a proposer in a hurry":    {[]string{"proposer", "--claim-interval", "1ms"}, []string{"claim-interval", "1s"}},
+		"an unknown command":            {[]string{"devnot"}, []string{"devnot"}},
+		"an unknown flag":               {[]string{"devnet", "--no-such-flag"}, []string{"no-such-flag"}},
+		"a port out of range":           {[]string{"devnet", "--port", "70000"}, []string{"port", "65535"}},
+		"a port that is a word":         {[]string{"devnet", "--port", "http"}, []string{"port"}},
+		"a block time too short":        {[]string{"devnet", "--block-ms", "1"}, []string{"block-ms", "100"}},
+		"an argument too many":          {[]string{"devnet", "please"}, []string{"please"}},
+		"a bench workload":              {[]string{"bench", "--workload", "swaps"}, []string{"workload", "transfer"}},
+		"a replica without L1":          {[]string{"replica", "--datadir", t.TempDir()}, []string{"l1-url"}},
+		"a proposer without a key":      {[]string{"proposer", "--datadir", t.TempDir(), "--l1-url", "http://127.0.0.1:1"}, []string{"key-file", "TALARIA_PROPOSER_KEY"}},
+		"a sequencer without a datadir": {[]string{"sequencer", "--l1-url", "http://127.0.0.1:1"}, []string{"datadir"}},
+		"a sequencer without a key":     {[]string{"sequencer", "--datadir", t.TempDir(), "--l1-url", "http://127.0.0.1:1"}, []string{"key-file", "TALARIA_SEQUENCER_KEY"}},
+		"a batcher without a node":      {[]string{"batcher", "--genesis", "genesis.json", "--l1-url", "http://127.0.0.1:1"}, []string{"node-url"}},
+		"a chain without a sequencer":   {[]string{"genesis", "--l1-url", "http://127.0.0.1:1"}, []string{"key-file", "TALARIA_DEPLOYER_KEY"}},
+		"a proposer in a hurry":         {[]string{"proposer", "--claim-interval", "1ms"}, []string{"claim-interval", "1s"}},
 	}
 	for name, c := range cases {
 		t.Run(name, func(t *testing.T) {
