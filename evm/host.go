@@ -148,6 +148,7 @@ func (f *frame) blockHash(dst, number *uint256.Int) {
 		return
 	}
 	n := number[0]
+	m.ancestors = max(m.ancestors, m.number-n)
 	var hash common.Hash
 	if m.blockHash != nil {
 		hash = m.blockHash(n)
@@ -230,7 +231,7 @@ func (f *frame) selfdestruct(beneficiary *uint256.Int) {
 
 // codeBytes is the code of an account, without its analysis.
 func (m *Machine) codeBytes(addr common.Address) []byte {
-	hash := m.journal.CodeHash(addr)
+	hash := m.journal.UseCode(addr)
 	if hash == types.EmptyCodeHash || hash == (common.Hash{}) {
 		return nil
 	}
@@ -242,7 +243,7 @@ func (m *Machine) codeBytes(addr common.Address) []byte {
 
 // codeOf is the analysed code of an account, nil without code.
 func (m *Machine) codeOf(addr common.Address) *code {
-	hash := m.journal.CodeHash(addr)
+	hash := m.journal.UseCode(addr)
 	if hash == types.EmptyCodeHash || hash == (common.Hash{}) {
 		return nil
 	}

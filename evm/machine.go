@@ -39,6 +39,8 @@ type Machine struct {
 	msg    message       // of the present transaction
 	txHash common.Hash   // of the present transaction, zero for a call
 
+	ancestors uint64 // how far back the present transaction asked for block hashes
+
 	// Of the present block.
 	number           uint64
 	coinbase         common.Address
@@ -102,6 +104,13 @@ func (m *Machine) Config() *chain.Config { return m.cfg }
 // A traced transaction leaves no Result.Credits.
 func (m *Machine) SetTracer(hooks *tracing.Hooks) { m.tracer = hooks }
 
+// ReadsInto appends to r what the last transaction or system call looked at and did not
+// change, also if it failed, and returns how many blocks back it asked for a hash: 0..256.
+func (m *Machine) ReadsInto(r *state.Reads) (ancestors uint64) {
+	m.journal.ReadsInto(r)
+	return m.ancestors
+}
+
 // begin prepares for one transaction over view in the block of env. A zero-price
 // simulation sees a base fee of zero.
 func (m *Machine) begin(view state.View, env *Env, noBaseFee bool) {
@@ -109,7 +118,7 @@ func (m *Machine) begin(view state.View, env *Env, noBaseFee bool) {
 	if m.frameMemory > keepMemory {
 		m.dropMemory()
 	}
-	m.number, m.blockHash, m.txHash = env.Number, env.BlockHash, common.Hash{}
+	m.number, m.blockHash, m.txHash, m.ancestors = env.Number, env.BlockHash, common.Hash{}, 0
 	m.coinbase, m.baseFeeRecipient = env.Coinbase, env.BaseFeeRecipient
 	m.baseFee.Clear()
 	if !noBaseFee && env.BaseFee != nil {

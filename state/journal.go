@@ -60,6 +60,7 @@ type accountFlags struct {
 	hashed       bool // the code hashes of original and current are valid
 	isContract   bool // hashed, and has code in the View
 	codeKnown    bool
+	codeUsed     bool // the code itself was looked at
 	existed      bool // in the View
 	exists       bool // in the View or made by the transaction
 	created      bool // became a contract in this transaction
@@ -291,12 +292,24 @@ func (j *Journal) CodeHashUnread(addr common.Address) common.Hash {
 	return a.current.CodeHash
 }
 
+// UseCode is CodeHash for one who looks at the code itself and may have it from
+// elsewhere: Reads tell of it.
+func (j *Journal) UseCode(addr common.Address) common.Hash {
+	a, _ := j.glance(&addr)
+	if !a.exists {
+		return common.Hash{}
+	}
+	a.codeUsed = a.codeUsed || !sameWord(&a.current.CodeHash, &types.EmptyCodeHash)
+	return a.current.CodeHash
+}
+
 // Code is the current code; the caller must not change it.
 func (j *Journal) Code(addr common.Address) []byte {
 	a, _ := j.hash(&addr)
 	if sameWord(&a.current.CodeHash, &types.EmptyCodeHash) {
 		return nil
 	}
+	a.codeUsed = true
 	if !a.codeKnown {
 		a.code, a.codeKnown = j.view.Code(a.current.CodeHash), true
 	}

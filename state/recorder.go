@@ -43,6 +43,12 @@ func (r *Recorder) Account(addr common.Address) (Account, bool) {
 	return r.base.Account(addr)
 }
 
+// CodeHash is the code hash of Account.
+func (r *Recorder) CodeHash(addr common.Address) common.Hash {
+	r.noteAccount(addr)
+	return CodeHash(r.base, addr)
+}
+
 // Storage implements View. A slot is read under its account, which is noted too.
 func (r *Recorder) Storage(addr common.Address, slot common.Hash) common.Hash {
 	r.mu.Lock()
