@@ -329,8 +329,13 @@ func (w *worker) steal(next int64) {
 func (w *worker) perform(k *work) {
 	k.accounts, k.slots, k.opaque = k.accounts[:0], k.slots[:0], false
 	w.view.t = k
-	if k.err = w.vm.Execute(&w.view, k.tx, w.b.c.open.env, &k.result); k.err == nil {
-		k.receipt = w.receipts.make(k.tx, w.b.c.open.env, &k.result)
+	if k.err = w.vm.Execute(&w.view, k.tx, w.b.c.open.env, &k.result); k.err != nil {
+		return
+	}
+	k.receipt = w.receipts.make(k.tx, w.b.c.open.env, &k.result)
+	if w.b.c.rec.on {
+		k.reads.Reset()
+		k.readHashes = w.vm.ReadsInto(&k.reads)
 	}
 }
 
@@ -382,6 +387,9 @@ func (w *worker) conclude(k *work, aborted bool) bool {
 	b.measure(i, k)
 	if k.err != nil {
 		return b.emit(i, nil, k.err)
+	}
+	if c.rec.on {
+		c.rec.reads.add(&k.reads, k.readHashes)
 	}
 	c.enter(k.tx, k.at, &k.result, k.receipt, &w.pools)
 	// Those behind would pay other L1 data fees than they were executed with.

@@ -3,6 +3,7 @@ package exec
 import (
 	"errors"
 	"fmt"
+	"maps"
 	"math/big"
 	"slices"
 
@@ -43,6 +44,8 @@ type Chain struct {
 	// l1Fees are at the prices that L1Block holds, unless repriced.
 	l1Fees   *chain.L1FeeSchedule
 	repriced bool
+
+	rec recorder
 }
 
 // openBlock is the block under construction.
@@ -68,7 +71,10 @@ type openBlock struct {
 type Position struct {
 	Parent *types.Header // last sealed block
 	// Ancestors are the hashes of up to 256 blocks that end with Parent's, by number.
-	Ancestors    map[uint64]common.Hash
+	Ancestors map[uint64]common.Hash
+	// Headers are those of the ancestors, by number, for witnesses: a block that asks for
+	// an older hash than they reach has none.
+	Headers      map[uint64]*types.Header
 	Epoch        uint64
 	NextMini     uint64      // number of the next mini-block
 	LastMiniHash common.Hash // hash of the one before, of the genesis block if there is none
@@ -87,6 +93,9 @@ func NewChain(cfg *chain.Config, db *state.DB, t *state.Trie, pos Position) *Cha
 		c.ancestors[n] = h
 	}
 	c.ancestors[c.parent.Number.Uint64()] = c.parentHash
+	c.rec.headers = make(map[uint64]*types.Header, 257)
+	maps.Copy(c.rec.headers, pos.Headers)
+	c.rec.headers[c.parent.Number.Uint64()] = c.parent
 	c.executor.init(c)
 	return c
 }
@@ -143,6 +152,7 @@ func (c *Chain) Open(a chain.Attributes) error {
 	}
 	c.roots.reset()
 	c.list.Reset()
+	c.rec.begin()
 	for _, edit := range c.edits {
 		b.list.Add(0, edit)
 	}
@@ -154,12 +164,17 @@ func (c *Chain) Open(a chain.Attributes) error {
 		{params.HistoryStorageAddress, c.parentHash},
 	} {
 		// A call that fails changes nothing, and the block goes on without it.
-		if diff, err := c.vm().SystemCall(&c.newest, b.env, call.to, call.data[:]); err == nil {
+		diff, err := c.vm().SystemCall(&c.newest, b.env, call.to, call.data[:])
+		if c.rec.on {
+			c.rec.reads.Note(c.vm())
+		}
+		if err == nil {
 			c.write(c.nextPosition(1), diff)
 			b.list.Add(0, diff)
 		}
 	}
 	c.open = b
+	c.repriced = c.repriced || c.rec.on // so that the prices are looked at
 	c.priceL1()
 	return nil
 }
@@ -219,6 +234,9 @@ func (c *Chain) Apply(tx *chain.Tx) (*chain.Receipt, error) {
 	res := &c.result
 	if err := c.vm().Execute(&c.newest, tx, c.open.env, res); err != nil {
 		return nil, err
+	}
+	if c.rec.on {
+		c.rec.reads.Note(c.vm())
 	}
 	at := c.nextPosition(1)
 	c.write(at, res.Diff)
@@ -316,6 +334,7 @@ func (c *Chain) Seal() (*chain.Block, state.Diff, error) {
 		return nil, nil, fmt.Errorf("seal block %d: %d mini-blocks, %d transactions and %d edits not cut", b.env.Number, len(b.minis), c.MiniTxs(), len(c.edits))
 	}
 	diff := b.changes.Final()
+	c.sealWitness(diff)
 	c.trie.Apply(diff)
 	h := b.header
 	h.Root = c.trie.Root()
@@ -326,7 +345,8 @@ func (c *Chain) Seal() (*chain.Block, state.Diff, error) {
 	h.Extra = extra(b.params, c.lastMiniHash)
 	block := chain.NewBlock(h, b.txs, b.receipts, b.minis)
 	c.parent, c.parentHash, c.open = h, block.Hash(), nil
-	c.ancestors[b.env.Number] = c.parentHash
+	c.ancestors[b.env.Number], c.rec.headers[b.env.Number] = c.parentHash, h
 	delete(c.ancestors, b.env.Number-256)
+	delete(c.rec.headers, b.env.Number-256)
 	return block, diff, nil
 }

@@ -26,7 +26,12 @@ func (c *Chain) noteL1(diff state.Diff) {
 func (c *Chain) priceL1() {
 	if c.repriced {
 		c.repriced = false
-		p := chain.ReadL1FeeParams(func(slot common.Hash) common.Hash { return c.newest.Storage(chain.L1BlockAddr, slot) })
+		p := chain.ReadL1FeeParams(func(slot common.Hash) common.Hash {
+			if c.rec.on {
+				c.rec.reads.Price(slot)
+			}
+			return c.newest.Storage(chain.L1BlockAddr, slot)
+		})
 		if p != *c.l1Fees.Params() {
 			c.l1Fees = chain.NewL1FeeSchedule(p)
 		}

@@ -291,6 +291,7 @@ type step struct {
 	want     []outcome
 	mini     *chain.MiniBlock
 	block    *chain.Block
+	witness  *chain.Witness
 }
 
 func openNext(t testing.TB, c *Chain) {
@@ -303,6 +304,7 @@ func openNext(t testing.TB, c *Chain) {
 // after the other.
 func (m *mix) script(t testing.TB, n int) []step {
 	m.c = m.boot(t, 1)
+	m.c.SetWitness(true)
 	openNext(t, m.c)
 	var steps []step
 	for n > 0 {
@@ -317,7 +319,7 @@ func (m *mix) script(t testing.TB, n int) []step {
 			s.txs = append(s.txs, tx)
 			s.want = append(s.want, outcomeOf(r, err))
 		}
-		s.finish(t, m.c, func(b *chain.MiniBlock) { s.mini = b }, func(b *chain.Block) { s.block = b })
+		s.finish(t, m.c, func(b *chain.MiniBlock) { s.mini = b }, func(b *chain.Block) { s.block, s.witness = b, m.c.Witness() })
 		steps = append(steps, s)
 	}
 	return steps
@@ -361,6 +363,7 @@ func (m *mix) replay(t testing.TB, steps []step, workers int, seed int64) Stats 
 	c := m.boot(t, workers)
 	c.batch.observe = perturb(seed)
 	c.batch.stealAfter = 1 << uint(uint64(seed)%11)
+	c.SetWitness(true)
 	openNext(t, c)
 	for k := range steps {
 		s := &steps[k]
@@ -398,6 +401,7 @@ func (m *mix) replay(t testing.TB, steps []step, workers int, seed int64) Stats 
 			if b.Hash() != s.block.Hash() || b.Header.Root != s.block.Header.Root {
 				t.Fatalf("workers %d, step %d: block differs", workers, k)
 			}
+			checkSame(t, s.witness, c.Witness())
 		})
 	}
 	c.Close()

@@ -54,6 +54,9 @@ type work struct {
 	opaque bool
 	wrote  writes
 	before writes // by the execution before; memory for the next
+
+	reads      state.Reads // for the witness
+	readHashes uint64      // how far back it asked for block hashes
 }
 
 type accountRead struct {

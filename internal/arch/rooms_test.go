@@ -54,7 +54,7 @@ var rooms = map[string]room{
 
 	"state":             {layer: core, imports: []string{"chain", "invariant", "keccak"}},
 	"evm":               {layer: core, imports: []string{"chain", "invariant", "keccak", "state"}, testImports: []string{"bridge/predeploys", "internal/fixtures", "internal/gethevm"}},
-	"exec":              {layer: core, imports: []string{"chain", "invariant", "keccak", "state", "evm"}, testImports: []string{"bridge/predeploys"}},
+	"exec":              {layer: core, imports: []string{"chain", "invariant", "keccak", "state", "evm"}, testImports: []string{"bridge/predeploys", "internal/fixtures", "internal/gethevm"}},
 	"verify":            {layer: core, imports: []string{"chain", "keccak", "state", "evm"}, testImports: []string{"bridge/predeploys", "exec"}},
 	"tracer":            {layer: core, imports: []string{"chain", "invariant", "state", "evm"}, testImports: []string{"bridge/predeploys", "internal/gethevm"}},
 	"sequencing":        {layer: core, imports: []string{"chain", "invariant"}},
