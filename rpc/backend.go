@@ -29,6 +29,7 @@ type Backend interface {
 	Simulator
 	DevChain
 	Accessor
+	Witnesser
 	TierTimes
 	Rollup
 	Exits

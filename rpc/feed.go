@@ -10,6 +10,7 @@ import (
 type Event struct {
 	MiniBlock *MiniBlock   // durable and answerable
 	Sealed    *chain.Block // last mini-block of it was published before
+	Witness   *Witness     // of a block that was published as Sealed before, if one was recorded
 	Rewound   *Rewound     // the chain was taken back; what comes next replaces what was
 }
 

@@ -93,6 +93,7 @@ func (s *Server) table() methodTable {
 	s.parityMethods(t)
 	s.otterscanMethods(t)
 	s.accessMethods(t)
+	s.witnessMethods(t)
 	s.exitMethods(t)
 	t.read("rpc_modules", 0, func(*call, *args) (rawJSON, error) { return modules(t), nil }).doc("The namespaces that the node serves", "rpc.TestFixedAnswers")
 	return t

@@ -303,6 +303,10 @@ func (b *fakeBackend) Simulate(context.Context, *SimulateRequest) ([]*SimulatedB
 	return nil, nil
 }
 
+func (b *fakeBackend) ExecutionWitness(context.Context, uint64, common.Hash) (*chain.Witness, error) {
+	return new(chain.Witness), nil
+}
+
 func (b *fakeBackend) BlockAccesses(context.Context, uint64) ([]AccountAccess, error) {
 	return []AccountAccess{}, nil
 }

@@ -27,9 +27,9 @@ func (n *Node) BlockAccesses(ctx context.Context, number uint64) ([]rpc.AccountA
 		return nil, err
 	}
 	acc := make(accesses)
-	err = n.executeAgain(ctx, b, func(_ int, index uint32, read *state.Recorder, diff state.Diff) {
-		acc.touch(read)
-		acc.change(index, diff)
+	err = n.executeAgain(ctx, b, func(s *step) {
+		acc.touch(s.read)
+		acc.change(s.index, s.diff)
 	})
 	if err != nil {
 		return nil, err
@@ -37,11 +37,20 @@ func (n *Node) BlockAccesses(ctx context.Context, number uint64) ([]rpc.AccountA
 	return acc.list(), nil
 }
 
-// executeAgain executes a block on the state before it and calls each with what every
-// step read and changed, and with the mini-block that it is part of: step 0 are the
-// system calls, step i is transaction i-1; the end of a mini-block is part of its last
-// step. The diff is good until each returns.
-func (n *Node) executeAgain(ctx context.Context, b *tracer.Block, each func(mini int, index uint32, read *state.Recorder, diff state.Diff)) error {
+// step is a part of a block that is executed again. It is good until the next one.
+type step struct {
+	mini  int    // the mini-block that it is part of
+	index uint32 // 0: the system calls; i: transaction i-1, with the end of a mini-block behind it
+	read  *state.Recorder
+	diff  state.Diff
+	// machine has executed it; nil at the end of a mini-block.
+	machine *evm.Machine
+	// prices are the slots of L1Block that said what the transaction pays.
+	prices []common.Hash
+}
+
+// executeAgain executes a block on the state before it and calls each with every step.
+func (n *Node) executeAgain(ctx context.Context, b *tracer.Block, each func(*step)) error {
 	return n.read(rpc.StateRef{Number: b.Env.Number - 1}, func(v state.View, _ *types.Header) error {
 		return n.machine(func(m *evm.Machine) error {
 			now := state.NewOverlay(v)
@@ -55,7 +64,7 @@ func (n *Node) executeAgain(ctx context.Context, b *tracer.Block, each func(mini
 				if err != nil {
 					diff = nil
 				}
-				each(0, 0, read, diff)
+				each(&step{read: read, diff: diff, machine: m})
 				now.Apply(diff)
 			}
 			mini := 0
@@ -63,7 +72,7 @@ func (n *Node) executeAgain(ctx context.Context, b *tracer.Block, each func(mini
 				for ; mini < len(b.MiniBlocks) && b.MiniBlocks[mini].EndsBefore(uint64(txs)); mini++ {
 					h := &b.MiniBlocks[mini]
 					diff := evm.EndMiniBlock(now, h.Number, h.TimestampMicros)
-					each(mini, uint32(txs), state.NewRecorder(now), diff)
+					each(&step{mini: mini, index: uint32(txs), read: state.NewRecorder(now), diff: diff})
 					now.Apply(diff)
 				}
 			}
@@ -71,7 +80,8 @@ func (n *Node) executeAgain(ctx context.Context, b *tracer.Block, each func(mini
 			env := *b.Env
 			var res evm.Result
 			for i, tx := range b.Txs {
-				env.L1Fees = evm.L1Fees(now)
+				var paid []common.Hash
+				paid, env.L1Fees = prices(now)
 				read := state.NewRecorder(now)
 				if err := m.ExecuteUntil(ctx.Done(), read, tx, &env, &res); err != nil {
 					if errors.Is(err, evm.ErrCancelled) && ctx.Err() != nil {
@@ -82,7 +92,7 @@ func (n *Node) executeAgain(ctx context.Context, b *tracer.Block, each func(mini
 				if want := b.Receipts[i]; want.GasUsed != res.GasUsed || want.Status != res.Status {
 					return traceError(&tracer.DiffersError{Tx: tx.Hash(), Why: "gas or status"})
 				}
-				each(mini, uint32(i+1), read, res.Diff)
+				each(&step{mini: mini, index: uint32(i + 1), read: read, diff: res.Diff, machine: m, prices: paid})
 				now.Apply(res.Diff)
 				endMiniBlocks(i + 1)
 			}

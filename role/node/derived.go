@@ -57,7 +57,11 @@ func (n *Node) Execute(in *derive.BlockInput) (common.Hash, error) {
 	if err != nil {
 		return common.Hash{}, err
 	}
-	return block.Hash(), n.PublishBlock(block, diff, nil)
+	if err := n.PublishBlock(block, diff, nil); err != nil {
+		return block.Hash(), err
+	}
+	n.PublishWitness(block, c.Witness())
+	return block.Hash(), nil
 }
 
 // Holds tells whether the node's block of that number is what the input gives, and its

@@ -11,6 +11,7 @@ import (
 	"sync/atomic"
 
 	"github.com/ethereum/go-ethereum/common"
+	"github.com/ethereum/go-ethereum/core/types"
 
 	"github.com/talaria-l2/talaria/chain"
 	"github.com/talaria-l2/talaria/exec"
@@ -40,7 +41,10 @@ type Options struct {
 	// Development says that the chain need not be derivable: see development.go. A data
 	// directory is of one kind for good.
 	Development bool
-	Log         *slog.Logger // [slog.Default()]
+	// Witness has the witnesses of blocks recorded while they are executed, and published.
+	// Without, debug_executionWitness executes blocks again.
+	Witness bool
+	Log     *slog.Logger // [slog.Default()]
 }
 
 // Node holds the chain. See the package comment.
@@ -67,6 +71,8 @@ type Node struct {
 	pub    head
 	blocks blockCache
 	diffs  diffCache
+
+	witnesses witnessCache
 
 	// reading is held by those who read state, for as long as they do, and by Rewind
 	// against them. It comes before mu.
@@ -184,6 +190,7 @@ func (n *Node) loadHead() error {
 	defer n.mu.Unlock()
 	n.state = flat
 	n.exec = exec.NewChain(n.cfg, flat, tree, pos)
+	n.exec.SetWitness(n.opts.Witness)
 	n.pub.sealed, n.pub.open, n.pub.version = block.Header, nil, flat.Version()
 	if n.pub.safe > number {
 		n.pub.safe, n.pub.finalized = number, min(n.pub.finalized, number)
@@ -195,13 +202,15 @@ func (n *Node) loadHead() error {
 // position says where the chain continues after block, the newest in the store.
 func (n *Node) position(block *chain.Block) (exec.Position, error) {
 	number := block.Number()
-	pos := exec.Position{Parent: block.Header, Ancestors: make(map[uint64]common.Hash), LastMiniHash: block.Hash()}
+	pos := exec.Position{
+		Parent: block.Header, Ancestors: make(map[uint64]common.Hash), Headers: make(map[uint64]*types.Header), LastMiniHash: block.Hash(),
+	}
 	for i := number; i+256 > number; i-- {
 		h, err := n.store.Header(i)
 		if err != nil {
 			return pos, err
 		}
-		pos.Ancestors[i] = h.Hash()
+		pos.Ancestors[i], pos.Headers[i] = h.Hash(), h
 		if i == 0 {
 			break
 		}

@@ -76,5 +76,9 @@ func (n *Node) replaySeal(rec *sealRecord) error {
 	if block.Hash() != rec.Hash {
 		return fmt.Errorf("replay seal of block %d: execution gives %s, the log says %s", rec.Number, block.Hash(), rec.Hash)
 	}
-	return n.PublishBlock(block, diff, nil)
+	if err := n.PublishBlock(block, diff, nil); err != nil {
+		return err
+	}
+	n.PublishWitness(block, n.exec.Witness())
+	return nil
 }

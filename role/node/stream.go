@@ -177,8 +177,8 @@ func (n *Node) executeDiffs(ctx context.Context, b *chain.Block) ([][]byte, erro
 	for i := range lists {
 		lists[i] = state.NewAccessList()
 	}
-	err = n.executeAgain(ctx, again, func(mini int, index uint32, _ *state.Recorder, diff state.Diff) {
-		lists[mini].Add(index-uint32(b.MiniBlocks[mini].FirstTxIndex), diff)
+	err = n.executeAgain(ctx, again, func(s *step) {
+		lists[s.mini].Add(s.index-uint32(b.MiniBlocks[s.mini].FirstTxIndex), s.diff)
 	})
 	if err != nil {
 		return nil, err

@@ -202,6 +202,7 @@ func (w *world) seal() *chain.Block {
 	if err := w.node.PublishBlock(block, diff, nil); err != nil {
 		w.t.Fatal(err)
 	}
+	w.node.PublishWitness(block, w.node.Exec().Witness())
 	return block
 }
 

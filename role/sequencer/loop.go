@@ -505,7 +505,7 @@ func (l *loop) closeBlock(t chain.Micros) error {
 	if err != nil {
 		return err
 	}
-	l.s.entries <- entry{seq: seq, block: block, diff: diff}
+	l.s.entries <- entry{seq: seq, block: block, diff: diff, witness: l.chain.Witness()}
 	if l.head, err = l.s.headOf(block); err != nil {
 		return err
 	}

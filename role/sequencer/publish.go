@@ -23,8 +23,9 @@ type entry struct {
 	version uint64
 	waiters []waiter
 
-	block *chain.Block
-	diff  state.Diff
+	block   *chain.Block
+	diff    state.Diff
+	witness *chain.Witness // of the block; nil: none was recorded
 
 	then func(error) // called when everything before it is published, or with why it never will be
 }
@@ -125,7 +126,11 @@ func (s *Sequencer) failure() error {
 func (s *Sequencer) publish(e *entry) error {
 	if e.block != nil {
 		seq := e.seq
-		return s.node.PublishBlock(e.block, e.diff, func() { s.stored(seq) })
+		if err := s.node.PublishBlock(e.block, e.diff, func() { s.stored(seq) }); err != nil {
+			return err
+		}
+		s.node.PublishWitness(e.block, e.witness)
+		return nil
 	}
 	s.node.PublishMiniBlock(e.mini, e.header, e.attrs, e.version)
 	if s.opts.Metrics != nil {
