@@ -142,7 +142,7 @@ func TestTheOthersComeBackAsTheyWere(t *testing.T) {
 		!reflect.DeepEqual(got.Witness.Codes, w.Witness.Codes) || !reflect.DeepEqual(got.Witness.State, w.Witness.State) {
 		t.Errorf("witness: %+v, %v", got, err)
 	}
-	a := &Attestation{Number: 12, Hash: header.Hash(), Key: [48]byte{1}, Signature: [96]byte{2}}
+	a := &Attestation{Number: 12, Hash: header.Hash(), Key: [192]byte{1}, Signature: [96]byte{2}}
 	if got, err := DecodeAttestation(a.Encode()); err != nil || *got != *a {
 		t.Errorf("attestation: %+v, %v", got, err)
 	}

@@ -35,8 +35,8 @@ type Witness struct {
 type Attestation struct {
 	Number    uint64
 	Hash      common.Hash // of the block
-	Key       [48]byte    // BLS12-381 public key, compressed, in G1
-	Signature [96]byte    // compressed, in G2
+	Key       [192]byte   // BLS12-381 public key in G2, as package bls encodes it
+	Signature [96]byte    // in G1
 }
 
 // Limits of what is encoded and decoded.

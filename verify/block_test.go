@@ -34,6 +34,7 @@ func (l *lab) rich() []*Input {
 			l.tx(0, &types.DynamicFeeTx{Gas: 100_000, Value: big.NewInt(3), Data: common.FromHex("33ff")}),
 		},
 	)
+	l.nonces[5] += 2 // of the deposits
 	third := l.block([]*chain.Tx{l.store(0, 2, 0), l.call(1, historian, 100_000, data(3)...)}, []*chain.Tx{l.transfer(0, 1, 1)})
 	return []*Input{first, second, third}
 }
@@ -101,21 +102,10 @@ func TestABlockOfDepositsNeedsNoSignature(t *testing.T) {
 }
 
 func TestManyRandomBlocks(t *testing.T) {
-	l := newLab(t)
-	r := rand.New(rand.NewSource(6))
-	v := New(&l.g.Config)
+	cfg, blocks := RandomBlocks(t, 6, 40)
+	v := New(cfg)
 	defer v.Close()
-	for range 40 {
-		minis := make([][]*chain.Tx, 1+r.Intn(4))
-		for i := range minis {
-			for range r.Intn(12) {
-				minis[i] = append(minis[i], l.random(r))
-			}
-		}
-		if r.Intn(3) == 0 {
-			l.nextOrigin()
-		}
-		in := l.block(minis...)
+	for _, in := range blocks {
 		if _, err := v.Block(in); err != nil {
 			t.Fatalf("block %d: %v", in.Header.Number, err)
 		}
@@ -161,4 +151,32 @@ func wantFault(t *testing.T, l *lab, in *Input, kind Kind) *Fault {
 		t.Fatalf("fault says nothing: %+v", f)
 	}
 	return f
+}
+
+func TestWitnessesThatTheChainRecordsSuffice(t *testing.T) {
+	l := newLab(t)
+	v := New(&l.g.Config)
+	defer v.Close()
+	r := rand.New(rand.NewSource(8))
+	l.rich()
+	for range 40 {
+		var txs []*chain.Tx
+		for range r.Intn(30) {
+			txs = append(txs, l.random(r))
+		}
+		in := l.block(txs)
+		if l.recorded == nil {
+			t.Fatal("no witness")
+		}
+		minimal := len(in.Witness.State)
+		in.Witness = l.recorded
+		res, err := v.Block(in)
+		if err != nil {
+			t.Fatalf("block %d: %v", in.Header.Number, err)
+		}
+		// A few more may be there: what execution reads and checking does not.
+		if res.Used > res.Nodes || res.Nodes > minimal+8 {
+			t.Fatalf("block %d: %d nodes, of which %d were used, minimum %d", in.Header.Number, res.Nodes, res.Used, minimal)
+		}
+	}
 }

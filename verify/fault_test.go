@@ -187,7 +187,6 @@ func TestFaults(t *testing.T) {
 		tx := types.MustSignNewTx(l.keys[1], types.LatestSignerForChainID(id), &types.DynamicFeeTx{ChainID: id, Nonce: 2, Gas: 21_000, To: &to, GasFeeCap: big.NewInt(20_000_000), GasTipCap: common.Big1})
 		return must(chain.RestoreTx(must(tx.MarshalBinary()), l.user(1)))
 	}
-	l.nonces[5] = 2 // by the deposits
 	valid := l.transfer(5, 1, 9)
 	for _, c := range []struct {
 		name string

@@ -36,6 +36,8 @@ type lab struct {
 	l1     chain.L1Attributes
 	heads  []*types.Header                         // from genesis on
 	slots  map[common.Address]map[common.Hash]bool // that were ever written
+	// recorded is the witness that the chain itself made of the last block.
+	recorded *chain.Witness
 }
 
 // Contracts of the lab.
@@ -76,6 +78,7 @@ func newLab(t testing.TB, settings ...func(*chain.Genesis)) *lab {
 	block := exec.GenesisBlock(l.g, l.trie.Root(), l.trie.StorageRoot(chain.MessagePasserAddr))
 	l.heads = append(l.heads, block.Header)
 	l.chain = exec.NewChain(&l.g.Config, db, l.trie, exec.Position{Parent: block.Header, LastMiniHash: block.Hash()})
+	l.chain.SetWitness(true)
 	t.Cleanup(l.chain.Close)
 	l.l1 = chain.L1Attributes{
 		Number: l.g.L1Origin.Number, Hash: l.g.L1Origin.Hash, Timestamp: labTime - 1, BaseFee: big.NewInt(7_000_000_000), BlobBaseFee: big.NewInt(1),
@@ -187,6 +190,7 @@ func (l *lab) block(minis ...[]*chain.Tx) *Input {
 		l.t.Fatal(err)
 	}
 	in.Header = block.Header
+	l.recorded = l.chain.Witness()
 	l.heads = append(l.heads, block.Header)
 	l.note(diff)
 	l.prune(in)

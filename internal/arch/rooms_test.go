@@ -55,7 +55,8 @@ var rooms = map[string]room{
 	"state":             {layer: core, imports: []string{"chain", "invariant", "keccak"}},
 	"evm":               {layer: core, imports: []string{"chain", "invariant", "keccak", "state"}, testImports: []string{"bridge/predeploys", "internal/fixtures", "internal/gethevm"}},
 	"exec":              {layer: core, imports: []string{"chain", "invariant", "keccak", "state", "evm"}, testImports: []string{"bridge/predeploys", "internal/fixtures", "internal/gethevm"}},
-	"verify":            {layer: core, imports: []string{"chain", "keccak", "state", "evm"}, testImports: []string{"bridge/predeploys", "exec"}},
+	"verify":            {layer: core, imports: []string{"chain", "keccak", "state", "evm"}, testImports: []string{"bridge/predeploys", "exec", "verify/opinion"}},
+	"verify/opinion":    {layer: core, imports: []string{"chain", "verify", "internal/gethevm"}},
 	"tracer":            {layer: core, imports: []string{"chain", "invariant", "state", "evm"}, testImports: []string{"bridge/predeploys", "internal/gethevm"}},
 	"sequencing":        {layer: core, imports: []string{"chain", "invariant"}},
 	"batch":             {layer: core, imports: []string{"chain", "invariant"}},
@@ -125,8 +126,8 @@ var impure = []string{
 // confined are packages of go-ethereum that only the named rooms may import.
 // A name covers what is below it; the longest name that covers an import decides.
 var confined = map[string][]string{
-	"github.com/ethereum/go-ethereum/core/vm":     {"evm", "tracer", "l1/devl1", "bench/core", "internal/gethevm"},
-	"github.com/ethereum/go-ethereum/core/state":  {"evm", "l1/devl1", "internal/gethevm"},
+	"github.com/ethereum/go-ethereum/core/vm":     {"evm", "tracer", "l1/devl1", "bench/core", "internal/gethevm", "verify/opinion"},
+	"github.com/ethereum/go-ethereum/core/state":  {"evm", "l1/devl1", "internal/gethevm", "verify/opinion"},
 	"github.com/ethereum/go-ethereum/eth":         {"l1", "l1/devl1", "e2e", "bench/peers"},
 	"github.com/ethereum/go-ethereum/eth/tracers": {"evm", "tracer", "l1", "l1/devl1"},
 	"github.com/ethereum/go-ethereum/node":        {"l1", "l1/devl1", "e2e", "bench/peers"},

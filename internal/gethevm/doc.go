@@ -4,6 +4,6 @@
 // reuses what go-ethereum lets be reused: the interpreter of a block, the analysis of
 // jump destinations, the state between transactions.
 //
-// Only tests and benchmarks import it. Its limits are Ethereum's: 24,576 bytes of code
+// Tests, benchmarks and verify/opinion import it. Its limits are Ethereum's: 24,576 bytes of code
 // and 49,152 of initcode.
 package gethevm

@@ -1,0 +1,37 @@
+package verify
+
+import (
+	"math/rand"
+	"testing"
+
+	"github.com/talaria-l2/talaria/chain"
+)
+
+// RichBlocks are blocks of many kinds of transactions, for tests outside of the package.
+func RichBlocks(t testing.TB) (*chain.Config, []*Input) {
+	l := newLab(t)
+	return &l.g.Config, l.rich()
+}
+
+// RandomBlocks are n blocks of random transactions.
+func RandomBlocks(t testing.TB, seed int64, n int) (*chain.Config, []*Input) {
+	l := newLab(t)
+	r := rand.New(rand.NewSource(seed))
+	var out []*Input
+	for range n {
+		minis := make([][]*chain.Tx, 1+r.Intn(4))
+		for i := range minis {
+			for range r.Intn(12) {
+				minis[i] = append(minis[i], l.random(r))
+			}
+		}
+		if r.Intn(3) == 0 {
+			l.nextOrigin()
+		}
+		out = append(out, l.block(minis...))
+	}
+	return &l.g.Config, out
+}
+
+// Clone copies what a fault may change.
+func Clone(in *Input) *Input { return clone(in) }

@@ -1,0 +1,49 @@
+package verify_test
+
+import (
+	"errors"
+	"testing"
+
+	"github.com/talaria-l2/talaria/verify"
+	"github.com/talaria-l2/talaria/verify/opinion"
+)
+
+func TestGoEthereumAgreesOnBlocks(t *testing.T) {
+	cfg, blocks := verify.RichBlocks(t)
+	for _, in := range blocks {
+		if err := opinion.Check(cfg, in); err != nil {
+			t.Fatalf("block %d: %v", in.Header.Number, err)
+		}
+	}
+	cfg, blocks = verify.RandomBlocks(t, 7, 25)
+	for _, in := range blocks {
+		if err := opinion.Check(cfg, in); err != nil {
+			t.Fatalf("block %d: %v", in.Header.Number, err)
+		}
+	}
+}
+
+func TestGoEthereumDisagreesWithAWrongBlock(t *testing.T) {
+	cfg, blocks := verify.RichBlocks(t)
+	for kind, lie := range map[verify.Kind]func(*verify.Input){
+		opinion.KindReceipt:   func(in *verify.Input) { in.MiniBlocks[1].Receipts[0].Status ^= 1 },
+		opinion.KindStateRoot: func(in *verify.Input) { in.Header.Root[0] ^= 1 },
+	} {
+		in := verify.Clone(blocks[1])
+		lie(in)
+		var fault *verify.Fault
+		if err := opinion.Check(cfg, in); !errors.As(err, &fault) || fault.Kind != kind {
+			t.Fatalf("%s: %v", kind, err)
+		}
+	}
+}
+
+func TestGoEthereumNamesWhatAWitnessLacks(t *testing.T) {
+	cfg, blocks := verify.RichBlocks(t)
+	in := verify.Clone(blocks[1])
+	in.Witness.State = in.Witness.State[:len(in.Witness.State)/2]
+	var fault *verify.Fault
+	if err := opinion.Check(cfg, in); err == nil || errors.As(err, &fault) && fault.Kind != opinion.KindReceipt {
+		t.Fatal(err)
+	}
+}
