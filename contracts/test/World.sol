@@ -82,7 +82,11 @@ abstract contract World is Base {
             proxied(
                 address(
                     new SystemConfig(
-                        address(0xBA7C4), 7411, IERC20Metadata(address(nativeToken)), native ? rateBounds() : noBounds()
+                        address(0xBA7C4),
+                        7411,
+                        address(timelock),
+                        IERC20Metadata(address(nativeToken)),
+                        native ? rateBounds() : noBounds()
                     )
                 ),
                 abi.encodeCall(SystemConfig.initialize, (OWNER, first))

@@ -110,6 +110,7 @@ func TestContractsKnowEachOtherAndTheirOwners(t *testing.T) {
 		{"vault: pause", call(t, w, at.BondVault, vault.PackPAUSE(), vault.UnpackPAUSE), at.Pause},
 		{"pause: owner", call(t, w, at.Pause, pause.PackOwner(), pause.UnpackOwner), at.Timelock},
 		{"config: owner", call(t, w, at.SystemConfig, config.PackOwner(), config.UnpackOwner), p.Owner},
+		{"config: who moves data", call(t, w, at.SystemConfig, config.PackTIMELOCK(), config.UnpackTIMELOCK), at.Timelock},
 		{"config: sequencer", call(t, w, at.SystemConfig, config.PackUnsafeBlockSigner(), config.UnpackUnsafeBlockSigner), p.Chain.Sequencer},
 		{"messenger: portal", call(t, w, at.L1CrossDomainMessenger, messenger.PackPORTAL(), messenger.UnpackPORTAL), at.Portal},
 		{"bridge: messenger", call(t, w, at.L1StandardBridge, bridge.PackMESSENGER(), bridge.UnpackMESSENGER), at.L1CrossDomainMessenger},

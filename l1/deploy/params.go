@@ -13,8 +13,8 @@ import (
 
 // Params are what a deployment fixes. Durations are in seconds.
 type Params struct {
-	// Owner proposes to the timelock, sets the chain's parameters and admits operators to
-	// the committee that keeps data. Guardian may pause exits; zero is nobody.
+	// Owner proposes to the timelock, sets the chain's parameters, but for where batches are,
+	// and admits operators to the committee that keeps data. Guardian may pause exits; zero is nobody.
 	Owner, Guardian common.Address
 
 	// Chain gives the ids, the accounts and the parameters that SystemConfig announces.

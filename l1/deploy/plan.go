@@ -64,7 +64,7 @@ func newPlan(from common.Address, nonce, start uint64, params Params) *plan {
 	}, func() []byte { return bindings.NewPause().PackInitialize(p.at.Timelock, params.Guardian) })
 	p.at.SystemConfig = p.proxied("system config", func() []byte {
 		return creation(bindings.SystemConfigMetaData.Bin,
-			bindings.NewSystemConfig().PackConstructor(params.Chain.BatchInbox, params.Chain.ChainID, params.NativeToken, p.rateBounds()))
+			bindings.NewSystemConfig().PackConstructor(params.Chain.BatchInbox, params.Chain.ChainID, p.at.Timelock, params.NativeToken, p.rateBounds()))
 	}, func() []byte { return bindings.NewSystemConfig().PackInitialize(params.Owner, p.settings()) })
 	p.dispute()
 	p.bridge()

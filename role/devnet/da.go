@@ -96,7 +96,7 @@ func (d *Devnet) settleLayer(ctx context.Context, client *l1.Client, sender *l1.
 	if mode == uint8(o.Mode) {
 		return nil
 	}
-	if _, err := sender.Send(ctx, l1.Request{To: &cfg.SystemConfig, Data: config.PackSetDAMode(uint8(o.Mode))}); err != nil {
+	if err := throughTimelock(ctx, client, sender, genesis.L1Contracts["timelock"], cfg.SystemConfig, config.PackSetDAMode(uint8(o.Mode))); err != nil {
 		return fmt.Errorf("tell L1 where batches are: %w", err)
 	}
 	return nil

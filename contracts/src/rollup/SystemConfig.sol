@@ -30,6 +30,8 @@ contract SystemConfig is OwnableUpgradeable {
     error WrongDecimals(uint8 decimals);
     /// @notice Only the owner and the rate setter may set the rate.
     error NotRateSetter(address caller);
+    /// @notice Only the timelock may say that batches lie elsewhere.
+    error NotTimelock(address caller);
 
     /// @notice A parameter was set.
     /// @param version    Version of the event: always 0.
@@ -39,7 +41,7 @@ contract SystemConfig is OwnableUpgradeable {
     /// @notice Another account may set the rate besides the owner; zero is nobody.
     event RateSetterSet(address indexed rateSetter);
 
-    /// @notice Everything that the owner sets.
+    /// @notice Everything that is set; by the owner, but for `daMode`.
     /// @param batcher            Account on L1 whose batches count.
     /// @param sequencer          Account that signs mini-blocks.
     /// @param basefeeScalar      Weight of the L1 base fee in the L1 data fee, in millionths.
@@ -112,6 +114,8 @@ contract SystemConfig is OwnableUpgradeable {
     address public immutable BATCH_INBOX;
     /// @notice Chain id of L2.
     uint64 public immutable L2_CHAIN_ID;
+    /// @notice Who may change where batches lie: users see it coming, and can leave before.
+    address public immutable TIMELOCK;
     /// @notice Token that is the currency of L2; zero if it is ether.
     IERC20Metadata public immutable GAS_TOKEN;
     /// @dev Bounds of its rate; zeros if it is ether.
@@ -132,11 +136,20 @@ contract SystemConfig is OwnableUpgradeable {
     /// @dev Slot 3, bits 160..223.
     uint64 public rateSetAt;
 
+    /// @param timelock_ Who may change where batches lie.
     /// @param gasToken_ Token that is the currency of L2, with 18 decimals; zero if it is ether.
     /// @param bounds    Of its rate; zeros if it is ether.
-    constructor(address batchInbox_, uint64 l2ChainId_, IERC20Metadata gasToken_, TokenRate.Bounds memory bounds) {
+    constructor(
+        address batchInbox_,
+        uint64 l2ChainId_,
+        address timelock_,
+        IERC20Metadata gasToken_,
+        TokenRate.Bounds memory bounds
+    ) {
+        if (timelock_ == address(0)) revert ZeroAddress();
         BATCH_INBOX = batchInbox_;
         L2_CHAIN_ID = l2ChainId_;
+        TIMELOCK = timelock_;
         GAS_TOKEN = gasToken_;
         if (address(gasToken_) != address(0)) {
             if (gasToken_.decimals() != 18) revert WrongDecimals(gasToken_.decimals());
@@ -147,7 +160,7 @@ contract SystemConfig is OwnableUpgradeable {
         _disableInitializers();
     }
 
-    /// @param owner_   Who may change the settings.
+    /// @param owner_   Who may change the settings, but for `daMode`.
     /// @param settings_ What they are at first; each is checked and announced.
     function initialize(address owner_, Settings calldata settings_) external initializer {
         __Ownable_init(owner_);
@@ -198,8 +211,11 @@ contract SystemConfig is OwnableUpgradeable {
         _setMinBaseFee(minBaseFee_);
     }
 
-    /// @notice Sets where batches lie: 0 blobs or calldata, 1 alt-DA, 2 committee.
-    function setDAMode(uint8 daMode_) external onlyOwner {
+    /// @notice Sets where batches lie: 0 blobs or calldata, 1 alt-DA, 2 committee. Only the
+    ///         timelock may: it decides on whom the chain relies. Blobs and calldata count in
+    ///         every mode, so that a layer that fails is left without it.
+    function setDAMode(uint8 daMode_) external {
+        if (msg.sender != TIMELOCK) revert NotTimelock(msg.sender);
         _setDAMode(daMode_);
     }
 
@@ -325,7 +341,7 @@ contract SystemConfig is OwnableUpgradeable {
 
     /// @notice Version of this contract.
     function version() external pure returns (string memory) {
-        return "1.1.0";
+        return "1.2.0";
     }
 
     function _setBatcher(address batcher) internal {

@@ -62,7 +62,8 @@ contract GasTokenRateTest is World {
         vm.assertEq(uint256(rate) + until + then_, 0, "no rate");
         expectRefusal(abi.encodeWithSelector(SystemConfig.EtherIsNative.selector), RATE);
 
-        address implementation = address(new SystemConfig(address(1), 1, IERC20Metadata(address(0)), noBounds()));
+        address implementation =
+            address(new SystemConfig(address(1), 1, address(timelock), IERC20Metadata(address(0)), noBounds()));
         SystemConfig.Settings memory wrong = settings();
         wrong.gasTokenRate = 1;
         vm.expectRevert(SystemConfig.EtherIsNative.selector);
@@ -155,13 +156,13 @@ contract GasTokenRateTest is World {
         ];
         for (uint256 i = 0; i < bad.length; i++) {
             vm.expectRevert(TokenRate.BadRateBounds.selector);
-            new SystemConfig(address(1), 1, token, bad[i]);
+            new SystemConfig(address(1), 1, address(timelock), token, bad[i]);
         }
         IERC20Metadata six = new SixDecimals();
         vm.expectRevert(abi.encodeWithSelector(SystemConfig.WrongDecimals.selector, 6));
-        new SystemConfig(address(1), 1, six, rateBounds());
+        new SystemConfig(address(1), 1, address(timelock), six, rateBounds());
 
-        address implementation = address(new SystemConfig(address(1), 1, token, rateBounds()));
+        address implementation = address(new SystemConfig(address(1), 1, address(timelock), token, rateBounds()));
         vm.expectRevert(abi.encodeWithSelector(TokenRate.RateOutOfRange.selector, 0, RATE / 10, RATE * 10));
         this.make(implementation, abi.encodeCall(SystemConfig.initialize, (OWNER, settings())));
     }

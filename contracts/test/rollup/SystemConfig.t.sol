@@ -18,9 +18,13 @@ contract SystemConfigTest is World {
     }
 
     function expectUpdate(uint8 updateType, bytes memory data) internal {
+        expectUpdate(updateType, data, OWNER);
+    }
+
+    function expectUpdate(uint8 updateType, bytes memory data, address by) internal {
         vm.expectEmit(address(config));
         emit ConfigUpdate(0, updateType, data);
-        vm.prank(OWNER);
+        vm.prank(by);
     }
 
     function test_firstSettingsAreHeldAndAnnounced() public {
@@ -35,9 +39,11 @@ contract SystemConfigTest is World {
         vm.assertEq(config.daMode(), 0, "data availability");
         vm.assertEq(config.BATCH_INBOX(), address(0xBA7C4), "inbox");
         vm.assertEq(config.L2_CHAIN_ID(), 7411, "chain id");
-        vm.assertEq(config.version(), "1.1.0", "version");
+        vm.assertEq(config.TIMELOCK(), address(timelock), "timelock");
+        vm.assertEq(config.version(), "1.2.0", "version");
 
-        address implementation = address(new SystemConfig(address(1), 1, IERC20Metadata(address(0)), noBounds()));
+        address implementation =
+            address(new SystemConfig(address(1), 1, address(timelock), IERC20Metadata(address(0)), noBounds()));
         bytes memory setup = abi.encodeCall(SystemConfig.initialize, (OWNER, settings()));
         vm.recordLogs();
         proxied(implementation, setup);
@@ -62,7 +68,7 @@ contract SystemConfigTest is World {
         config.setEIP1559Params(50, 2);
         expectUpdate(6, abi.encode(uint64(9)));
         config.setMinBaseFee(9);
-        expectUpdate(0x80, abi.encode(uint8(2)));
+        expectUpdate(0x80, abi.encode(uint8(2)), address(timelock));
         config.setDAMode(2);
 
         vm.assertEq(config.batcherHash(), bytes32(uint256(0xB)), "batcher");
@@ -95,7 +101,8 @@ contract SystemConfigTest is World {
         config.setEIP1559Params(50, 0);
         outOfRange(6, 1e12 + 1, 0, 1e12);
         config.setMinBaseFee(1e12 + 1);
-        outOfRange(0x80, 3, 0, 2);
+        vm.expectRevert(abi.encodeWithSelector(SystemConfig.OutOfRange.selector, 0x80, 3, 0, 2));
+        vm.prank(address(timelock));
         config.setDAMode(3);
         vm.expectRevert(SystemConfig.ZeroAddress.selector);
         vm.prank(OWNER);
@@ -109,14 +116,13 @@ contract SystemConfigTest is World {
     }
 
     function test_onlyTheOwnerSets() public {
-        bytes[7] memory calls = [
+        bytes[6] memory calls = [
             abi.encodeCall(SystemConfig.setBatcherHash, (bytes32(uint256(1)))),
             abi.encodeCall(SystemConfig.setUnsafeBlockSigner, (USER)),
             abi.encodeCall(SystemConfig.setGasConfigEcotone, (1, 1)),
             abi.encodeCall(SystemConfig.setGasLimit, (30_000_000)),
             abi.encodeCall(SystemConfig.setEIP1559Params, (50, 2)),
-            abi.encodeCall(SystemConfig.setMinBaseFee, (1)),
-            abi.encodeCall(SystemConfig.setDAMode, (1))
+            abi.encodeCall(SystemConfig.setMinBaseFee, (1))
         ];
         for (uint256 i = 0; i < calls.length; i++) {
             vm.prank(USER);
@@ -128,12 +134,35 @@ contract SystemConfigTest is World {
         }
     }
 
+    /// @dev Whoever disagrees has the timelock's delay in which to leave.
+    function test_whereBatchesLieIsTheTimelocksAlone() public {
+        address[2] memory others = [OWNER, USER];
+        for (uint256 i = 0; i < others.length; i++) {
+            vm.expectRevert(abi.encodeWithSelector(SystemConfig.NotTimelock.selector, others[i]));
+            vm.prank(others[i]);
+            config.setDAMode(0);
+        }
+        bytes memory call = abi.encodeCall(SystemConfig.setDAMode, (1));
+        vm.prank(OWNER);
+        timelock.schedule(address(config), 0, call, 0, 0, 10 days);
+        vm.warp(block.timestamp + 10 days - 1);
+        vm.expectRevert();
+        timelock.execute(address(config), 0, call, 0, 0);
+        vm.assertEq(config.daMode(), 0, "mode before the delay is over");
+        vm.warp(block.timestamp + 1);
+        timelock.execute(address(config), 0, call, 0, 0);
+        vm.assertEq(config.daMode(), 1, "mode behind it");
+    }
+
     function test_setUpOnceAndOnlyBehindItsProxy() public {
         vm.expectRevert(Initializable.InvalidInitialization.selector);
         config.initialize(USER, settings());
-        SystemConfig implementation = new SystemConfig(address(1), 1, IERC20Metadata(address(0)), noBounds());
+        SystemConfig implementation =
+            new SystemConfig(address(1), 1, address(timelock), IERC20Metadata(address(0)), noBounds());
         vm.expectRevert(Initializable.InvalidInitialization.selector);
         implementation.initialize(USER, settings());
+        vm.expectRevert(SystemConfig.ZeroAddress.selector);
+        new SystemConfig(address(1), 1, address(0), IERC20Metadata(address(0)), noBounds());
     }
 
     function testFuzz_whatIsInRangeIsSet(uint32 base, uint32 blob, uint64 gas, uint32 denominator, uint32 elasticity)
