@@ -13,9 +13,16 @@ import (
 	"github.com/talaria-l2/talaria/l1/bindings"
 )
 
-// maxLook is how many claims are looked at from either end of those that may hold a
-// withdrawal.
-const maxLook = 64
+// Bounds of looking for claims, from either end of those that may hold a withdrawal: places
+// that are searched for right claims, and right claims whose standing is asked. Each place
+// is a bond; wrong ones are as good as lost to who made them.
+const (
+	maxSearch = 8_192
+	maxLook   = 64
+)
+
+// gameType is the type of HybridGame; others are passed over.
+const gameType = 7411
 
 // clockSkew is by how many seconds L1's timestamps may be behind the sequencer's.
 const clockSkew = 60
@@ -49,16 +56,7 @@ func (g *game) disputed() bool {
 	return g.status == inProgress && g.challenger != (common.Address{})
 }
 
-// fixedOf are the questions about a game whose answers never change.
-func (r *Reader) fixedOf(g *game) []question {
-	at := g.Game
-	return []question{
-		into(at, r.game.PackRootClaim(), r.game.UnpackRootClaim, &g.root),
-		into(at, r.game.PackL2SequenceNumber(), r.game.UnpackL2SequenceNumber, &g.block),
-	}
-}
-
-// statusOf are the others.
+// statusOf are the questions about what can change of a game.
 func (r *Reader) statusOf(g *game) []question {
 	at := g.Game
 	return []question{
@@ -83,14 +81,12 @@ func (r *Reader) claimsFor(ctx context.Context, v *view, since uint64, f *bridge
 	if err != nil {
 		return err
 	}
-	places := span(first, min(n, first+maxLook))
-	if err := r.pick(ctx, v, places, f); err != nil || f.Claim != nil {
+	next, err := r.pickOldest(ctx, v, first, n, f)
+	if err != nil || f.Claim != nil {
 		return err
 	}
-	if from := max(first+maxLook, n-min(n, maxLook)); from < n {
-		if err := r.pick(ctx, v, span(from, n), f); err != nil || f.Claim != nil {
-			return err
-		}
+	if err := r.pickNewest(ctx, v, next, n, f); err != nil || f.Claim != nil {
+		return err
 	}
 	return r.pace(ctx, v, n, f)
 }
@@ -124,7 +120,7 @@ func (r *Reader) firstSince(ctx context.Context, v *view, n, since uint64) (uint
 }
 
 // maxClaims is how many claims are remembered.
-const maxClaims = 8_192
+const maxClaims = 2 * maxSearch
 
 // remember keeps what is fixed of a claim, unless L1 may still have another in its place.
 func (r *Reader) remember(v *view, g *game) {
@@ -157,28 +153,64 @@ func (r *Reader) at(ctx context.Context, v *view, places []uint64) ([]game, erro
 	return out, nil
 }
 
-// gameType is the type of HybridGame; others are passed over.
-const gameType = 7411
+// Claims that are searched together: the first ones will mostly do, and L1 answers a
+// bounded call.
+const (
+	firstPage = 8
+	maxPage   = 128
+)
 
-// atOnce is how many claims are looked at together: mostly the first that is right will do.
-const atOnce = 8
+// pickOldest picks among the first right claims from a place on, and tells up to where it
+// has looked.
+func (r *Reader) pickOldest(ctx context.Context, v *view, from, n uint64, f *bridge.Facts) (uint64, error) {
+	end := from + min(n-from, maxSearch)
+	for left, size := maxLook, uint64(firstPage); from < end && left > 0 && f.Claim == nil; size = min(2*size, maxPage) {
+		to := min(from+size, end)
+		right, err := r.rightIn(ctx, v, from, to, f.Block)
+		if err != nil {
+			return from, err
+		}
+		if len(right) > left {
+			to, right = right[left].Index, right[:left]
+		}
+		if err := r.pick(ctx, v, right, f); err != nil {
+			return from, err
+		}
+		from, left = to, left-len(right)
+	}
+	return from, nil
+}
 
-// pick takes the earliest of some claims that is right, holds the block and is not disputed.
-func (r *Reader) pick(ctx context.Context, v *view, places []uint64, f *bridge.Facts) error {
-	for some := range slices.Chunk(places, atOnce) {
-		all, err := r.rightOf(ctx, v, some, f.Block)
+// pickNewest picks among the last right claims from a place on.
+func (r *Reader) pickNewest(ctx context.Context, v *view, from, n uint64, f *bridge.Facts) error {
+	var right []game
+	from = max(from, n-min(n, maxSearch))
+	for to := n; from < to && len(right) < maxLook; {
+		at := max(from, to-min(to, maxPage))
+		some, err := r.rightIn(ctx, v, at, to, f.Block)
 		if err != nil {
 			return err
 		}
+		right, to = append(some, right...), at
+	}
+	return r.pick(ctx, v, right[max(0, len(right)-maxLook):], f)
+}
+
+// atOnce is how many claims' standing is asked together.
+const atOnce = 8
+
+// pick takes the earliest of some right claims that is not disputed.
+func (r *Reader) pick(ctx context.Context, v *view, right []game, f *bridge.Facts) error {
+	for some := range slices.Chunk(right, atOnce) {
 		var questions []question
-		for i := range all {
-			questions = append(questions, r.statusOf(&all[i])...)
+		for i := range some {
+			questions = append(questions, r.statusOf(&some[i])...)
 		}
 		if err := v.ask(ctx, questions...); err != nil {
 			return err
 		}
-		for i := range all {
-			g := &all[i]
+		for i := range some {
+			g := &some[i]
 			switch {
 			case !g.counts():
 			case g.disputed():
@@ -192,26 +224,11 @@ func (r *Reader) pick(ctx context.Context, v *view, places []uint64, f *bridge.F
 	return nil
 }
 
-// rightOf are those of some claims that are right and hold a block.
-func (r *Reader) rightOf(ctx context.Context, v *view, places []uint64, block uint64) ([]game, error) {
-	all, err := r.at(ctx, v, places)
+// rightIn are the claims in places from..to-1 that are right and hold a block, in order.
+func (r *Reader) rightIn(ctx context.Context, v *view, from, to, block uint64) ([]game, error) {
+	all, err := r.page(ctx, v, from, to)
 	if err != nil {
 		return nil, err
-	}
-	all = slices.DeleteFunc(all, func(g game) bool { return g.kind != gameType })
-	var questions []question
-	var asked []*game
-	for i := range all {
-		if all[i].block == nil {
-			questions = append(questions, r.fixedOf(&all[i])...)
-			asked = append(asked, &all[i])
-		}
-	}
-	if err := v.ask(ctx, questions...); err != nil {
-		return nil, err
-	}
-	for _, g := range asked {
-		r.remember(v, g)
 	}
 	var out []game
 	for _, g := range all {
@@ -228,6 +245,62 @@ func (r *Reader) rightOf(ctx context.Context, v *view, places []uint64, block ui
 		}
 	}
 	return out, nil
+}
+
+// pageWeight is of how many claims L1 reads roots for the price of a plain question.
+const pageWeight = 16
+
+// page is what is fixed of the claims in places from..to-1, in order, without games of other
+// types. One question gives as many as are not remembered.
+func (r *Reader) page(ctx context.Context, v *view, from, to uint64) ([]game, error) {
+	out := make([]game, 0, to-from)
+	for place := from; place < to; place++ {
+		g, ok := r.claims.Get(place)
+		if !ok || g.kind == gameType && g.block == nil {
+			break
+		}
+		out = append(out, g)
+	}
+	if from += uint64(len(out)); from < to {
+		more, err := r.search(ctx, v, from, to)
+		if err != nil {
+			return nil, err
+		}
+		out = append(out, more...)
+	}
+	return slices.DeleteFunc(out, func(g game) bool { return g.kind != gameType }), nil
+}
+
+// search asks for the games in places from..to-1, in order.
+func (r *Reader) search(ctx context.Context, v *view, from, to uint64) ([]game, error) {
+	var rows []bindings.DisputeGameFactoryGameSearchResult
+	start, n := new(big.Int).SetUint64(to-1), new(big.Int).SetUint64(to-from)
+	if err := v.turns.wait(ctx, int(to-from)/pageWeight); err != nil {
+		return nil, err
+	}
+	err := v.ask(ctx, into(r.factory, r.factories.PackFindLatestGames(gameType, start, n), r.factories.UnpackFindLatestGames, &rows))
+	if err != nil {
+		return nil, err
+	}
+	out := make([]game, to-from)
+	for _, row := range rows {
+		if row.Index.Cmp(start) > 0 || row.Index.Uint64() < from { // of before, where there are games of other types
+			continue
+		}
+		g := &out[row.Index.Uint64()-from]
+		g.Claim = bridge.Claim{Index: row.Index.Uint64(), Game: common.BytesToAddress(row.Metadata[12:]), Created: row.Timestamp}
+		g.kind, g.root, g.block = gameType, row.RootClaim, new(big.Int).SetBytes(row.ExtraData)
+	}
+	var others []uint64
+	for i := range out {
+		if out[i].kind == gameType {
+			r.remember(v, &out[i])
+		} else {
+			others = append(others, from+uint64(i))
+		}
+	}
+	_, err = r.at(ctx, v, others) // has them remembered
+	return out, err
 }
 
 // right reports whether a claim is what this chain says.

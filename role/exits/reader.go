@@ -231,7 +231,7 @@ func (r *Reader) proof(ctx context.Context, v *view, hash common.Hash, count uin
 	questions = questions[:0]
 	for i, row := range rows {
 		games[i].Game = row.DisputeGameProxy
-		questions = append(append(questions, r.fixedOf(&games[i])...), r.statusOf(&games[i])...)
+		questions = append(questions, r.statusOf(&games[i])...)
 	}
 	if err := v.ask(ctx, questions...); err != nil {
 		return nil, err
