@@ -6,8 +6,13 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"net"
+	"net/http"
 	"os"
+	"strconv"
 	"strings"
+	"sync"
+	"syscall"
 	"time"
 
 	"github.com/ethereum/go-ethereum/common"
@@ -17,6 +22,7 @@ import (
 	"github.com/talaria-l2/talaria/l1"
 	"github.com/talaria-l2/talaria/role/node"
 	"github.com/talaria-l2/talaria/role/proposer"
+	"github.com/talaria-l2/talaria/telemetry"
 )
 
 func proposerCommand() *cli.Command {
@@ -26,6 +32,7 @@ func proposerCommand() *cli.Command {
 			"wrong claims of others are challenged. Anybody may, with ether for bonds, for one stake with which to challenge and for another in reserve; no operator of the chain is needed",
 		Flags: append([]cli.Flag{
 			&cli.StringFlag{Name: "key-file", Usage: "file with the private key of the L1 account that pays bonds and the stake, 64 hex digits; nothing else may use it (default: TALARIA_PROPOSER_KEY)", Sources: cli.EnvVars("TALARIA_PROPOSER_KEY_FILE")},
+			&cli.IntFlag{Name: "metrics-port", Value: -1, Usage: "Prometheus metrics, alarms among them, and pprof; 0: any free port, -1: none", Sources: cli.EnvVars("TALARIA_METRICS_PORT")},
 			&cli.DurationFlag{Name: "claim-interval", Value: time.Hour, Usage: "least time between two claims, each of which locks a bond for the challenge window, 1s..24h", Sources: cli.EnvVars("TALARIA_CLAIM_INTERVAL")},
 		}, replicaFlags()...),
 		Action: runProposer,
@@ -41,15 +48,46 @@ func runProposer(ctx context.Context, c *cli.Command) error {
 	if err != nil {
 		return err
 	}
-	return runReplica(ctx, c, func(n *node.Node, client *l1.Client, log *slog.Logger) (func(), error) {
+	measured := telemetry.New()
+	url, stop, err := serveMetrics(c, measured)
+	if err != nil {
+		return err
+	}
+	defer stop()
+	return runReplica(ctx, c, &company{metricsURL: url, start: func(n *node.Node, client *l1.Client, log *slog.Logger) (func(), error) {
 		factory := n.Config().DisputeGameFactory
 		if factory == (common.Address{}) {
 			return nil, errors.New("the genesis file names no DisputeGameFactory: there is nothing to claim at")
 		}
 		sender := l1.NewSender(client, l1.NewKeySigner(key), l1.SenderOptions{})
-		p := proposer.Start(proposer.Options{Chain: n, Claims: proposer.NewContracts(client, sender, factory), Interval: interval, Log: log})
+		p := proposer.Start(proposer.Options{
+			Chain: n, Claims: proposer.NewContracts(client, sender, factory), Interval: interval, Metrics: measured.Claims(), Log: log,
+		})
 		return p.Close, nil
-	})
+	}})
+}
+
+// serveMetrics serves the metrics at --metrics-port of --host until stop is called. url is empty
+// where none are wanted.
+func serveMetrics(c *cli.Command, m *telemetry.Metrics) (url string, stop func(), err error) {
+	number := c.Int("metrics-port")
+	if number == -1 {
+		return "", func() {}, nil
+	}
+	if number < -1 || number > 65535 {
+		return "", nil, usagef("--metrics-port %d: allowed is -1..65535", number)
+	}
+	l, err := net.Listen("tcp", net.JoinHostPort(c.String("host"), strconv.Itoa(number)))
+	if errors.Is(err, syscall.EADDRINUSE) {
+		return "", nil, fmt.Errorf("port %d is taken (choose another with --metrics-port, or 0 for any free one)", number)
+	}
+	if err != nil {
+		return "", nil, fmt.Errorf("listen for --metrics-port: %w", err)
+	}
+	server := &http.Server{Handler: m.Pages(), ReadHeaderTimeout: 10 * time.Second}
+	var done sync.WaitGroup
+	done.Go(func() { _ = server.Serve(l) })
+	return "http://" + l.Addr().String() + "/metrics", func() { _ = server.Close(); done.Wait() }, nil
 }
 
 // proposerKey reads a private key from a file, or without one from the environment.

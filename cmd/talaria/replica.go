@@ -57,12 +57,15 @@ func replicaFlags() []cli.Flag {
 	}, rpcFlags()...)
 }
 
-// company starts what works beside a replica on the same chain, with the client of the
-// first L1 endpoint, and returns how to stop it.
-type company func(n *node.Node, client *l1.Client, log *slog.Logger) (stop func(), err error)
+// company is what works beside a replica on the same chain.
+type company struct {
+	// start begins, with the client of the first L1 endpoint, and returns how to stop.
+	start      func(n *node.Node, client *l1.Client, log *slog.Logger) (stop func(), err error)
+	metricsURL string // empty: none are served
+}
 
 // runReplica follows a chain and serves it. beside may be nil.
-func runReplica(ctx context.Context, c *cli.Command, beside company) (err error) {
+func runReplica(ctx context.Context, c *cli.Command, beside *company) (err error) {
 	if c.String("datadir") == "" {
 		return usagef("--datadir is required")
 	}
@@ -144,14 +147,16 @@ func runReplica(ctx context.Context, c *cli.Command, beside company) (err error)
 		defer cancel()
 		err = errors.Join(err, server.Shutdown(stop))
 	}()
+	metricsURL := ""
 	if beside != nil {
-		stop, err := beside(n, clients[0], log)
+		stop, err := beside.start(n, clients[0], log)
 		if err != nil {
 			return err
 		}
 		defer stop()
+		metricsURL = beside.metricsURL
 	}
-	if err := announceReplica(c, serving.TLS != nil, listener.Addr().String(), path, cfg.ChainID); err != nil {
+	if err := announceReplica(c, serving.TLS != nil, listener.Addr().String(), metricsURL, path, cfg.ChainID); err != nil {
 		return err
 	}
 	select {
@@ -238,20 +243,28 @@ func readGenesis(path string) (*chain.Genesis, error) {
 	return chain.DecodeGenesis(raw)
 }
 
-func announceReplica(c *cli.Command, secure bool, addr, datadir string, chainID uint64) error {
+func announceReplica(c *cli.Command, secure bool, addr, metricsURL, datadir string, chainID uint64) error {
 	httpURL, wsURL := "http://"+addr, "ws://"+addr
 	if secure {
 		httpURL, wsURL = "https://"+addr, "wss://"+addr
 	}
 	out := c.Root().Writer
 	if !c.Bool("json") {
-		_, err := fmt.Fprintf(out, "Talaria %s of chain %d serves %s; Ctrl-C stops it\n", c.Name, chainID, httpURL)
+		also := ""
+		if metricsURL != "" {
+			also = ", metrics at " + metricsURL
+		}
+		_, err := fmt.Fprintf(out, "Talaria %s of chain %d serves %s%s; Ctrl-C stops it\n", c.Name, chainID, httpURL, also)
 		return err
 	}
-	line, err := json.Marshal(map[string]any{
+	info := map[string]any{
 		"l2":      map[string]any{"httpUrl": httpURL, "wsUrl": wsURL, "chainId": chainID},
 		"datadir": datadir,
-	})
+	}
+	if metricsURL != "" {
+		info["metricsUrl"] = metricsURL
+	}
+	line, err := json.Marshal(info)
 	if err != nil {
 		return err
 	}

@@ -149,6 +149,7 @@ type memory struct{ states []derive.State }
 func (m memory) Load() ([]derive.State, error) { return m.states, nil }
 func (memory) Put(derive.State) error          { return nil }
 func (memory) Drop(derive.State) error         { return nil }
+func (memory) Undecide(derive.State) error     { return nil }
 func (memory) Sync() error                     { return nil }
 
 // statesOf are kept in memory only.

@@ -12,7 +12,8 @@ type Disk interface {
 	Load() ([]derive.State, error) // ascending, never empty
 	Put(derive.State) error
 	Drop(derive.State) error
-	Sync() error // makes what was put and dropped durable
+	Undecide(derive.State) error // no L1 block decides what is above the state
+	Sync() error                 // makes what it was told durable
 }
 
 // States are the points from which derivation can go on, ascending by the L1 blocks that
@@ -91,6 +92,9 @@ func (s *States) BackTo(state derive.State) error {
 			return err
 		}
 		s.list = s.list[:len(s.list)-1]
+	}
+	if err := s.disk.Undecide(state); err != nil {
+		return err
 	}
 	return s.disk.Sync()
 }

@@ -39,6 +39,11 @@ func (j *journal) Drop(s derive.State) error {
 	return nil
 }
 
+func (j *journal) Undecide(s derive.State) error {
+	j.ops = append(j.ops, fmt.Sprint("undecide above ", s.Head.Number))
+	return nil
+}
+
 func (j *journal) Sync() error {
 	j.ops = append(j.ops, "sync")
 	return nil
@@ -78,7 +83,7 @@ func TestStatesAreDroppedFromTheNewestAndSyncedBeforeARewind(t *testing.T) {
 	if err := s.BackTo(stateIn(2)); err != nil {
 		t.Fatal(err)
 	}
-	if want := []string{"drop 5", "drop 4", "drop 3", "sync"}; !slices.Equal(j.ops, want) || s.Newest() != stateIn(2) {
+	if want := []string{"drop 5", "drop 4", "drop 3", "undecide above 4", "sync"}; !slices.Equal(j.ops, want) || s.Newest() != stateIn(2) {
 		t.Fatalf("%q, newest %+v", j.ops, s.Newest())
 	}
 	agree(t, s, j)

@@ -207,7 +207,7 @@ func (d *Devnet) startProposer(client *l1.Client) {
 	}
 	_, _, key := devKeys()
 	claims := proposer.NewContracts(client, l1.NewSender(client, l1.NewKeySigner(key), l1.SenderOptions{}), d.node.Config().DisputeGameFactory)
-	p := proposer.Start(proposer.Options{Chain: d.node, Claims: claims, Interval: time.Duration(d.opts.Claim) * time.Millisecond, Log: d.log})
+	p := proposer.Start(proposer.Options{Chain: d.node, Claims: claims, Interval: time.Duration(d.opts.Claim) * time.Millisecond, Metrics: d.metrics.Claims(), Log: d.log})
 	d.onClose(func(context.Context) error { p.Close(); return nil })
 }
 

@@ -66,6 +66,7 @@ type Node struct {
 	posted   tierLog
 	final    tierLog
 	l1       atomic.Pointer[rpc.L1Status] // nil: none is read
+	decided  atomic.Pointer[string]       // under which the store has what L1 blocks decide; nil: nothing derives
 
 	mu     sync.RWMutex
 	pub    head

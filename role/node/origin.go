@@ -2,7 +2,6 @@ package node
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
 
 	"github.com/talaria-l2/talaria/chain"
@@ -48,71 +47,3 @@ func (n *Node) GenesisState() (derive.State, error) {
 	}
 	return derive.GenesisState(n.Genesis, h.Hash()), nil
 }
-
-// DerivationStates is a place in the node's store for the points from which derivation
-// can go on.
-type DerivationStates struct {
-	node   *Node
-	prefix string
-}
-
-// DerivationStates is the place with the name.
-func (n *Node) DerivationStates(name string) *DerivationStates {
-	return &DerivationStates{n, name + "/"}
-}
-
-// key orders states by the L1 block that decides them. No two of one L1 have the same.
-func (d *DerivationStates) key(s *derive.State) string {
-	return fmt.Sprintf("%s%016x", d.prefix, s.PostedIn.Number)
-}
-
-// Load is what was put and not dropped, ascending, as far as it is of the chain that the
-// node holds; the rest is dropped. It is genesis if nothing was put. Blocks and states are
-// written in one order, of which a crash leaves a beginning, and states are dropped before
-// their blocks are undone.
-func (d *DerivationStates) Load() ([]derive.State, error) {
-	stored, err := d.node.store.MetaUnder(d.prefix)
-	if err != nil {
-		return nil, err
-	}
-	if len(stored) == 0 {
-		genesis, err := d.node.GenesisState()
-		return []derive.State{genesis}, err
-	}
-	states := make([]derive.State, 0, len(stored))
-	for _, raw := range stored {
-		var s derive.State
-		if err := json.Unmarshal(raw, &s); err != nil {
-			return nil, fmt.Errorf("derivation state under %q in the store: %w", d.prefix, err)
-		}
-		h, err := d.node.HeaderByNumber(context.Background(), s.Head.Number)
-		if err != nil {
-			return nil, err
-		}
-		if h != nil && h.Hash() == s.Head.Hash {
-			states = append(states, s)
-		} else if err := d.Drop(s); err != nil {
-			return nil, err
-		}
-	}
-	if len(states) == 0 {
-		return nil, fmt.Errorf("data directory %s: none of its %d derivation states is of the chain that it holds (restore a backup, or derive the chain from L1 into a new directory)",
-			d.node.dir.Path(), len(stored))
-	}
-	return states, nil
-}
-
-// Put stores a state behind all blocks published so far. It is durable after Sync.
-func (d *DerivationStates) Put(s derive.State) error {
-	raw, err := json.Marshal(&s)
-	if err != nil {
-		return fmt.Errorf("encode derivation state: %w", err)
-	}
-	return d.node.AfterWrites(func() error { return d.node.store.PutMeta(d.key(&s), raw) })
-}
-
-// Drop removes a state. That is durable after Sync.
-func (d *DerivationStates) Drop(s derive.State) error { return d.node.store.DropMeta(d.key(&s)) }
-
-// Sync makes durable what was put and dropped.
-func (d *DerivationStates) Sync() error { return d.node.store.Sync() }

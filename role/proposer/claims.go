@@ -30,6 +30,8 @@ type Claims interface {
 	Count(ctx context.Context) (uint64, error)
 	// Game looks at a game by its place; nil when it is of another type.
 	Game(ctx context.Context, place uint64) (*Game, error)
+	// At is the address of the game in a place. It commits to the L1 blocks before the game's.
+	At(ctx context.Context, place uint64) (Address, error)
 	// Claim claims the output root of a block, with a bond.
 	Claim(ctx context.Context, root Root, block uint64) error
 	// Challenge counters a game with its Counter and the account's stake, and stakes first
@@ -108,6 +110,12 @@ func (c *Contracts) Count(ctx context.Context) (uint64, error) {
 	return n.Uint64(), nil
 }
 
+// At implements Claims.
+func (c *Contracts) At(ctx context.Context, place uint64) (Address, error) {
+	at, err := call(ctx, c, c.Factory, c.factory.PackGameAtIndex(new(big.Int).SetUint64(place)), c.factory.UnpackGameAtIndex)
+	return at.Proxy, err
+}
+
 // Game implements Claims.
 func (c *Contracts) Game(ctx context.Context, place uint64) (*Game, error) {
 	at, err := call(ctx, c, c.Factory, c.factory.PackGameAtIndex(new(big.Int).SetUint64(place)), c.factory.UnpackGameAtIndex)
@@ -127,10 +135,16 @@ func (c *Contracts) Game(ctx context.Context, place uint64) (*Game, error) {
 	var err3 error
 	g.Block, err3 = call(ctx, c, at.Proxy, c.game.PackL2SequenceNumber(), c.game.UnpackL2SequenceNumber)
 	creator, err4 := call(ctx, c, at.Proxy, c.game.PackGameCreator(), c.game.UnpackGameCreator)
+	before, err5 := call(ctx, c, at.Proxy, c.game.PackL1Head(), c.game.UnpackL1Head)
 	g.Root, g.Closes, g.Own = root, time.Unix(int64(closes), 0), creator == c.Sender.Address()
-	if err := errors.Join(err1, err2, err3, err4, c.refresh(ctx, g)); err != nil {
+	if err := errors.Join(err1, err2, err3, err4, err5, c.refresh(ctx, g)); err != nil {
 		return nil, err
 	}
+	known, err := c.Client.HeaderByHash(ctx, before)
+	if err != nil {
+		return nil, fmt.Errorf("the L1 block before the game: %w", err)
+	}
+	g.L1Head = known.Number.Uint64()
 	g.Held = g.Challenged && c.held(ctx, g)
 	return g, nil
 }

@@ -14,6 +14,7 @@ import (
 
 	"github.com/talaria-l2/talaria/chain"
 	"github.com/talaria-l2/talaria/rpc"
+	"github.com/talaria-l2/talaria/telemetry"
 )
 
 // Chain is what a proposer reads of the chain.
@@ -24,6 +25,9 @@ type Chain interface {
 	Finality() (safe, finalized uint64)
 	// L1Status tells how far derivation has read; false: nothing yet.
 	L1Status() (rpc.L1Status, bool)
+	// DecidedIn is the L1 block from which a block follows, with those before it, if that
+	// is known.
+	DecidedIn(number uint64) (l1 uint64, known bool, err error)
 }
 
 // Options of a proposer. The zero value of a field means its default.
@@ -33,8 +37,9 @@ type Options struct {
 	// Interval is the least time between two claims [1 h].
 	Interval time.Duration
 	// Poll is how often games are looked at [a quarter of Interval, at most 10 s].
-	Poll time.Duration
-	Log  *slog.Logger // [slog.Default()]
+	Poll    time.Duration
+	Metrics *telemetry.Claims // nil: not measured
+	Log     *slog.Logger      // [slog.Default()]
 }
 
 // Status is how far a proposer is.
@@ -43,6 +48,8 @@ type Status struct {
 	Claims     uint64 // made by this run
 	Challenges uint64 // made by this run
 	Held       uint64 // of the challenges, those of claims that could not be checked
+	Unchecked  uint64 // claims whose window closes soon and that cannot be checked
+	Missed     uint64 // wrong claims that were not challenged in time
 	Failing    error  // why something cannot be done at the moment; ErrReserve, ErrUnchecked among others
 }
 
@@ -62,8 +69,7 @@ type Proposer struct {
 	// Of the loop that judges, which waits for no transaction.
 	next    uint64     // place of the first game that was not looked at yet
 	watched []*watched // not judged yet, or challenged and not final
-	recent  []judged   // the newest that are judged, oldest first
-	again   time.Time  // when the recent ones were looked at again
+	recent  []judged   // those that are judged and not final on L1, by place
 
 	// Of the loop that spends and earns.
 	last time.Time // of the newest own claim
@@ -77,10 +83,17 @@ type Proposer struct {
 	back    []uint64 // places that were right and are to be judged again
 	status  Status
 	failing [2]error // of each loop
+	told    Status   // to the metrics
 
 	cancel context.CancelFunc
 	done   sync.WaitGroup
 }
+
+// The loops, as failing has them.
+const (
+	watching = iota
+	trading
+)
 
 // mostChallenges are under way at once. Each waits for its block on L1.
 const mostChallenges = 32
@@ -98,7 +111,7 @@ func Start(opts Options) *Proposer {
 	}
 	ctx, cancel := context.WithCancel(context.Background())
 	p := &Proposer{opts: opts, cancel: cancel, slots: make(chan struct{}, mostChallenges)}
-	for i, step := range []func(context.Context) error{p.watch, p.trade} {
+	for i, step := range []func(context.Context) error{watching: p.watch, trading: p.trade} {
 		p.done.Go(func() { p.run(ctx, i, step) })
 	}
 	return p
@@ -139,6 +152,7 @@ func (p *Proposer) run(ctx context.Context, loop int, step func(context.Context)
 		p.mu.Lock()
 		p.failing[loop] = err
 		p.mu.Unlock()
+		p.measure()
 		if err != nil && time.Since(warned) >= time.Minute {
 			warned = time.Now()
 			p.opts.Log.Warn("claims on L1; trying again", "err", err)

@@ -2,6 +2,7 @@ package proposer
 
 import (
 	"context"
+	"encoding/binary"
 	"errors"
 	"io"
 	"log/slog"
@@ -28,6 +29,9 @@ type games struct {
 	list       []*Game
 	down       bool
 	behind     bool // derivation has read nothing
+	decided    map[uint64]uint64
+	final      time.Time // of L1
+	looks      int       // at addresses of games
 	challenges int
 	resolved   int
 }
@@ -58,7 +62,16 @@ func (g *games) Finality() (safe, finalized uint64) {
 func (g *games) L1Status() (rpc.L1Status, bool) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	return rpc.L1Status{Current: rpc.L1Ref{Timestamp: uint64(time.Now().Unix())}}, !g.behind
+	s := rpc.L1Status{Current: rpc.L1Ref{Timestamp: uint64(time.Now().Unix())}}
+	if !g.final.IsZero() {
+		s.Finalized.Timestamp = uint64(g.final.Unix())
+	}
+	return s, !g.behind
+}
+
+func (g *games) DecidedIn(number uint64) (l1 uint64, known bool, err error) {
+	l1, known = g.decided[number]
+	return l1, known, nil
 }
 
 // stubborn is a claim of which every challenge reverts.
@@ -86,11 +99,20 @@ func (g *games) Game(_ context.Context, place uint64) (*Game, error) {
 	return &seen, nil
 }
 
-// add makes a claim.
+func (g *games) At(_ context.Context, place uint64) (Address, error) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.looks++
+	return g.list[place].Address, nil
+}
+
+// add makes a claim. Its address begins with its place, and is another at another time.
 func (g *games) add(root Root, block uint64) {
 	now := time.Now()
+	address := common.Address{byte(len(g.list) + 1)}
+	binary.BigEndian.PutUint64(address[1:], uint64(now.UnixNano()))
 	g.list = append(g.list, &Game{
-		Address: common.Address{byte(len(g.list) + 1)}, Block: new(big.Int).SetUint64(block), Root: root, Created: now, Closes: now.Add(window),
+		Address: address, Block: new(big.Int).SetUint64(block), Root: root, Created: now, Closes: now.Add(window),
 	})
 }
 
@@ -254,6 +276,71 @@ func TestAGameThatL1ReorganisedIsJudgedAgain(t *testing.T) {
 		defer g.mu.Unlock()
 		if !g.list[0].Challenged {
 			t.Error("the wrong claim in the same place was not challenged")
+		}
+	})
+}
+
+// TestAllGamesThatL1ReorganisedAreJudgedAgain, however many were judged, until they are
+// final on L1; one question does where nothing has changed.
+func TestAllGamesThatL1ReorganisedAreJudgedAgain(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		const n, kept = 200, 50
+		g := &games{safe: 300}
+		for i := range uint64(n) {
+			time.Sleep(time.Second)
+			g.add(rootOf(t, i+1), i+1)
+			g.list[i].Closes = time.Now().Add(time.Hour)
+		}
+		p := g.start()
+		defer p.Close()
+		time.Sleep(time.Minute)
+		g.set(func() { g.looks = 0 })
+		time.Sleep(25 * time.Second) // 10 polls, and two claims more
+		g.set(func() {
+			if g.looks > 20 {
+				t.Errorf("%d addresses are looked at in ten polls", g.looks)
+			}
+			g.list = g.list[:kept]
+			for i := range uint64(n - kept) {
+				g.add(Root{byte(i), 0xbb}, i+1)
+				g.list[kept+i].Closes = time.Now().Add(time.Hour)
+			}
+		})
+		time.Sleep(time.Minute)
+		g.set(func() {
+			for i, c := range g.list[:n] {
+				if c.Challenged != (i >= kept) {
+					t.Errorf("game %d: challenged %v", i, c.Challenged)
+				}
+				c.Held = c.Challenged
+			}
+			g.final = time.Now()
+		})
+		time.Sleep(2 * time.Minute)
+		synctest.Wait()
+		if len(p.recent) > 1 || len(p.watched) != 0 {
+			t.Errorf("%d judged and %d watched games are held though they are final on L1", len(p.recent), len(p.watched))
+		}
+	})
+}
+
+// TestAClaimMadeBeforeItsBlockWasPostedIsChallenged: nobody could know that it is right.
+func TestAClaimMadeBeforeItsBlockWasPostedIsChallenged(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		g := &games{safe: 20, decided: map[uint64]uint64{10: 100, 11: 100, 12: 103}}
+		for i, head := range []uint64{99, 100, 102, 5} {
+			g.add(rootOf(t, uint64(10+i)), uint64(10+i))
+			g.list[i].L1Head = head
+		}
+		p := g.start()
+		defer p.Close()
+		time.Sleep(time.Minute)
+		g.mu.Lock()
+		defer g.mu.Unlock()
+		for i, want := range []bool{true, false, true, false} { // nothing was noted of block 13
+			if c := g.list[i]; c.Challenged != want || c.Resolved == want || want && c.Counter != inverse(c.Root) {
+				t.Errorf("claim of block %v with L1 block %d: challenged %v with %s, resolved %v", c.Block, c.L1Head, c.Challenged, c.Counter, c.Resolved)
+			}
 		}
 	})
 }

@@ -18,6 +18,7 @@ type Game struct {
 	Closes  time.Time // its window
 	Now     time.Time // L1's clock at the look
 	Own     bool      // made by this account
+	L1Head  uint64    // number of the L1 block before its own: what it claims must follow from it
 
 	Challenged, Resolved, Valid bool
 	// Held means that the challenge is in a block that is L1-final: it stays.
@@ -46,20 +47,8 @@ type watched struct {
 	failed  error // why, until one succeeds
 }
 
-// judged is what a place held when it was judged.
-type judged struct {
-	place   uint64
-	root    Root
-	created time.Time
-}
-
-// A reorganisation of L1 may put another game into a place that was judged: the newest
-// are looked at again for as long as that can be.
-const (
-	recentGames  = 64
-	recentPeriod = 30 * time.Second
-	recentAge    = 20 * time.Minute
-)
+// recentPeriod is how often at the most what cannot be judged, or may change, is looked at.
+const recentPeriod = 30 * time.Second
 
 // A claim that cannot be checked is challenged when three quarters of its window have
 // passed and this run has watched it for a sixteenth of it: a node that has just been
@@ -80,8 +69,8 @@ func (p *Proposer) look(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if count < p.next { // L1 reorganised: what is left may be others, too
-		p.next, p.again = count, time.Time{}
+	if count < p.next { // L1 reorganised
+		p.next = count
 		p.watched = slices.DeleteFunc(p.watched, func(w *watched) bool { return w.place >= count })
 	}
 	p.mu.Lock()
@@ -96,38 +85,7 @@ func (p *Proposer) look(ctx context.Context) error {
 	for ; p.next < count; p.next++ {
 		p.watched = append(p.watched, &watched{place: p.next})
 	}
-	if time.Since(p.again) < recentPeriod {
-		return nil
-	}
-	p.again = time.Now()
-	var errs []error
-	rest := p.recent[:0]
-	for _, was := range p.recent {
-		if was.place >= count {
-			p.forget(was.place) // it will be new
-			continue
-		}
-		g, err := p.opts.Claims.Game(ctx, was.place)
-		switch {
-		case err != nil:
-			errs = append(errs, fmt.Errorf("game %d: %w", was.place, err))
-			rest = append(rest, was)
-		case g == nil || g.Root != was.root || !g.Created.Equal(was.created):
-			p.forget(was.place)
-			p.watched = append(p.watched, &watched{place: was.place})
-		case g.Now.Sub(g.Created) < recentAge:
-			rest = append(rest, was)
-		}
-	}
-	p.recent = rest
-	return errors.Join(errs...)
-}
-
-// forget drops the game that was in a place: L1 took it back.
-func (p *Proposer) forget(place uint64) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	p.open = slices.DeleteFunc(p.open, func(g *Game) bool { return g.place == place })
+	return p.lookBack(ctx, count)
 }
 
 // judgeAll judges the games that can be. One that cannot be challenged waits behind the
@@ -171,15 +129,28 @@ func (p *Proposer) judgeAll(ctx context.Context) error {
 		if !done {
 			rest = append(rest, w)
 		} else if g != nil {
-			p.recent = append(p.recent, judged{w.place, g.Root, g.Created})
+			p.judged(w.place, g)
 		}
 	}
 	p.watched = append(rest, last...)
-	p.recent = p.recent[max(0, len(p.recent)-recentGames):]
+	p.countUnchecked()
 	if more := len(errs) - mostErrors; more > 0 {
 		errs = append(errs[:mostErrors], fmt.Errorf("and %d more", more))
 	}
 	return errors.Join(errs...)
+}
+
+// countUnchecked notes how many claims cannot be checked.
+func (p *Proposer) countUnchecked() {
+	n := uint64(0)
+	for _, w := range p.watched {
+		if errors.Is(w.err, ErrUnchecked) {
+			n++
+		}
+	}
+	p.mu.Lock()
+	p.status.Unchecked = n
+	p.mu.Unlock()
 }
 
 // derived reports whether derivation has read L1 as it was when half of the window had
@@ -199,13 +170,28 @@ func (p *Proposer) check(ctx context.Context, g *Game) (known bool, err error) {
 		limit = safe
 	}
 	if g.Block.IsUint64() && g.Block.Uint64() <= limit {
-		g.Counter, err = p.root(ctx, g.Block.Uint64())
-		return err == nil, err
+		return p.compare(ctx, g, g.Block.Uint64())
 	}
 	if derived {
 		g.Counter = other(g.Root) // there is no such block
 	}
 	return derived, nil
+}
+
+// compare compares a claim with a block that derivation has made. A right root is wrong,
+// too, if the block did not follow from L1 yet when it was claimed: nobody could know it.
+func (p *Proposer) compare(ctx context.Context, g *Game, block uint64) (known bool, err error) {
+	if g.Counter, err = p.root(ctx, block); err != nil || g.Counter != g.Root {
+		return err == nil, err
+	}
+	l1, noted, err := p.opts.Chain.DecidedIn(block)
+	if err != nil {
+		return false, err
+	}
+	if noted && l1 > g.L1Head {
+		g.Counter = other(g.Root)
+	}
+	return true, nil
 }
 
 // other is anything but a root.
@@ -251,6 +237,9 @@ func (p *Proposer) judge(ctx context.Context, w *watched, g *Game) (done bool, e
 		return g.Held || closed || g.Resolved, err
 	case g.Resolved || closed:
 		p.opts.Log.Error("a wrong claim was not challenged in time: exits must be paused", "game", g.Address, "block", g.Block, "root", g.Root, "valid", g.Valid)
+		p.mu.Lock()
+		p.status.Missed++
+		p.mu.Unlock()
 		return true, nil
 	}
 	if !known && !w.told {
