@@ -28,7 +28,7 @@ func bridgeCommand() *cli.Command {
 	amount := &cli.StringFlag{Name: "amount", Usage: "how much, in ether or whole tokens, such as 1.5 (required)"}
 	to := &cli.StringFlag{Name: "to", Usage: "who receives it on the other layer (default: the account of the key)"}
 	gas := &cli.Uint32Flag{Name: "gas", Usage: "gas that the receiver gets there, at least (default: 100000; 200000 for a token)", HideDefault: true}
-	index := &cli.Uint64Flag{Name: "index", Usage: "which of the withdrawals of a transaction, from 0"}
+	index := &cli.Uint64Flag{Name: "index", Usage: "which of the withdrawals, or messages, of a transaction, from 0"}
 	const hash = "HASH"
 	app := &cli.Command{
 		Name: "bridge", Usage: "move ether and tokens between L1 and L2",
@@ -60,6 +60,11 @@ func bridgeCommand() *cli.Command {
 				Action: runFinalize,
 			},
 			{
+				Name: "refund", Usage: "take back the currency of a message to L2 that failed there, by its L1 transaction: it leaves L2 as a withdrawal, and the message never runs", ArgsUsage: hash,
+				Flags:  bridgeFlags(index, &cli.BoolFlag{Name: "wait", Usage: "prove and finalise the withdrawal, too"}),
+				Action: runRefund,
+			},
+			{
 				Name: "status", Usage: "where a withdrawal or a deposit stands, by its hash or its transaction's", ArgsUsage: hash,
 				Flags: bridgeFlags(index), Action: runBridgeStatus,
 			},
@@ -77,7 +82,7 @@ func bridgeCommand() *cli.Command {
 			},
 		},
 		Action: func(context.Context, *cli.Command) error {
-			return usagef("bridge: one of deposit, withdraw, prove, finalize, status and pool is required")
+			return usagef("bridge: one of deposit, withdraw, prove, finalize, refund, status and pool is required")
 		},
 	}
 	return app
@@ -93,6 +98,7 @@ func bridgeFlags(own ...cli.Flag) []cli.Flag {
 		&cli.BoolFlag{Name: "trust-node", Usage: "take the word of an L2 node elsewhere for the contracts: it can take what is sent to them", Sources: env("TRUST_NODE")},
 		&cli.StringFlag{Name: "l2-url", Usage: "JSON-RPC of L2 (default: that of --devnet, else http://127.0.0.1:8545)", Sources: env("L2_URL")},
 		&cli.StringFlag{Name: "l1-url", Usage: "JSON-RPC of L1 (default: that of --devnet, else http://127.0.0.1:8645)", Sources: env("L1_URL")},
+		&cli.StringFlag{Name: "max-l2-gas-price", Value: "10", Usage: "what a gas of L2 may cost at most, in gwei of the chain's currency: the L2 node names the price", Sources: env("MAX_L2_GAS_PRICE")},
 		&cli.StringFlag{Name: "key-file", Usage: "file of the key: an encrypted keystore, or hexadecimal (default: the variable " + keyVariable + ")", Sources: env("KEY_FILE")},
 		&cli.StringFlag{Name: "password-file", Usage: "file of the keystore's password", Sources: env("PASSWORD_FILE")},
 		&cli.IntFlag{Name: "account", Value: -1, HideDefault: true, Usage: "one of the ten test accounts of a devnet, 0..9, in place of a key", Sources: env("ACCOUNT")},
@@ -116,6 +122,10 @@ func dialBridge(ctx context.Context, c *cli.Command, needsKey bool) (*user, erro
 	if key == nil && needsKey {
 		return nil, usagef("no key is given (set %s, or --key-file, or --account 0 on a devnet)", keyVariable)
 	}
+	price, err := units(c.String("max-l2-gas-price"), 9)
+	if err != nil {
+		return nil, usagef("--max-l2-gas-price %q: %w", c.String("max-l2-gas-price"), err)
+	}
 	l1URL, l2URL, trust, err := bridgeLayers(c)
 	if err != nil {
 		return nil, err
@@ -124,7 +134,7 @@ func dialBridge(ctx context.Context, c *cli.Command, needsKey bool) (*user, erro
 		trust.Node = true
 	}
 	u := &user{cmd: c, progress: startProgress(c.Root().ErrWriter)}
-	u.Client, err = bridging.Dial(ctx, bridging.Options{L1URL: l1URL, L2URL: l2URL, Key: key, Trust: trust, Report: u.progress.report})
+	u.Client, err = bridging.Dial(ctx, bridging.Options{L1URL: l1URL, L2URL: l2URL, Key: key, Trust: trust, MaxL2GasPrice: price, Report: u.progress.report})
 	if err != nil {
 		u.progress.stop()
 		if errors.Is(err, bridging.ErrUntrusted) {

@@ -67,6 +67,8 @@ func TestMistakesOfTheBridgeAreOneLineThatHelps(t *testing.T) {
 		{"bridge", "one of deposit"},
 		{"bridge pool", "one of deposit"},
 		{"bridge deposit --amount 1", "TALARIA_KEY"},
+		{"bridge deposit --amount 1 --account 0 --max-l2-gas-price much", "--max-l2-gas-price \"much\""},
+		{"bridge refund 0x12 --account 0", "want one hash"},
 		{"bridge deposit --amount 1 --account 10", "0..9"},
 		{"bridge deposit --amount 1 --account 0 --key-file " + bad, "one of them"},
 		{"bridge deposit --amount 1 --key-file " + bad, "neither a keystore"},

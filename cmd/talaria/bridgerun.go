@@ -64,6 +64,24 @@ func (u *user) printArrival(a *bridging.Arrival) error {
 	return nil
 }
 
+// runRefund takes back the currency of a message that failed on L2.
+func runRefund(ctx context.Context, c *cli.Command) error {
+	sent, err := hashArgument(c)
+	if err != nil {
+		return err
+	}
+	u, err := dialBridge(ctx, c, true)
+	if err != nil {
+		return err
+	}
+	defer u.close()
+	hash, tx, err := u.Refund(ctx, sent, c.Uint64("index"))
+	if err != nil {
+		return err
+	}
+	return u.printWithdrawal(ctx, hash, tx, c.Bool("wait"))
+}
+
 func runWithdraw(ctx context.Context, c *cli.Command) error {
 	to, err1 := optionalAddress(c, "to")
 	token, err2 := optionalAddress(c, "token")
@@ -98,8 +116,14 @@ func runWithdraw(ctx context.Context, c *cli.Command) error {
 	if err != nil {
 		return err
 	}
+	return u.printWithdrawal(ctx, hash, tx, c.Bool("wait") || instant)
+}
+
+// printWithdrawal prints where a withdrawal that was just made stands, when it is paid if
+// that is to be waited for.
+func (u *user) printWithdrawal(ctx context.Context, hash, tx common.Hash, wait bool) error {
 	u.progress.report("withdrawal " + hash.Hex())
-	if !c.Bool("wait") && !instant {
+	if !wait {
 		s, err := u.Status(ctx, hash, 0)
 		if err != nil || s == nil {
 			return errors.Join(err, u.print(map[string]common.Hash{"withdrawalHash": hash, "transactionHash": tx}, "withdrawal "+hash.Hex()))

@@ -24,6 +24,8 @@ var (
 const calls = `[
 {"type":"function","name":"initiateWithdrawal","stateMutability":"payable","inputs":[{"name":"target","type":"address"},{"name":"gasLimit","type":"uint256"},{"name":"data","type":"bytes"}],"outputs":[]},
 {"type":"function","name":"withdrawTo","stateMutability":"payable","inputs":[{"name":"l2Token","type":"address"},{"name":"to","type":"address"},{"name":"amount","type":"uint256"},{"name":"minGasLimit","type":"uint32"},{"name":"extraData","type":"bytes"}],"outputs":[]},
+{"type":"function","name":"relayMessage","stateMutability":"payable","inputs":[{"name":"nonce","type":"uint256"},{"name":"sender","type":"address"},{"name":"target","type":"address"},{"name":"value","type":"uint256"},{"name":"minGasLimit","type":"uint256"},{"name":"message","type":"bytes"}],"outputs":[]},
+{"type":"function","name":"refundMessage","stateMutability":"nonpayable","inputs":[{"name":"nonce","type":"uint256"},{"name":"sender","type":"address"},{"name":"target","type":"address"},{"name":"value","type":"uint256"},{"name":"minGasLimit","type":"uint256"},{"name":"message","type":"bytes"}],"outputs":[]},
 {"type":"function","name":"approve","stateMutability":"nonpayable","inputs":[{"name":"spender","type":"address"},{"name":"amount","type":"uint256"}],"outputs":[]},
 {"type":"function","name":"allowance","stateMutability":"view","inputs":[{"name":"owner","type":"address"},{"name":"spender","type":"address"}],"outputs":[{"name":"","type":"uint256"}]},
 {"type":"function","name":"balanceOf","stateMutability":"view","inputs":[{"name":"owner","type":"address"}],"outputs":[{"name":"","type":"uint256"}]},
@@ -37,6 +39,11 @@ const calls = `[
 {"type":"error","name":"WrongRemoteToken","inputs":[{"name":"localToken","type":"address"},{"name":"remoteToken","type":"address"}]},
 {"type":"error","name":"NotExternallyOwned","inputs":[{"name":"caller","type":"address"}]},
 {"type":"error","name":"EtherWithCustomGasToken","inputs":[]},
+{"type":"error","name":"NotTheSender","inputs":[{"name":"caller","type":"address"},{"name":"sender","type":"address"}]},
+{"type":"error","name":"MessageNotFailed","inputs":[{"name":"messageHash","type":"bytes32"}]},
+{"type":"error","name":"MessageAlreadyRelayed","inputs":[{"name":"messageHash","type":"bytes32"}]},
+{"type":"error","name":"MessageWasRefunded","inputs":[{"name":"messageHash","type":"bytes32"}]},
+{"type":"error","name":"NothingToRefund","inputs":[{"name":"messageHash","type":"bytes32"}]},
 {"type":"error","name":"ERC20InsufficientBalance","inputs":[{"name":"sender","type":"address"},{"name":"balance","type":"uint256"},{"name":"needed","type":"uint256"}]},
 {"type":"error","name":"ERC20InsufficientAllowance","inputs":[{"name":"spender","type":"address"},{"name":"allowance","type":"uint256"},{"name":"needed","type":"uint256"}]}
 ]`
@@ -146,5 +153,10 @@ var hints = map[string]string{
 	"WrongRemoteToken":                      "these two tokens do not stand for each other",
 	"Voided":                                "the attestor signed two blocks of one height: the pool pays nothing until another is named",
 	"NotReplayable":                         "the message has not failed",
+	"NotTheSender":                          "only who sent the message on L1 takes it back",
+	"MessageNotFailed":                      "the message has not failed on L2, or not arrived there yet: see talaria bridge status",
+	"MessageAlreadyRelayed":                 "the message succeeded on L2",
+	"MessageWasRefunded":                    "it was taken back before",
+	"NothingToRefund":                       "the message carries nothing; anybody may deliver it again",
 	"ERC20InsufficientBalance":              "the account has too little of the token",
 }

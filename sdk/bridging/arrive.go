@@ -121,7 +121,7 @@ func (c *Client) judge(sent common.Hash, r *types.Receipt) *Arrival {
 				out.Outcome += ": finalise withdrawal " + out.Refund.Hex()
 			}
 		case l.Address == bridge.L2Messenger && l.Topics[0] == c.l2abi.Events["FailedRelayedMessage"].ID:
-			out.Arrived, out.Outcome = false, "its message failed on L2, where it can be delivered again"
+			out.Arrived, out.Outcome = false, fmt.Sprintf("its message failed on L2, where it can be delivered again; what it carries is taken back with: talaria bridge refund %s", sent)
 		}
 	}
 	return out

@@ -24,6 +24,8 @@ type Options struct {
 	// Key of the account that pays and is served; nil: the client only reads.
 	Key   *ecdsa.PrivateKey
 	Trust Trust
+	// MaxL2GasPrice bounds what the L2 node may ask for a gas, in wei [DefaultMaxL2GasPrice].
+	MaxL2GasPrice *big.Int
 	// Report is told each step when it begins, in one line; nil: nobody is.
 	Report func(step string)
 }
@@ -158,11 +160,7 @@ func (c *Client) sendL2(ctx context.Context, what string, to common.Address, val
 	if err != nil {
 		return fail(err)
 	}
-	head, err := c.l2.HeaderByNumber(ctx, nil)
-	if err != nil {
-		return fail(err)
-	}
-	tip, err := c.l2.SuggestGasTipCap(ctx)
+	tip, most, err := c.priceL2(ctx)
 	if err != nil {
 		return fail(err)
 	}
@@ -172,7 +170,7 @@ func (c *Client) sendL2(ctx context.Context, what string, to common.Address, val
 	}
 	tx, err := types.SignNewTx(c.opts.Key, types.LatestSignerForChainID(c.l2ChainID), &types.DynamicFeeTx{
 		ChainID: c.l2ChainID, Nonce: nonce, To: &to, Value: value, Data: data, Gas: gas + gas/5,
-		GasTipCap: tip, GasFeeCap: new(big.Int).Add(tip, new(big.Int).Mul(head.BaseFee, big.NewInt(2))),
+		GasTipCap: tip, GasFeeCap: most,
 	})
 	if err != nil {
 		return fail(err)

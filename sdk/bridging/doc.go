@@ -6,5 +6,5 @@
 // What an L2 node elsewhere says is not trusted with money, unless Trust says so: deposits go
 // to the contracts of a genesis file or of a portal, L1 checks every proof, and withdrawals
 // go where they were sent. A node that lies wastes time and gas; it also names the price of
-// gas on L2.
+// gas on L2, within Options.MaxL2GasPrice.
 package bridging

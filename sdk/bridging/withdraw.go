@@ -40,6 +40,12 @@ func (c *Client) Withdraw(ctx context.Context, w Withdrawal) (hash common.Hash, 
 	if err != nil {
 		return hash, tx, err
 	}
+	return onlyWithdrawal(r)
+}
+
+// onlyWithdrawal is the hash of the one withdrawal of a transaction on L2, and that of the
+// transaction.
+func onlyWithdrawal(r *types.Receipt) (hash, tx common.Hash, err error) {
 	list := bridge.Withdrawals(r.Logs)
 	if len(list) != 1 {
 		return hash, r.TxHash, fmt.Errorf("transaction %s made %d withdrawals, want one", r.TxHash, len(list))
