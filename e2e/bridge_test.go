@@ -47,24 +47,22 @@ func TestBridgeWithATokenAsCurrency(t *testing.T) {
 		t.Errorf("native.mjs: %s", last(out))
 	}
 
-	// The same with talaria bridge: ether in as a token, the currency out at once.
-	cli := func(args ...string) string {
-		bin, err := binary()
-		if err != nil {
-			t.Fatal(err)
-		}
-		return runTool(t, 2*time.Minute, bin, append(append([]string{"bridge"}, args...), "--devnet", dir, "--account", "1", "--json")...)
-	}
-	if out := cli("deposit", "--amount", "2", "--token", chain.EtherToken.Hex()); !strings.Contains(out, `"arrived":true`) || !strings.Contains(strings.ToLower(out), strings.ToLower(d.L2.Currency.L2Ether.Hex())) {
-		t.Errorf("ether by talaria bridge: %s", last(out))
-	}
-	if out := cli("deposit", "--amount", "3"); !strings.Contains(out, `"arrived":true`) {
-		t.Errorf("the currency by talaria bridge: %s", last(out))
-	}
-	cli("pool", "deposit", "--amount", "100")
-	if out := cli("withdraw", "--amount", "1", "--instant"); !strings.Contains(out, `"state":"paid-by-pool"`) {
-		t.Errorf("a withdrawal paid by the pool: %s", last(out))
-	}
+	// The same with other tools, each of an account of its own.
+	t.Run("tools", func(t *testing.T) {
+		info := filepath.Join(dir, "devnet.json")
+		t.Run("cast", func(t *testing.T) {
+			t.Parallel()
+			newCaster(t, d, info, 2).inAndOut(*d.L2.Currency.L1Token)
+		})
+		t.Run("ethers", func(t *testing.T) {
+			t.Parallel()
+			bridgeWithEthers(t, info)
+		})
+		t.Run("talaria bridge", func(t *testing.T) {
+			t.Parallel()
+			bridgeTheCurrency(t, d, dir)
+		})
+	})
 
 	want := chainOf(t, d.L2.HTTPURL, 0)
 	f := startReplica(t, t.TempDir(), d.L1.HTTPURL, d.L1.BeaconURL, d.Genesis)
@@ -119,6 +117,28 @@ func TestBridgeWithATokenAsCurrency(t *testing.T) {
 		t.Error(err)
 	}
 	oneLine(t, refused(t, "--datadir", dir, "--port", "0", "--gas-token", "eth"), "Talaria", "--gas-token")
+}
+
+// bridgeTheCurrency takes ether in as a token with talaria bridge, and the currency in, and
+// out at once.
+func bridgeTheCurrency(t *testing.T, d *devnet, dir string) {
+	cli := func(args ...string) string {
+		bin, err := binary()
+		if err != nil {
+			t.Fatal(err)
+		}
+		return runTool(t, 2*time.Minute, bin, append(append([]string{"bridge"}, args...), "--devnet", dir, "--account", "1", "--json")...)
+	}
+	if out := cli("deposit", "--amount", "2", "--token", chain.EtherToken.Hex()); !strings.Contains(out, `"arrived":true`) || !strings.Contains(strings.ToLower(out), strings.ToLower(d.L2.Currency.L2Ether.Hex())) {
+		t.Errorf("ether by talaria bridge: %s", last(out))
+	}
+	if out := cli("deposit", "--amount", "3"); !strings.Contains(out, `"arrived":true`) {
+		t.Errorf("the currency by talaria bridge: %s", last(out))
+	}
+	cli("pool", "deposit", "--amount", "100")
+	if out := cli("withdraw", "--amount", "1", "--instant"); !strings.Contains(out, `"state":"paid-by-pool"`) {
+		t.Errorf("a withdrawal paid by the pool: %s", last(out))
+	}
 }
 
 // TestATokenOfL1AsCurrency: a chain on an L1 that runs by itself, with a token that is there.

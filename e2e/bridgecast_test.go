@@ -24,7 +24,9 @@ type caster struct {
 	t         *testing.T
 	d         *devnet
 	contracts map[string]string
-	cast, key string
+	cast      string
+	owner     string // the account, and its key
+	key       string
 }
 
 func (c *caster) run(url string, args ...string) string {
@@ -140,9 +142,8 @@ func (c *caster) prove(w castWithdrawal, index, block uint64) {
 // finalize waits until a proven withdrawal can be paid, and has it paid.
 func (c *caster) finalize(w castWithdrawal) {
 	c.t.Helper()
-	owner := strings.TrimSpace(runTool(c.t, clientTimeout, c.cast, "wallet", "address", c.key))
 	eventually(c.t, time.Minute, "the challenge period's end", func() error {
-		return tryTool(c.t, c.cast, "call", c.contracts["portal"], "checkWithdrawal(bytes32,address)", w.hash.Hex(), owner, "--rpc-url", c.d.L1.HTTPURL)
+		return tryTool(c.t, c.cast, "call", c.contracts["portal"], "checkWithdrawal(bytes32,address)", w.hash.Hex(), c.owner, "--rpc-url", c.d.L1.HTTPURL)
 	})
 	c.send(c.d.L1.HTTPURL, c.contracts["portal"], "finalizeWithdrawalTransaction("+castTuple+")", w.tuple)
 }
@@ -151,48 +152,73 @@ func (c *caster) finalize(w castWithdrawal) {
 func TestBridgeWithCast(t *testing.T) {
 	t.Parallel()
 	d, info := bridgeDevnet(t)
-	c := &caster{t: t, d: d, contracts: contractsOf(t, info), cast: npmTool(t, "cast"), key: castKey}
-	const stranger = "0x00000000000000000000000000000000000ca571"
-	onL1, onL2 := d.L1.HTTPURL, d.L2.HTTPURL
+	newCaster(t, d, info, 1).inAndOut(common.Address{})
+}
 
-	// Ether in.
-	c.send(onL1, c.contracts["portal"], "depositTransaction(address,uint256,uint64,bool,bytes)", stranger, "1250000000000000000", "100000", "false", "0x", "--value", "1.25ether")
+// newCaster is cast in the hands of one of a devnet's accounts.
+func newCaster(t *testing.T, d *devnet, info string, account int) *caster {
+	t.Helper()
+	return &caster{t: t, d: d, contracts: contractsOf(t, info), cast: npmTool(t, "cast"), owner: d.Accounts[account].Address.Hex(), key: d.Accounts[account].PrivateKey}
+}
+
+// inAndOut takes the currency of L2 and a token in and out: ether, or an L1 token that is
+// the currency, which comes in through its escrow.
+func (c *caster) inAndOut(currency common.Address) {
+	t := c.t
+	const stranger, amount = "0x00000000000000000000000000000000000ca571", "1250000000000000000"
+	onL1, onL2 := c.d.L1.HTTPURL, c.d.L2.HTTPURL
+
+	// The currency in.
+	deposit := []string{c.contracts["portal"], "depositTransaction(address,uint256,uint64,bool,bytes)", stranger, amount, "100000", "false", "0x", "--value", amount}
+	if currency != (common.Address{}) {
+		escrow := c.contracts["nativeTokenBridge"]
+		c.send(onL1, currency.Hex(), "approve(address,uint256)", escrow, amount)
+		deposit = []string{escrow, "depositERC20Transaction(address,uint256,uint256,uint64,bool,bytes)", stranger, amount, amount, "100000", "false", "0x", "--gas-limit", "1000000"}
+	}
+	c.send(onL1, deposit...)
 	eventually(t, time.Minute, "the deposit", func() error {
-		if got := c.run(onL2, "balance", stranger); got != "1250000000000000000" {
+		if got := c.run(onL2, "balance", stranger); got != amount {
 			return fmt.Errorf("balance %s", got)
 		}
 		return nil
 	})
 
 	// A token in.
-	silver := deployed(t, onL1, "Coin.sol:Coin", castKey, "Silver", "SLV")
+	silver := deployed(t, onL1, "Coin.sol:Coin", c.key, "Silver", "SLV")
 	logs, _ := c.send(onL2, factoryAddr, "createOptimismMintableERC20(address,string,string)", silver, "Silver", "SLV")
 	bridged := common.BytesToAddress(logs[len(logs)-1].Topics[1][:]).Hex()
 	bridge := c.contracts["l1StandardBridge"]
 	c.send(onL1, silver, "approve(address,uint256)", bridge, "1000")
-	c.send(onL1, bridge, "depositERC20To(address,address,address,uint256,uint32,bytes)", silver, bridged, d.Accounts[1].Address.Hex(), "1000", "200000", "0x")
-	held := func(url, token, owner string) int64 {
-		return c.number(url, token, "balanceOf(address)(uint256)", owner).Int64()
+	c.send(onL1, bridge, "depositERC20To(address,address,address,uint256,uint32,bytes)", silver, bridged, c.owner, "1000", "200000", "0x")
+	held := func(url, token, owner string) string {
+		return c.number(url, token, "balanceOf(address)(uint256)", owner).String()
 	}
 	eventually(t, time.Minute, "the token", func() error {
-		if got := held(onL2, bridged, d.Accounts[1].Address.Hex()); got != 1000 {
-			return fmt.Errorf("balance %d", got)
+		if got := held(onL2, bridged, c.owner); got != "1000" {
+			return fmt.Errorf("balance %s", got)
 		}
 		return nil
 	})
 
 	// Both out, under one claim.
-	ether := c.withdraw(passerAddr, "initiateWithdrawal(address,uint256,bytes)", stranger, "100000", "0x", "--value", "1.25ether")
+	out := c.withdraw(passerAddr, "initiateWithdrawal(address,uint256,bytes)", stranger, "100000", "0x", "--value", amount)
 	token := c.withdraw(bridgeAddr, "withdrawTo(address,address,uint256,uint32,bytes)", bridged, stranger, "600", "200000", "0x")
 	index, block := c.claim(token.block)
-	c.prove(ether, index, block)
+	c.prove(out, index, block)
 	c.prove(token, index, block)
-	c.finalize(ether)
+	c.finalize(out)
 	c.finalize(token)
-	if got := c.run(onL1, "balance", stranger); got != "1250000000000000000" {
-		t.Errorf("ether of the receiver on L1: %s", got)
+	ether, want := c.run(onL1, "balance", stranger), amount
+	if currency != (common.Address{}) {
+		want = "0"
+		if got := held(onL1, currency.Hex(), stranger); got != amount {
+			t.Errorf("currency of the receiver on L1: %s", got)
+		}
 	}
-	if got, left := held(onL1, silver, stranger), held(onL1, silver, bridge); got != 600 || left != 400 {
-		t.Errorf("tokens of the receiver on L1: %d, of the bridge: %d", got, left)
+	if ether != want {
+		t.Errorf("ether of the receiver on L1: %s, want %s", ether, want)
+	}
+	if got, left := held(onL1, silver, stranger), held(onL1, silver, bridge); got != "600" || left != "400" {
+		t.Errorf("tokens of the receiver on L1: %s, of the bridge: %s", got, left)
 	}
 }

@@ -243,7 +243,7 @@ func TestBridgeTakesTokensOrRefusesThemByName(t *testing.T) {
 	t.Parallel()
 	d, info := bridgeDevnet(t)
 	b := newBridger(t, info, 1) // whose key is castKey
-	c := &caster{t: t, d: d, contracts: contractsOf(t, info), cast: npmTool(t, "cast"), key: castKey}
+	c := newCaster(t, d, info, 1)
 	onL1, onL2 := d.L1.HTTPURL, d.L2.HTTPURL
 	owner, stranger := d.Accounts[1].Address.Hex(), "0x00000000000000000000000000000000000ca572"
 	held := func(url, token, of string) string {

@@ -30,6 +30,12 @@ func bridgeDevnet(t *testing.T) (*devnet, string) {
 func TestBridgeWithEthers(t *testing.T) {
 	t.Parallel()
 	_, info := bridgeDevnet(t)
+	bridgeWithEthers(t, info)
+}
+
+// bridgeWithEthers takes the currency of L2 and a token in and out.
+func bridgeWithEthers(t *testing.T, info string) {
+	t.Helper()
 	out := runTool(t, 3*time.Minute, "node", "clients/bridge-ethers.mjs", info, artifacts(t))
 	if !strings.Contains(out, `"coins":600`) {
 		t.Errorf("bridge-ethers.mjs: %s", last(out))
@@ -46,7 +52,7 @@ func TestNobodyLosesByWhatFails(t *testing.T) {
 		t.Fatal(err)
 	}
 	out := runTool(t, 3*time.Minute, "node", "clients/messages.mjs", info, artifacts(t), bin)
-	if !strings.Contains(out, `"refunds":5`) {
+	if !strings.Contains(out, `"refunds":6`) {
 		t.Errorf("messages.mjs: %s", last(out))
 	}
 }

@@ -78,10 +78,10 @@ func grown(t *testing.T, d *devnet, by uint64) uint64 {
 	return last + by
 }
 
-// metric reads a metric of a devnet, named with its labels.
-func metric(t *testing.T, d *devnet, name string) string {
+// metric reads a metric, named with its labels, at the URL of all of them.
+func metric(t *testing.T, url, name string) string {
 	t.Helper()
-	res, err := http.Get(d.Metrics)
+	res, err := http.Get(url)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -232,7 +232,7 @@ func TestBatchesGoToL1WhileTheCommitteeFails(t *testing.T) {
 		if after, _, own := postings(t, l1, d.Contracts); after == before || own != ownBefore {
 			t.Fatalf("%s: %d certificates more, %d batches more on L1: %s", what, after-before, own-ownBefore, d.stderr)
 		}
-		if failing := metric(t, d, "talaria_da_layer_failing"); failing != "0" {
+		if failing := metric(t, d.Metrics, "talaria_da_layer_failing"); failing != "0" {
 			t.Errorf("%s: talaria_da_layer_failing is %q", what, failing)
 		}
 	}
@@ -243,7 +243,7 @@ func TestBatchesGoToL1WhileTheCommitteeFails(t *testing.T) {
 	operators[2].kill()
 	grown(t, d, 6)
 	_, _, own := postings(t, l1, d.Contracts)
-	if failing := metric(t, d, "talaria_da_layer_failing"); own == 0 || failing != "1" || metric(t, d, `talaria_batches_total{data="l1"}`) == "0" {
+	if failing := metric(t, d.Metrics, "talaria_da_layer_failing"); own == 0 || failing != "1" || metric(t, d.Metrics, `talaria_batches_total{data="l1"}`) == "0" {
 		t.Fatalf("with two of four: %d batches on L1, talaria_da_layer_failing is %q: %s", own, failing, d.stderr)
 	}
 	if !strings.Contains(d.stderr.String(), "the data layer fails: batches go to L1 themselves") {
@@ -251,7 +251,7 @@ func TestBatchesGoToL1WhileTheCommitteeFails(t *testing.T) {
 	}
 	operators[1], operators[2] = startOperator(t, d, l1, 1), startOperator(t, d, l1, 2)
 	eventually(t, 2*time.Minute, "the committee is used again", func() error {
-		if failing := metric(t, d, "talaria_da_layer_failing"); failing != "0" {
+		if failing := metric(t, d.Metrics, "talaria_da_layer_failing"); failing != "0" {
 			return fmt.Errorf("talaria_da_layer_failing is %q: %s", failing, d.stderr)
 		}
 		return nil
@@ -267,7 +267,7 @@ func TestBatchesGoToL1WhileTheCommitteeFails(t *testing.T) {
 		if text := d.stderr.String(); !strings.Contains(text, "an operator has lost data that it signed for") {
 			return fmt.Errorf("the log says %q", text)
 		}
-		if healthy := metric(t, d, `talaria_da_operator_healthy{operator="3"}`); healthy != "0" {
+		if healthy := metric(t, d.Metrics, `talaria_da_operator_healthy{operator="3"}`); healthy != "0" {
 			return fmt.Errorf("talaria_da_operator_healthy of operator 3 is %q", healthy)
 		}
 		return nil
@@ -322,7 +322,7 @@ func TestBatchesGoToL1WhileTheAltDAServerFails(t *testing.T) {
 			server.kill()
 			reached(t, f, grown(t, d, 6))
 			_, before, own := postings(t, l1, d.Contracts)
-			if own == 0 || metric(t, d, "talaria_da_layer_failing") != "1" {
+			if own == 0 || metric(t, d.Metrics, "talaria_da_layer_failing") != "1" {
 				t.Fatalf("without the server: %d batches on L1: %s", own, d.stderr)
 			}
 			server = serve()

@@ -27,10 +27,14 @@ func startProposer(t *testing.T, l1 loneL1, genesis string, of Account) *followe
 		t.Fatal(err)
 	}
 	var info struct {
-		L2 L2Info `json:"l2"`
+		L2      L2Info `json:"l2"`
+		Metrics string `json:"metricsUrl"`
 	}
-	p := startRole(t, &info, "proposer", "--key-file", file, "--claim-interval", "2s", "--l1-url", l1.url, "--l1-beacon-url", l1.beacon,
+	p := startRole(t, &info, "proposer", "--metrics-port", "0", "--key-file", file, "--claim-interval", "2s", "--l1-url", l1.url, "--l1-beacon-url", l1.beacon,
 		"--genesis", genesis, "--datadir", t.TempDir(), "--port", "0")
+	if got := metric(t, info.Metrics, "talaria_claims_unchecked"); got != "0" {
+		t.Errorf("claims that cannot be checked, by the proposer's metrics: %q", got)
+	}
 	return &follower{p, info.L2.HTTPURL}
 }
 

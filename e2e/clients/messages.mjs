@@ -36,10 +36,21 @@ assert.deepEqual([await gates.l2.word(), await gates.l2.sender(), await user.l2.
 await assert.rejects(other.relayMessage.staticCall(...message(refused, one)), /revert/); // not twice
 await done(gates.l2.set(false));
 
-// One whose sender would rather have its ether back.
+// Those whose sender would rather have its ether back: one by the plain ABI, one by talaria.
 const regretted = await done(messengerL1.sendMessage(gates.l2.target, enter(12), 200_000, { value: one }));
 await arrival(user, regretted);
 const [back] = withdrawals(await done(onL2.refundMessage(...message(regretted, one), { gasLimit: 1_000_000 })));
+const bridgeCommand = (account, ...args) =>
+  execFileSync(talaria, ["bridge", ...args, "--devnet", infoPath, "--account", String(account), "--json"], { stdio: ["ignore", "pipe", "pipe"] });
+const rued = await done(messengerL1.sendMessage(gates.l2.target, enter(13), 200_000, { value: one }));
+await arrival(user, rued);
+assert.throws(() => bridgeCommand(6, "refund", rued.hash), /only who sent the message/);
+assert.throws(() => bridgeCommand(5, "refund", regretted.hash), /taken back before/);
+assert.throws(() => bridgeCommand(5, "refund", rued.hash, "--index", "1"), /1 messages/);
+assert.throws(() => bridgeCommand(5, "refund", rued.hash, "--max-l2-gas-price", "0.000000001"), /--max-l2-gas-price/);
+const { transactionHash } = JSON.parse(bridgeCommand(5, "refund", rued.hash));
+const [ruedBack] = withdrawals(await user.l2.getTransactionReceipt(transactionHash));
+assert.equal(ruedBack.tuple[3], one);
 await assert.rejects(other.relayMessage.staticCall(...message(regretted, one)), /revert/); // not both
 
 // A deposit whose call fails on L2, for want of will or of gas, stays its sender's there.
@@ -77,13 +88,14 @@ const coins = await coin.balanceOf(user.address);
 const sent = await done(onL2.sendMessage(gates.l1.target, enter(21), 200_000, { value: one }));
 const [toL1] = withdrawals(sent);
 
-await prove(user, [back, inherited, ether, token, toL1]);
+await prove(user, [back, ruedBack, inherited, ether, token, toL1]);
 const paid = async (withdrawal) => {
   const before = await user.l1.getBalance(user.address);
   const receipt = await finalize(user, withdrawal);
   return (await user.l1.getBalance(user.address)) - before + receipt.gasUsed * receipt.gasPrice;
 };
 assert.equal(await paid(back), one);
+assert.equal(await paid(ruedBack), one);
 assert.equal(await paid(ether), one);
 assert.equal(await paid(token), 0n);
 assert.equal(await coin.balanceOf(user.address), coins + 70n);
@@ -95,12 +107,12 @@ const failed = await finalize(user, toL1);
 assert.equal(events(failed, abis.messenger, "FailedRelayedMessage").length, 1);
 const status = () => user.l2.send("talaria_withdrawalStatus", [toL1.hash]);
 assert.equal((await status()).state, "failed");
-const again = () => execFileSync(talaria, ["bridge", "finalize", toL1.hash, "--devnet", infoPath, "--account", "6", "--json"], { stdio: ["ignore", "pipe", "pipe"] });
+const again = () => bridgeCommand(6, "finalize", toL1.hash);
 assert.throws(again, /failed again/);
 await done(gates.l1.set(true));
 assert.equal(JSON.parse(again()).state, "finalized");
 assert.deepEqual([await gates.l1.word(), await gates.l1.sender(), await user.l1.getBalance(gates.l1.target)], [21n, user.address, one]);
 assert.equal(await messengerL1.successfulMessages(keccak256(toL1.tuple[5])), true);
 
-console.log(JSON.stringify({ replayed: 2, refunds: 5 }));
+console.log(JSON.stringify({ replayed: 2, refunds: 6 }));
 process.exit(0);

@@ -20,6 +20,7 @@ export const abis = {
     "function finalizedWithdrawals(bytes32) view returns (bool)",
     "function checkWithdrawal(bytes32 hash, address submitter) view",
   ],
+  escrow: ["function depositERC20Transaction(address to, uint256 mint, uint256 value, uint64 gasLimit, bool isCreation, bytes data)"],
   factory: [
     "function gameCount() view returns (uint256)",
     "function gameAtIndex(uint256) view returns (uint32 gameType, uint64 timestamp, address proxy)",
