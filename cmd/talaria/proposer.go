@@ -6,13 +6,8 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"net"
-	"net/http"
 	"os"
-	"strconv"
 	"strings"
-	"sync"
-	"syscall"
 	"time"
 
 	"github.com/ethereum/go-ethereum/common"
@@ -48,12 +43,22 @@ func runProposer(ctx context.Context, c *cli.Command) error {
 	if err != nil {
 		return err
 	}
-	measured := telemetry.New()
-	url, stop, err := serveMetrics(c, measured)
+	log, err := logger(c)
 	if err != nil {
 		return err
 	}
-	defer stop()
+	measured, url := telemetry.New(), ""
+	switch number := c.Int("metrics-port"); {
+	case number < -1 || number > 65535:
+		return usagef("--metrics-port %d: allowed is -1..65535", number)
+	case number >= 0:
+		listener, err := listenOn(c.String("host"), "metrics-port", number)
+		if err != nil {
+			return err
+		}
+		defer servePages(measured, listener, log)()
+		url = "http://" + listener.Addr().String() + "/metrics"
+	}
 	return runReplica(ctx, c, &company{metricsURL: url, start: func(n *node.Node, client *l1.Client, log *slog.Logger) (func(), error) {
 		factory := n.Config().DisputeGameFactory
 		if factory == (common.Address{}) {
@@ -65,29 +70,6 @@ func runProposer(ctx context.Context, c *cli.Command) error {
 		})
 		return p.Close, nil
 	}})
-}
-
-// serveMetrics serves the metrics at --metrics-port of --host until stop is called. url is empty
-// where none are wanted.
-func serveMetrics(c *cli.Command, m *telemetry.Metrics) (url string, stop func(), err error) {
-	number := c.Int("metrics-port")
-	if number == -1 {
-		return "", func() {}, nil
-	}
-	if number < -1 || number > 65535 {
-		return "", nil, usagef("--metrics-port %d: allowed is -1..65535", number)
-	}
-	l, err := net.Listen("tcp", net.JoinHostPort(c.String("host"), strconv.Itoa(number)))
-	if errors.Is(err, syscall.EADDRINUSE) {
-		return "", nil, fmt.Errorf("port %d is taken (choose another with --metrics-port, or 0 for any free one)", number)
-	}
-	if err != nil {
-		return "", nil, fmt.Errorf("listen for --metrics-port: %w", err)
-	}
-	server := &http.Server{Handler: m.Pages(), ReadHeaderTimeout: 10 * time.Second}
-	var done sync.WaitGroup
-	done.Go(func() { _ = server.Serve(l) })
-	return "http://" + l.Addr().String() + "/metrics", func() { _ = server.Close(); done.Wait() }, nil
 }
 
 // proposerKey reads a private key from a file, or without one from the environment.
