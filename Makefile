@@ -28,7 +28,7 @@ ROOMS   := bench bls bridge chain cmd batch da derive evm exec feed invariant ke
 SOURCES := $(shell find $(wildcard $(ROOMS)) -type f -not -name '*_test.go' -not -path '*/testdata/*' 2>/dev/null)
 
 # Rooms that start goroutines: their tests run a second time under the race detector.
-RACY := $(addprefix ./,$(addsuffix /...,$(wildcard bench da evm exec feed keccak l1 role rpc state store)))
+RACY := $(addprefix ./,$(addsuffix /...,$(wildcard bench da evm exec feed keccak l1 role rpc sdk/light state store)))
 
 .PHONY: help
 help: ## list the targets

@@ -109,19 +109,37 @@ func decodeMiniRef(raw []byte) (m miniRef, err error) {
 }
 
 func (s *Server) getMiniBlock(c *call, a *args) (rawJSON, error) {
-	ref := read(a, 0, decodeMiniRef)
-	if a.err != nil {
-		return nil, a.err
-	}
-	var m *MiniBlock
-	var err error
-	if ref.byHash {
-		m, err = s.backend.MiniBlockByHash(c.ctx, ref.ref.hash)
-	} else {
-		m, err = s.backend.MiniBlockByNumber(c.ctx, ref.number)
-	}
+	m, err := s.miniBlock(c, a)
 	if err != nil || m == nil {
 		return nil, err
 	}
 	return miniBlockJSON(m, s.tiers()), nil
+}
+
+// getMiniBlockDiff is what a light client proves the hash of a block with.
+func (s *Server) getMiniBlockDiff(c *call, a *args) (rawJSON, error) {
+	m, err := s.miniBlock(c, a)
+	if err != nil || m == nil {
+		return nil, err
+	}
+	diff, err := s.backend.MiniBlockDiff(c.ctx, m)
+	if err != nil {
+		return nil, err
+	}
+	if 2*len(diff) > s.opts.MaxResponseBytes {
+		return nil, s.tooLarge()
+	}
+	return hexData(diff), nil
+}
+
+// miniBlock is the one that the first parameter names, nil if there is none.
+func (s *Server) miniBlock(c *call, a *args) (*MiniBlock, error) {
+	ref := read(a, 0, decodeMiniRef)
+	if a.err != nil {
+		return nil, a.err
+	}
+	if ref.byHash {
+		return s.backend.MiniBlockByHash(c.ctx, ref.ref.hash)
+	}
+	return s.backend.MiniBlockByNumber(c.ctx, ref.number)
 }

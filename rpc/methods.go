@@ -128,6 +128,7 @@ func (s *Server) blockMethods(t methodTable) {
 	t.read("eth_getUncleCountByBlockHash", 1, s.uncleCountByHash).doc("Zero for every block there is: there are no uncles", "rpc.TestHeadersAndCounts")
 	t.read("eth_getBlockReceipts", 1, s.getBlockReceipts).doc("All receipts of a block; `pending` gives those of the open block so far", "rpc.TestAnswersAboveTheLimitAreRefused")
 	t.read("talaria_getMiniBlock", 1, s.getMiniBlock).doc("A mini-block by number or hash, with transactions, receipts and signature", "rpc.TestJSONShapes")
+	t.slow("talaria_getMiniBlockDiff", 1, s.getMiniBlockDiff).doc("What a mini-block changed in the state, encoded as its `diffHash` has it", "role/node.TestDiffsOfMiniBlocksAreServed")
 }
 
 // transactionMethods answer about transactions and send them.

@@ -19,8 +19,11 @@ type Streamer interface {
 	// MiniBlocksFrom returns the published mini-block with the number and those that
 	// follow it in its block, in order; nil when there is none with the number.
 	MiniBlocksFrom(ctx context.Context, number uint64) ([]*MiniBlock, error)
+	// MiniBlockDiff is the encoded diff, whose hash is in the header. Blocks that the node
+	// no longer holds the diffs of are executed again.
+	MiniBlockDiff(ctx context.Context, m *MiniBlock) ([]byte, error)
 	// AccountChanges is what the mini-block changed in the state, ascending by address.
-	// Blocks that the node no longer holds the changes of are executed again.
+	// It is made of the diff.
 	AccountChanges(ctx context.Context, m *MiniBlock) ([]AccountChange, error)
 }
 

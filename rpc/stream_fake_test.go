@@ -45,6 +45,11 @@ func (b *fakeBackend) MiniBlocksFrom(_ context.Context, n uint64) (list []*MiniB
 	return list, nil
 }
 
+// MiniBlockDiff gives every mini-block the empty diff.
+func (b *fakeBackend) MiniBlockDiff(context.Context, *MiniBlock) ([]byte, error) {
+	return []byte{0xc0}, nil
+}
+
 // AccountChanges gives every mini-block two changed accounts.
 func (b *fakeBackend) AccountChanges(_ context.Context, m *MiniBlock) ([]AccountChange, error) {
 	nonce := m.Header.Number

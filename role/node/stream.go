@@ -104,14 +104,23 @@ func (n *Node) allInBlock(minis []*chain.MiniBlock, b *chain.Block) []*rpc.MiniB
 	return list
 }
 
+// MiniBlockDiff implements rpc.Streamer.
+func (n *Node) MiniBlockDiff(ctx context.Context, m *rpc.MiniBlock) ([]byte, error) {
+	if len(m.Diff) > 0 {
+		return m.Diff, nil
+	}
+	encoded, err := n.diffAgain(ctx, m)
+	if err != nil {
+		return nil, fmt.Errorf("changes of mini-block %d: %w", m.Header.Number, err)
+	}
+	return encoded, nil
+}
+
 // AccountChanges implements rpc.Streamer.
 func (n *Node) AccountChanges(ctx context.Context, m *rpc.MiniBlock) ([]rpc.AccountChange, error) {
-	encoded := m.Diff
-	if len(encoded) == 0 {
-		var err error
-		if encoded, err = n.diffAgain(ctx, m); err != nil {
-			return nil, fmt.Errorf("changes of mini-block %d: %w", m.Header.Number, err)
-		}
+	encoded, err := n.MiniBlockDiff(ctx, m)
+	if err != nil {
+		return nil, err
 	}
 	list, err := state.DecodeAccessList(encoded)
 	if err != nil {
