@@ -185,6 +185,9 @@ func DecodeWitness(raw []byte) (*Witness, error) {
 		if err = r.end(); err == nil {
 			w.Witness.Headers = lists.headers()
 			w.Witness.Codes, w.Witness.State = lists.strings(MaxWitnessCodes), lists.strings(MaxWitnessNodes)
+			if keys := lists.list(); len(keys) > 0 {
+				lists.fail(fmt.Errorf("%d bytes of keys", len(keys)))
+			}
 			err = lists.end()
 		}
 	}

@@ -90,6 +90,7 @@ var rooms = map[string]room{
 	"role/daaudit":    {layer: role, imports: below, testImports: []string{"role/daoperator"}},
 	"role/exits":      {layer: role, imports: below},
 	"role/attestor":   {layer: role, imports: below},
+	"role/validator":  {layer: role, imports: with(below, "verify", "verify/opinion", "role/node", "role/l1feed", "role/derivation")},
 	"role/replica":    {layer: role, imports: with(below, "role/node", "role/l1feed", "role/derivation"), testImports: []string{"role/safehead", "role/batcher"}},
 	"role/leader":     {layer: role, imports: with(below, "role/node", "role/l1feed", "role/safehead", "role/sequencer", "role/exits", "role/attestor")},
 	"role/genesis":    {layer: role, imports: below},
