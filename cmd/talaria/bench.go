@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"time"
 
 	"github.com/urfave/cli/v3"
 
@@ -40,8 +41,39 @@ func benchCommand() *cli.Command {
 			&cli.StringFlag{Name: "streams", Usage: "ws:// address to subscribe at during a presigned run"},
 			&cli.BoolFlag{Name: "json", Usage: "print the report as JSON"},
 		},
-		Action: runBench,
+		Action:   runBench,
+		Commands: []*cli.Command{benchWatchCommand()},
 	}
+}
+
+func benchWatchCommand() *cli.Command {
+	return &cli.Command{
+		Name:  "watch",
+		Usage: "subscribe many times to a node's mini-blocks and measure how late they come; the clock must be the sequencer's",
+		Flags: []cli.Flag{
+			&cli.StringFlag{Name: "url", Value: "ws://127.0.0.1:8545", Usage: "the node, ws://"},
+			&cli.IntFlag{Name: "watchers", Value: 1000, Usage: "connections, 1..100000"},
+			&cli.DurationFlag{Name: "duration", Value: 10 * time.Second, Usage: "how long they listen, 1s..1h"},
+			&cli.IntFlag{Name: "pid", Usage: "process of the node, for its processor time (default: who listens on the URL's port of this machine)"},
+			&cli.BoolFlag{Name: "json", Usage: "print the report as JSON"},
+		},
+		Action: runBenchWatch,
+	}
+}
+
+func runBenchWatch(ctx context.Context, c *cli.Command) error {
+	cfg := bench.WatchConfig{URL: c.String("url"), Watchers: c.Int("watchers"), Duration: c.Duration("duration"), PID: c.Int("pid")}
+	if err := cfg.Check(); err != nil {
+		return usageError{err}
+	}
+	report, err := bench.Watch(ctx, cfg)
+	if err != nil {
+		return err
+	}
+	if c.Bool("json") {
+		return printJSON(c.Root().Writer, report)
+	}
+	return report.WriteTable(c.Root().Writer)
 }
 
 func runBench(ctx context.Context, c *cli.Command) error {
