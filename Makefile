@@ -117,6 +117,10 @@ asm-check: ## fail if `make asm` would change anything
 e2e: $(BIN) contracts/node_modules/.stamp e2e/node_modules/.stamp ## drive the built binary with cast, forge, viem, ethers and ethclient
 	TALARIA_BIN=$(abspath $(BIN)) $(GO) test -count 1 -timeout 25m -parallel 3 ./e2e
 
+.PHONY: nodes
+nodes: $(BIN) ## the long form of the test of nodes in network namespaces; needs root
+	TALARIA_BIN=$(abspath $(BIN)) TALARIA_LONG=1 $(GO) test -count 1 -v -timeout 20m -run 'TestTheWire|TestNodes' ./e2e
+
 .PHONY: crash
 crash: $(BIN) contracts/node_modules/.stamp e2e/node_modules/.stamp ## the long form of the kill -9 tests: CRASH_ROUNDS rounds
 	TALARIA_BIN=$(abspath $(BIN)) TALARIA_CRASH_ROUNDS=$(CRASH_ROUNDS) \
