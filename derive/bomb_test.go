@@ -159,7 +159,7 @@ func TestWorkIsPutOff(t *testing.T) {
 		w.postChannel(w.batch[8*i : 8*i+8])
 	}
 	w.growL1(4)
-	p := New(w.cfg, w.start, Settings{limits: limits{timeout: ChannelTimeout, bankBytes: MaxBankBytes, work: 17 * 64 << 10}})
+	p := New(w.cfg, w.start, Settings{limits: limits{timeout: ChannelTimeout, bankBytes: MaxBankBytes, work: 17 * 64 << 10, fill: MaxFill}})
 	var all []BlockInput
 	for i, want := range []int{0, 16, 16, 16, 16, 8} {
 		got := push(t, p, w.l1[p.NextL1()])

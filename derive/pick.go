@@ -34,8 +34,9 @@ func (p *Pipeline) due(c *openChannel) bool {
 	return c.header.FirstNumber > p.before+1 || !c.order.before(p.resume)
 }
 
-// take queues the blocks of a channel, all of them or none, if the work that it takes is
-// left in this L1 block. If it is not, nothing more is looked at until the next.
+// take queues the blocks of a channel, all of them or none, if the work that it takes, and the
+// gas that its blocks may, is left in this L1 block. If it is not, nothing more is looked at
+// until the next.
 func (p *Pipeline) take(l1 *L1Block, c *openChannel) *dropError {
 	c.looked, c.known = l1.Number, true
 	head := p.state.Head
@@ -61,14 +62,23 @@ func (p *Pipeline) take(l1 *L1Block, c *openChannel) *dropError {
 	if err != nil {
 		return drop(DropChannel, "%v", err)
 	}
-	queue := make([]derived, len(blocks))
+	queue, fill := make([]derived, len(blocks)), uint64(0)
 	for i := range blocks {
 		d, err := checkBlock(p.cfg, head, &blocks[i], l1, p.origin)
 		if err != nil {
 			return err
 		}
 		queue[i], head = d, d.head
+		fill += fillOf(d.in.Txs, d.in.Params.GasLimit)
 	}
+	switch {
+	case fill > p.settings.limits.fill:
+		return drop(DropChannel, "blocks filled to %d millionths, limit %d", fill, p.settings.limits.fill)
+	case fill > p.room:
+		p.spent, p.resume = true, c.order
+		return nil
+	}
+	p.room -= fill
 	queue[len(queue)-1].in.ExpectHash = c.header.LastHash
 	p.queue, p.channel = queue, c.id
 	p.bank.take(c)

@@ -22,6 +22,7 @@ type limits struct {
 	timeout   uint64 // ChannelTimeout
 	bankBytes int    // MaxBankBytes
 	work      int    // MaxWork
+	fill      uint64 // MaxFill
 }
 
 func (s Settings) withDefaults() Settings {
@@ -29,7 +30,7 @@ func (s Settings) withDefaults() Settings {
 		s.MaxDrops = 1_024
 	}
 	if s.limits == (limits{}) {
-		s.limits = limits{timeout: ChannelTimeout, bankBytes: MaxBankBytes, work: MaxWork}
+		s.limits = limits{timeout: ChannelTimeout, bankBytes: MaxBankBytes, work: MaxWork, fill: MaxFill}
 	}
 	return s
 }
@@ -54,7 +55,8 @@ type Pipeline struct {
 	before   uint64          // number of the head that the one before left
 	resume   Position        // channels of this order or later were not looked at in the one before
 	left     int             // of MaxWork
-	spent    bool            // a channel takes more than is left
+	room     uint64          // of MaxFill
+	spent    bool            // a channel takes more than is left of one of them
 	line     []*openChannel  // that may give the next block
 	number   uint64          // of that block
 	queue    []derived       // of the channel that was taken
@@ -137,7 +139,7 @@ func (p *Pipeline) Push(b L1Block) error {
 	}
 	p.l1, p.finished = append(p.l1, entry), false
 
-	p.before, p.left, p.spent, p.line, p.number = p.state.Head.Number, p.settings.limits.work, false, nil, 0
+	p.before, p.left, p.room, p.spent, p.line, p.number = p.state.Head.Number, p.settings.limits.work, p.settings.limits.fill, false, nil, 0
 	if before.Batcher != p.sender { // who follows a batcher that was dismissed need not work through what that one left
 		p.bank, p.sender = newBank(p.settings.limits), before.Batcher
 	}

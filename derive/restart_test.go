@@ -14,7 +14,7 @@ import (
 
 // tight are limits that a short test runs into: frames of a few L1 blocks, a bank of some
 // channels, the work of some blocks.
-var tight = Settings{limits: limits{timeout: 4, bankBytes: 24_000, work: 7 * 64 << 10}}
+var tight = Settings{limits: limits{timeout: 4, bankBytes: 24_000, work: 7 * 64 << 10, fill: MaxFill}}
 
 // tape gives choices: random ones, or those that a fuzzer writes.
 type tape struct {

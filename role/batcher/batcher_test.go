@@ -10,7 +10,13 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/ethereum/go-ethereum/common"
+	"github.com/ethereum/go-ethereum/core/types"
+	"github.com/ethereum/go-ethereum/crypto"
+
+	"github.com/talaria-l2/talaria/chain"
 	"github.com/talaria-l2/talaria/da"
+	"github.com/talaria-l2/talaria/derive"
 )
 
 func (w *world) start(change func(*Options)) *Batcher {
@@ -56,6 +62,38 @@ func (w *world) settle(t *testing.T, b *Batcher, limit time.Duration) {
 			t.Fatalf("L1 holds %d blocks of %d after %v: %+v", safe, want, limit, b.Status())
 		}
 	}
+}
+
+// TestABatchHoldsNoMoreFullBlocksThanAnL1BlockBrings, or derivation would drop it.
+func TestABatchHoldsNoMoreFullBlocksThanAnL1BlockBrings(t *testing.T) {
+	key, err := crypto.GenerateKey()
+	if err != nil {
+		t.Fatal(err)
+	}
+	cfg := chain.DefaultConfig()
+	signer, to := types.LatestSignerForChainID(new(big.Int).SetUint64(cfg.ChainID)), common.Address{1}
+	eth, err := types.SignNewTx(key, signer, &types.DynamicFeeTx{ChainID: signer.ChainID(), Gas: 21_000, GasFeeCap: big.NewInt(1), GasTipCap: new(big.Int), To: &to, Value: new(big.Int)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	raw, err := eth.MarshalBinary()
+	if err != nil {
+		t.Fatal(err)
+	}
+	full, err := chain.DecodeTx(raw, &cfg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	run(t, 1, func(t *testing.T, w *world) {
+		w.full = full
+		w.grow(t, 2*derive.MaxFill/1_000_000+1)
+		b := w.start(func(o *Options) { o.Place = InBlobs })
+		defer b.Close()
+		w.settle(t, b, time.Minute)
+		if s := b.Status(); s.Batches != 3 {
+			t.Errorf("%d batches for twice as many full blocks as one may hold, and one more", s.Batches)
+		}
+	})
 }
 
 func TestBlocksArePostedOnceAndTogether(t *testing.T) {

@@ -8,6 +8,7 @@ import (
 	"github.com/ethereum/go-ethereum/common"
 
 	"github.com/talaria-l2/talaria/batch"
+	"github.com/talaria-l2/talaria/derive"
 )
 
 // filling is a batch that grows.
@@ -16,6 +17,7 @@ type filling struct {
 	first   uint64
 	tip     common.Hash // of its last block
 	since   time.Time   // when its first block was found
+	fill    uint64      // of its blocks, at most derive.MaxFill
 }
 
 func (f *filling) last() uint64 { return f.first + uint64(f.builder.Blocks()) - 1 }
@@ -83,6 +85,10 @@ func (b *Batcher) gather(ctx context.Context) (full bool, err error) {
 		if err != nil {
 			return false, err
 		}
+		fill := derive.Fill(block)
+		if b.open != nil && b.open.fill+fill > derive.MaxFill {
+			return true, nil
+		}
 		if b.open == nil {
 			builder, err := batch.NewChannelBuilder(batch.BuilderSettings{TargetBytes: b.opts.MaxBlobs * batch.MaxFrameData})
 			if err != nil {
@@ -99,5 +105,6 @@ func (b *Batcher) gather(ctx context.Context) (full bool, err error) {
 			return false, err
 		}
 		b.open.tip = block.Hash()
+		b.open.fill += fill
 	}
 }

@@ -42,7 +42,8 @@ type world struct {
 	stuck bool // the pool keeps what it has
 	// refuse, if set, says that a transaction reverts before it is sent.
 	refuse func(tx Tx) bool
-	salt   byte // makes other blocks of the same numbers
+	salt   byte      // makes other blocks of the same numbers
+	full   *chain.Tx // in each new block, whose gas limit is its; nil: none
 }
 
 type l1Block struct{ txs []Tx }
@@ -66,7 +67,11 @@ func (w *world) grow(t *testing.T, n int) {
 			h.ParentHash = w.blocks[number-1].Hash()
 		}
 		mini := chain.MiniBlockHeader{BlockNumber: number, TimestampMicros: chain.Micros(number) * 1_000_000, TxCount: 1}
-		w.blocks = append(w.blocks, chain.NewBlock(h, []*chain.Tx{attrs.Tx()}, make([]*chain.Receipt, 1), []chain.MiniBlockHeader{mini}))
+		txs := []*chain.Tx{attrs.Tx()}
+		if w.full != nil {
+			txs, h.GasLimit, mini.TxCount = append(txs, w.full), w.full.Gas(), 2
+		}
+		w.blocks = append(w.blocks, chain.NewBlock(h, txs, make([]*chain.Receipt, len(txs)), []chain.MiniBlockHeader{mini}))
 	}
 }
 
