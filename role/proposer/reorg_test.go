@@ -39,3 +39,47 @@ func TestAClaimThatL1TookBackIsMadeAgain(t *testing.T) {
 		})
 	}
 }
+
+// TestAllGamesThatL1ReorganisedAreJudgedAgain, however many were judged, until they are
+// final on L1; one question does where nothing has changed.
+func TestAllGamesThatL1ReorganisedAreJudgedAgain(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		const n, kept = 200, 50
+		g := &games{safe: 300}
+		for i := range uint64(n) {
+			time.Sleep(time.Second)
+			g.add(rootOf(t, i+1), i+1)
+			g.list[i].Closes = time.Now().Add(time.Hour)
+		}
+		p := g.start()
+		defer p.Close()
+		time.Sleep(time.Minute)
+		g.set(func() { g.looks = 0 })
+		time.Sleep(25 * time.Second) // 10 polls, and two claims more
+		g.set(func() {
+			if g.looks > 20 {
+				t.Errorf("%d addresses are looked at in ten polls", g.looks)
+			}
+			g.list = g.list[:kept]
+			for i := range uint64(n - kept) {
+				g.add(Root{byte(i), 0xbb}, i+1)
+				g.list[kept+i].Closes = time.Now().Add(time.Hour)
+			}
+		})
+		time.Sleep(time.Minute)
+		g.set(func() {
+			for i, c := range g.list[:n] {
+				if c.Challenged != (i >= kept) {
+					t.Errorf("game %d: challenged %v", i, c.Challenged)
+				}
+				c.Held = c.Challenged
+			}
+			g.final = time.Now()
+		})
+		time.Sleep(2 * time.Minute)
+		synctest.Wait()
+		if len(p.recent) > 1 || len(p.watched) != 0 {
+			t.Errorf("%d judged and %d watched games are held though they are final on L1", len(p.recent), len(p.watched))
+		}
+	})
+}
