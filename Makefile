@@ -24,7 +24,7 @@ VERSION := $(shell git describe --always --dirty --tags 2>/dev/null || echo unkn
 LDFLAGS := -X main.version=$(VERSION)
 
 # What the binary is made of: Go sources, the module files and embedded assets.
-ROOMS   := bench bls bridge chain cmd batch da derive evm exec feed invariant keccak l1 netaddr role rpc sdk secp256k1 sequencing state store telemetry verify
+ROOMS   := bench bls bridge chain cmd batch da derive evm exec feed invariant keccak l1 netaddr role rpc sdk/bridging sdk/ingest sdk/light secp256k1 sequencing state store telemetry verify
 SOURCES := $(shell find $(wildcard $(ROOMS)) -type f -not -name '*_test.go' -not -path '*/testdata/*' 2>/dev/null)
 
 # Rooms that start goroutines: their tests run a second time under the race detector.
@@ -47,7 +47,7 @@ $(BIN): go.mod go.sum $(SOURCES)
 	@touch $@
 
 .PHONY: test
-test: lint unit race fuzz contracts-test bindings-check asm-check e2e ## everything that CI runs
+test: lint unit race fuzz sdk-test contracts-test bindings-check asm-check e2e ## everything that CI runs
 	@echo "make test: all passed"
 
 .PHONY: lint
@@ -85,6 +85,21 @@ e2e/node_modules/.stamp: e2e/package-lock.json
 	$(NPM) --prefix e2e ci --ignore-scripts --no-audit --no-fund --loglevel=error
 	@touch $@
 
+sdk/ts/node_modules/.stamp: sdk/ts/package-lock.json
+	$(NPM) --prefix sdk/ts ci --ignore-scripts --no-audit --no-fund --loglevel=error
+	@touch $@
+
+sdk/ts/dist/.stamp: sdk/ts/node_modules/.stamp sdk/ts/tsconfig.json sdk/ts/bundle.mjs $(wildcard sdk/ts/src/*.ts sdk/ts/example/*)
+	$(NPM) --prefix sdk/ts run build --loglevel=error
+	@touch $@
+
+.PHONY: sdk
+sdk: sdk/ts/dist/.stamp ## build the light client for browsers and Node into sdk/ts/dist
+
+.PHONY: sdk-test
+sdk-test: sdk ## the TypeScript light client against the vectors of the Go one
+	$(NPM) --prefix sdk/ts test --loglevel=error
+
 .PHONY: contracts-test
 contracts-test: contracts/node_modules/.stamp ## Solidity tests
 	$(NPM) --prefix contracts test --loglevel=error
@@ -114,7 +129,7 @@ asm-check: ## fail if `make asm` would change anything
 	$(GO) run ./secp256k1/asm | tail -n +2 | cmp - <(tail -n +2 secp256k1/lockstep_amd64.s)
 
 .PHONY: e2e
-e2e: $(BIN) contracts/node_modules/.stamp e2e/node_modules/.stamp ## drive the built binary with cast, forge, viem, ethers and ethclient
+e2e: $(BIN) sdk contracts/node_modules/.stamp e2e/node_modules/.stamp ## drive the built binary with cast, forge, viem, ethers and ethclient
 	TALARIA_BIN=$(abspath $(BIN)) $(GO) test -count 1 -timeout 25m -parallel 3 ./e2e
 
 .PHONY: nodes
@@ -155,4 +170,4 @@ bench-batch: ## bytes of a transaction on L1 beside the OP Stack's span batches;
 
 .PHONY: clean
 clean: ## remove what the other targets built
-	rm -rf bin contracts/out contracts/cache contracts/node_modules e2e/node_modules
+	rm -rf bin contracts/out contracts/cache contracts/node_modules e2e/node_modules sdk/ts/dist sdk/ts/node_modules

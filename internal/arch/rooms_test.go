@@ -106,7 +106,7 @@ var rooms = map[string]room{
 	"cmd/talaria": {layer: front, imports: with(below,
 		"bench", "role/node", "role/l1feed", "role/leader", "role/sequencer", "role/batcher", "role/genesis", "role/replica", "role/proposer", "role/devnet", "role/daoperator", "role/daaudit", "role/exits", "sdk/bridging")},
 
-	"e2e":           {layer: checks, imports: []string{"bench", "chain", "l1/bindings", "sdk/ingest"}, testImports: []string{"batch", "l1", "l1/devl1"}},
+	"e2e":           {layer: checks, imports: []string{"bench", "chain", "l1/bindings", "sdk/ingest"}, testImports: []string{"sdk/light", "batch", "l1", "l1/devl1"}},
 	"internal/arch": {layer: checks},
 
 	// What tests and benchmarks compare with.
