@@ -32,6 +32,7 @@ type Trie struct {
 	changed  int      // leaves changed since the last root
 	large    []uint32 // storage tries of which many leaves changed
 	in       trieBatch
+	hashed   hashedDiff // that Witness was asked about last
 }
 
 // accountTrie is the index of the accounts' trie.

@@ -18,6 +18,7 @@ type trieBatch struct {
 	slotKeys  []common.Hash
 	values    []common.Hash
 	slotItems []item
+	hashed    *hashedDiff       // the keys, if they are known
 	large     map[uint32]uint32 // storage tries of accounts with many slots
 	codes     map[uint32]uint32 // new codes of accounts
 }
@@ -28,6 +29,19 @@ func (in *trieBatch) slots(i uint32) (start, end int) {
 		start = in.ends[i-1]
 	}
 	return start, in.ends[i]
+}
+
+// hashedDiff is a diff whose keys are hashed: those of its accounts, and of all slots in
+// their order.
+type hashedDiff struct {
+	diff     Diff
+	keys     []common.Hash
+	slotKeys []common.Hash
+}
+
+// of reports whether d is the diff, in the same memory.
+func (h *hashedDiff) of(d Diff) bool {
+	return len(d) > 0 && len(h.diff) == len(d) && &h.diff[0] == &d[0]
 }
 
 // Apply makes the diff's values those of the trie. It keeps nothing of the diff.
@@ -63,8 +77,11 @@ func (t *Trie) Apply(d Diff) {
 			l.code = in.codes[i]
 		}
 	}
+	if hashed := &t.hashed; hashed.of(d) && len(hashed.slotKeys) == len(in.values) {
+		in.hashed = hashed
+	}
 	t.applyBatch(len(d), func(i int) []byte { return d[i].Address[:] })
-	in.account = nil
+	in.account, in.hashed, t.hashed = nil, nil, hashedDiff{}
 }
 
 // codeNum returns the number of the code in the trie.
@@ -88,8 +105,13 @@ func (t *Trie) applyBatch(n int, address func(int) []byte) {
 	t.changed += n + len(in.values)
 	in.keys, in.items = resize(in.keys, n), resize(in.items, n)
 	in.slotItems = resize(in.slotItems, len(in.values))
-	t.hashKeys(in.keys, in.items, address)
-	t.hashKeys(in.slotKeys, in.slotItems, func(i int) []byte { return in.slotKeys[i][:] })
+	if h := in.hashed; h != nil {
+		takeKeys(in.keys, in.items, h.keys)
+		takeKeys(in.slotKeys, in.slotItems, h.slotKeys)
+	} else {
+		t.hashKeys(in.keys, in.items, address)
+		t.hashKeys(in.slotKeys, in.slotItems, func(i int) []byte { return in.slotKeys[i][:] })
+	}
 	workers := t.workers[:t.active]
 	for _, w := range workers {
 		w.accounts.keys, w.storage.keys = in.keys, in.slotKeys
@@ -136,6 +158,14 @@ func (t *Trie) hashKeys(keys []common.Hash, items []item, key func(int) []byte) 
 			}
 		}
 	})
+}
+
+// takeKeys sets keys to those that are hashed, and items to name them.
+func takeKeys(keys []common.Hash, items []item, hashed []common.Hash) {
+	copy(keys, hashed)
+	for i := range items {
+		items[i] = newItem(&keys[i], i)
+	}
 }
 
 // together runs f for each worker, in a goroutine each if there are several.

@@ -191,17 +191,30 @@ func (h *hashing[V]) appendNode(room []byte, r nodeRef, depth int) (start, end i
 	return listHeader(b), len(b)
 }
 
+// appendChildren needs room for them all.
 func appendChildren(b []byte, br branch) []byte {
+	const size = 1 + common.HashLength
 	mask, short, p := br.mask(), br.short(), 0
+	at, room := len(b), b[:cap(b)]
 	for n := range 16 {
-		if mask>>n&1 == 0 {
-			b = append(b, 0x80)
+		switch {
+		case mask>>n&1 == 0:
+			room[at] = 0x80
+			at++
 			continue
+		case short>>n&1 != 0:
+			sum := &br.sums[p]
+			at += copy(room[at:], sum[:sum[31]])
+		default:
+			to := (*[size]byte)(room[at:])
+			to[0] = 0x80 + 32
+			copy(to[1:], br.sums[p][:])
+			at += size
 		}
-		b = appendSum(b, &br.sums[p], short>>n&1 != 0)
 		p++
 	}
-	return append(b, 0x80) // no value: all keys have equal length
+	room[at] = 0x80 // no value: all keys have equal length
+	return room[:at+1]
 }
 
 func appendSum(b []byte, sum *common.Hash, short bool) []byte {

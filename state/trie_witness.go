@@ -2,7 +2,6 @@ package state
 
 import (
 	"bytes"
-	"cmp"
 	"encoding/binary"
 	"math/bits"
 	"slices"
@@ -23,15 +22,15 @@ import (
 // reads want, of those that accounts have in the trie, ascending, each once.
 //
 // The trie must be that of the state in which the reads began: Witness goes before Apply.
-// It changes nothing but hashes that are out of date. Many nodes are encoded by several
+// It changes nothing but hashes that are out of date. Apply of the same diff, right after
+// it, hashes no keys again. Many nodes are encoded by several
 // goroutines.
 func (t *Trie) Witness(reads *ReadSet, diff Diff) (nodes [][]byte, codes []common.Hash) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	t.sum()
 	w := witness{trie: t, diff: diff, reads: reads}
-	w.gather()
-	w.hash()
+	w.hash(w.gather())
 	w.walkLarge()
 	root := rootAt(&t.roots, accountTrie).node
 	traceTrie(w.tracers, func(tr *witnessTracer) *tracer[accountLeaf] { return &tr.accounts }, root, w.items)
@@ -48,10 +47,10 @@ type witness struct {
 	only     []int32 // of the accounts that were only read, their numbers in reads
 	keys     []common.Hash
 	items    []item
-	ends     []int // slots of account i end there, among those of all accounts
-	slotKeys []common.Hash
-	written  []*common.Hash // what becomes of the slot; nil: it was only read
-	slots    []item
+	ends     []int           // slots of account i end there, among those of all accounts
+	slots    []item          // by account
+	slotKeys []common.Hash   // those of the diff, and after them those that were only read
+	written  []*SlotDiff     // by slotKeys, as far as they are the diff's
 	large    map[uint32]bool // whether accounts with many slots have storage afterwards
 	tracers  []*witnessTracer
 }
@@ -82,21 +81,21 @@ func (w *witness) slotRange(i uint32) (start, end int) {
 	return start, w.ends[i]
 }
 
-// gather lists what was read and changed, by account.
-func (w *witness) gather() {
+// gather lists what was read and changed, by account, and returns which account each slot
+// in slotKeys belongs to.
+func (w *witness) gather() (owners []int32) {
 	s := w.reads
 	place := make([]int32, len(s.index.keys)) // of the accounts in reads
 	for i := range place {
 		place[i] = -1
 	}
-	slots := len(s.slots.keys)
+	changed := 0
 	for i := range w.diff {
-		slots += len(w.diff[i].Storage)
-		if len(place) == 0 {
-			continue
-		}
-		if n := s.index.find(&w.diff[i].Address); n >= 0 {
-			place[n] = int32(i)
+		changed += len(w.diff[i].Storage)
+		if len(place) > 0 {
+			if n := s.index.find(&w.diff[i].Address); n >= 0 {
+				place[n] = int32(i)
+			}
 		}
 	}
 	for n := range place {
@@ -105,38 +104,32 @@ func (w *witness) gather() {
 			w.only = append(w.only, int32(n))
 		}
 	}
-	n := len(w.diff) + len(w.only)
-	w.ends = make([]int, n)
-	for i := range w.diff {
-		w.ends[i] = len(w.diff[i].Storage)
-	}
-	for i := range s.slots.keys {
-		w.ends[place[s.slots.keys[i].account]]++
-	}
-	sum := 0
-	for i, count := range w.ends {
-		w.ends[i] = sum // where the account's slots start, until they are filled in
-		sum += count
-	}
-	w.slotKeys, w.written = make([]common.Hash, slots), make([]*common.Hash, slots)
+	slots := changed + len(s.slots.keys)
+	w.slotKeys, w.written, owners = make([]common.Hash, 0, slots), make([]*SlotDiff, 0, changed), make([]int32, 0, slots)
 	for i := range w.diff {
 		for j := range w.diff[i].Storage {
 			d := &w.diff[i].Storage[j]
-			at := w.ends[i]
-			w.slotKeys[at], w.written[at] = d.Slot, &d.Value
-			w.ends[i]++
+			w.slotKeys, w.written, owners = append(w.slotKeys, d.Slot), append(w.written, d), append(owners, int32(i))
 		}
 	}
 	for i := range s.slots.keys {
 		k := &s.slots.keys[i]
-		at := &w.ends[place[k.account]]
-		w.slotKeys[*at] = k.slot
-		*at++
+		w.slotKeys, owners = append(w.slotKeys, k.slot), append(owners, place[k.account])
 	}
+	w.ends = make([]int, len(w.diff)+len(w.only))
+	for _, i := range owners {
+		w.ends[i]++
+	}
+	sum := 0
+	for i, count := range w.ends {
+		sum += count
+		w.ends[i] = sum
+	}
+	return owners
 }
 
-// hash sets the keys and makes the tracers.
-func (w *witness) hash() {
+// hash sets the keys, orders the slots by their owners and makes the tracers.
+func (w *witness) hash(owners []int32) {
 	t, n := w.trie, len(w.diff)+len(w.only)
 	w.keys, w.items, w.slots = make([]common.Hash, n), make([]item, n), make([]item, len(w.slotKeys))
 	t.hashKeys(w.keys, w.items, func(i int) []byte {
@@ -146,6 +139,18 @@ func (w *witness) hash() {
 		return w.reads.index.keys[w.only[i-len(w.diff)]][:]
 	})
 	t.hashKeys(w.slotKeys, w.slots, func(i int) []byte { return w.slotKeys[i][:] })
+	if len(w.slotKeys) > len(w.written) { // else they are in order
+		listed := slices.Clone(w.slots)
+		next := make([]int, len(w.ends))
+		for i := range next {
+			next[i], _ = w.slotRange(uint32(i))
+		}
+		for i, owner := range owners {
+			w.slots[next[owner]] = listed[i]
+			next[owner]++
+		}
+	}
+	t.hashed = hashedDiff{diff: w.diff, keys: w.keys[:len(w.diff)], slotKeys: w.slotKeys[:len(w.written)]}
 	sortItems(w.items, nil, compareKeys(w.keys))
 	workers := 1
 	if n+len(w.slotKeys) >= parallelLeaves {
@@ -165,8 +170,8 @@ func (w *witness) hash() {
 // keepSlots tells what becomes of a slot: of several items one may be a change.
 func (w *witness) keepSlots(items []item, value *common.Hash) bool {
 	for i := range items {
-		if v := w.written[items[i].i]; v != nil {
-			return *v != common.Hash{}
+		if n := int(items[i].i); n < len(w.written) {
+			return w.written[n].Value != common.Hash{}
 		}
 	}
 	return value != nil
@@ -258,71 +263,121 @@ func (w *witness) codes(root nodeRef) []common.Hash {
 
 // sorted joins what the tracers found.
 func (w *witness) sorted() [][]byte {
-	eachTracer(w.tracers, func(tr *witnessTracer) { slices.SortFunc(tr.found.nodes, compareNodes) })
-	all := w.tracers[0].found.nodes
-	for _, tr := range w.tracers[1:] {
-		all = mergeNodes(all, tr.found.nodes)
+	eachTracer(w.tracers, func(tr *witnessTracer) { tr.found.sort() })
+	total := 0
+	for _, tr := range w.tracers {
+		total += len(tr.found.nodes)
 	}
-	out := make([][]byte, 0, len(all))
-	for i := range all {
+	out := make([][]byte, 0, total)
+	for {
+		var least []byte
+		var from *nodeList
+		for _, tr := range w.tracers {
+			if node := tr.found.first(); node != nil && (from == nil || bytes.Compare(node, least) < 0) {
+				least, from = node, &tr.found
+			}
+		}
+		if from == nil {
+			return out
+		}
+		from.nodes = from.nodes[1:]
 		// Equal tries of different accounts have equal nodes.
-		if i == 0 || all[i].prefix != all[i-1].prefix || !bytes.Equal(all[i].rlp, all[i-1].rlp) {
-			out = append(out, all[i].rlp)
+		if n := len(out); n == 0 || !bytes.Equal(out[n-1], least) {
+			out = append(out, least)
 		}
 	}
-	return out
-}
-
-// foundNode is a node with its first eight bytes.
-type foundNode struct {
-	prefix uint64
-	rlp    []byte
-}
-
-func compareNodes(a, b foundNode) int {
-	if c := cmp.Compare(a.prefix, b.prefix); c != 0 {
-		return c
-	}
-	return bytes.Compare(a.rlp, b.rlp)
-}
-
-func mergeNodes(a, b []foundNode) []foundNode {
-	out := make([]foundNode, 0, len(a)+len(b))
-	for len(a) > 0 && len(b) > 0 {
-		if compareNodes(a[0], b[0]) <= 0 {
-			out, a = append(out, a[0]), a[1:]
-		} else {
-			out, b = append(out, b[0]), b[1:]
-		}
-	}
-	return append(append(out, a...), b...)
 }
 
 // nodeList holds encoded nodes in a few large pieces of memory.
 type nodeList struct {
-	nodes []foundNode
-	room  []byte // what is left of the last piece
-	piece int    // size of the next one
+	nodes  []foundNode
+	pieces [][]byte
+	room   int // where the last piece is free
 }
 
-const minNodePiece, maxNodePiece = 16 << 10, 1 << 20
+// foundNode is a node by its first eight bytes and its place.
+type foundNode struct {
+	prefix      uint64
+	start       uint32 // in its piece
+	piece, size uint16
+}
+
+const minNodePiece, maxNodePiece = 16 << 10, 4 << 20
 
 // next has room for one more node.
 func (l *nodeList) next() []byte {
-	if cap(l.room) < maxNode {
-		l.piece = min(max(2*l.piece, minNodePiece), maxNodePiece)
-		l.room = make([]byte, 0, l.piece)
+	n := len(l.pieces)
+	if n == 0 || len(l.pieces[n-1])-l.room < maxNode {
+		size := minNodePiece
+		if n > 0 {
+			size = min(2*len(l.pieces[n-1]), maxNodePiece)
+		}
+		l.pieces, l.room = append(l.pieces, make([]byte, size)), 0
+		n++
 	}
-	return l.room[:0:maxNode]
+	return l.pieces[n-1][l.room : l.room : l.room+maxNode]
 }
 
 // took keeps what was written into the room.
 func (l *nodeList) took(start, end int) {
-	rlp := l.room[start:end:end]
-	l.room = l.room[end:end:cap(l.room)]
-	var first [8]byte
-	copy(first[:], rlp)
-	l.nodes = append(l.nodes, foundNode{binary.BigEndian.Uint64(first[:]), rlp})
+	n := len(l.pieces) - 1
+	node := foundNode{start: uint32(l.room + start), piece: uint16(n), size: uint16(end - start)}
+	l.room += end
+	rlp := l.at(&node)
+	if len(rlp) >= 8 {
+		node.prefix = binary.BigEndian.Uint64(rlp)
+	} else {
+		var first [8]byte
+		copy(first[:], rlp)
+		node.prefix = binary.BigEndian.Uint64(first[:])
+	}
+	l.nodes = append(l.nodes, node)
+}
+
+func (l *nodeList) at(n *foundNode) []byte {
+	end := n.start + uint32(n.size)
+	return l.pieces[n.piece][n.start:end:end]
+}
+
+// first is the first node that is left, or nil.
+func (l *nodeList) first() []byte {
+	if len(l.nodes) == 0 {
+		return nil
+	}
+	return l.at(&l.nodes[0])
+}
+
+// sort orders the nodes by their bytes: by the first eight of them by digits, and where
+// those are equal, which is rare, by the others.
+func (l *nodeList) sort() {
+	const digit = 11
+	from, to := l.nodes, make([]foundNode, len(l.nodes))
+	for shift := 0; shift < 64; shift += digit {
+		var starts [1<<digit + 1]int
+		for i := range from {
+			starts[from[i].prefix>>shift&(1<<digit-1)+1]++
+		}
+		for i := 1; i < len(starts); i++ {
+			starts[i] += starts[i-1]
+		}
+		for i := range from {
+			d := from[i].prefix >> shift & (1<<digit - 1)
+			to[starts[d]] = from[i]
+			starts[d]++
+		}
+		from, to = to, from
+	}
+	l.nodes = from
+	for rest := from; len(rest) > 1; {
+		n := 1
+		for n < len(rest) && rest[n].prefix == rest[0].prefix {
+			n++
+		}
+		if n > 1 {
+			slices.SortFunc(rest[:n], func(a, b foundNode) int { return bytes.Compare(l.at(&a), l.at(&b)) })
+		}
+		rest = rest[n:]
+	}
 }
 
 // tracer finds the nodes that concern a batch of items in tries of one forest, for one

@@ -295,11 +295,9 @@ func witnessOf(tr *Trie, root nodeRef, reads []common.Hash, batch map[common.Has
 	var list nodeList
 	w := witness{}
 	for key, value := range batch {
-		w.slotKeys, w.written = append(w.slotKeys, key), append(w.written, &value)
+		w.slotKeys, w.written = append(w.slotKeys, key), append(w.written, &SlotDiff{key, value})
 	}
-	for _, key := range reads {
-		w.slotKeys, w.written = append(w.slotKeys, key), append(w.written, nil)
-	}
+	w.slotKeys = append(w.slotKeys, reads...)
 	items := make([]item, len(w.slotKeys))
 	for i := range items {
 		items[i] = newItem(&w.slotKeys[i], i)
@@ -308,8 +306,8 @@ func witnessOf(tr *Trie, root nodeRef, reads []common.Hash, batch map[common.Has
 	t := tracer[common.Hash]{sums: &tr.workers[0].storageSums, keys: w.slotKeys, found: &list, keep: w.keepSlots}
 	t.walk(root, 0, items, false)
 	found := make(map[string]bool)
-	for _, n := range list.nodes {
-		found[string(n.rlp)] = true
+	for i := range list.nodes {
+		found[string(list.at(&list.nodes[i]))] = true
 	}
 	return found
 }
