@@ -230,7 +230,7 @@ func runBoth(m *Machine, c *code, input []byte, gas uint64) (plain, compiled end
 		return ending{err: err, gas: f.gas, output: bytes.Clone(f.output)}
 	}
 	m.compileCredit = maxCredit
-	return run(f.runPlain), run(func() error { return f.runFrom(f.runCompiled()) })
+	return run(f.runPlain), run(func() error { return f.runFrom(f.runCompiled(), true) })
 }
 
 // TestCompilingIsPaid has a machine without credit interpret, earn, and go on compiled,

@@ -14,26 +14,29 @@ var (
 
 // run executes the frame to its end. See runPlain for the errors.
 func (f *frame) run() error {
-	if f.m.tracer != nil || f.m.fork != osaka {
+	if f.m.tracer != nil || f.m.fork != osaka || f.m.exact {
 		f.coldLeft = 0
 		return f.runPlain()
 	}
 	if f.code.warm() {
-		return f.runFrom(f.runCompiled())
+		return f.runFrom(f.runCompiled(), true)
 	}
 	f.cool(f.gas)
-	return f.runFrom(f.runPlain())
+	return f.runFrom(f.runPlain(), false)
 }
 
-// runFrom goes on where an engine stopped.
-func (f *frame) runFrom(err error) error {
+// runFrom goes on where an engine, the compiled one or the other, stopped.
+func (f *frame) runFrom(err error, compiled bool) error {
 	for {
 		switch err {
 		case errPlain:
-			err = f.runPlain()
+			err, compiled = f.runPlain(), false
 		case errCompiled:
-			err = f.runCompiled()
+			err, compiled = f.runCompiled(), true
 		default:
+			if compiled && err == ErrOutOfGas {
+				f.m.cutShort = true
+			}
 			return err
 		}
 	}

@@ -39,6 +39,8 @@ type Machine struct {
 	msg    message       // of the present transaction
 	txHash common.Hash   // of the present transaction, zero for a call
 
+	exact     bool   // every frame is interpreted: see SetExact
+	cutShort  bool   // compiled code of the present transaction ran out of gas
 	ancestors uint64 // how far back the present transaction asked for block hashes
 
 	// Of the present block.
@@ -111,6 +113,17 @@ func (m *Machine) ReadsInto(r *state.Reads) (ancestors uint64) {
 	return m.ancestors
 }
 
+// SetExact has code interpreted instruction by instruction, which is slow. Compiled code
+// takes gas for a whole segment ahead: where that does not suffice, it may stop before
+// instructions that the gas is enough for. The outcome is the same, what was looked at on
+// the way to it is not.
+func (m *Machine) SetExact(on bool) { m.exact = on }
+
+// CutShort reports whether the last transaction may have looked at less than the
+// instructions that its gas was enough for: whoever must know everything executes it again
+// with SetExact.
+func (m *Machine) CutShort() bool { return m.cutShort }
+
 // begin prepares for one transaction over view in the block of env. A zero-price
 // simulation sees a base fee of zero.
 func (m *Machine) begin(view state.View, env *Env, noBaseFee bool) {
@@ -119,6 +132,7 @@ func (m *Machine) begin(view state.View, env *Env, noBaseFee bool) {
 		m.dropMemory()
 	}
 	m.number, m.blockHash, m.txHash, m.ancestors = env.Number, env.BlockHash, common.Hash{}, 0
+	m.cutShort = false
 	m.coinbase, m.baseFeeRecipient = env.Coinbase, env.BaseFeeRecipient
 	m.baseFee.Clear()
 	if !noBaseFee && env.BaseFee != nil {

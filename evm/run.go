@@ -263,8 +263,12 @@ enter:
 				return ErrOutOfGas
 			}
 			f.gas = gas - cost
-			if !f.copyOut(at.at(s.b), at.at(place(s.e)), f.extCode(at.at(s.a)), at.at(s.c)) {
+			off, n, ok := f.touch(at.at(s.b), at.at(place(s.e)))
+			if !ok || !f.chargeWords(n, gasCopyWord) {
 				return ErrOutOfGas
+			}
+			if source := f.extCode(at.at(s.a)); n > 0 {
+				copyPadded(f.mem[off:off+n], source, at.at(s.c))
 			}
 			gas = f.gas
 		case opCALLDATALOAD:
