@@ -53,6 +53,7 @@ func (c *Chain) Adopt(m *chain.MiniBlock, a chain.Attributes) (version uint64, e
 		c.open = b
 	}
 	c.epoch = m.Header.Epoch
+	c.rec.stop()
 	c.context(m, list)
 	b.txs, b.receipts = append(b.txs, m.Txs...), append(b.receipts, m.Receipts...)
 	b.gasUsed += m.Header.GasUsed

@@ -33,6 +33,7 @@ type batch struct {
 	ring    []task // the task of a position is at its remainder
 	planner *planner
 	workers []*worker
+	record  bool     // what transactions look at
 	depth   []uint64 // gas of the longest chain of dependencies that ends with each
 
 	_         [64]byte
@@ -76,12 +77,14 @@ type worker struct {
 	ready    []int64 // positions whose turn has come
 	spins    int
 	spare    *work // for a transaction of somebody else
+	again    again
 }
 
 // run executes transactions and returns how many were emitted, and whether the batch
 // ended early because of too many conflicts.
 func (b *batch) run(txs []*chain.Tx, first int64, workers int, emit func(int, *chain.Receipt, error) bool) (int, bool) {
 	b.txs, b.emit, b.first, b.bail, b.held = txs, emit, first, false, false
+	b.record = b.c.rec.on
 	b.window = conflictWindow{}
 	b.claimed.Store(first)
 	b.committed.Store(first)
@@ -333,9 +336,8 @@ func (w *worker) perform(k *work) {
 		return
 	}
 	k.receipt = w.receipts.make(k.tx, w.b.c.open.env, &k.result)
-	if w.b.c.rec.on {
-		k.reads.Reset()
-		k.readHashes = w.vm.ReadsInto(&k.reads)
+	if w.b.record {
+		k.readHashes, k.readsKnown = w.b.c.readsInto(&k.reads, w.vm, &w.again, &w.view, k.tx, k.result.GasUsed)
 	}
 }
 
@@ -388,8 +390,10 @@ func (w *worker) conclude(k *work, aborted bool) bool {
 	if k.err != nil {
 		return b.emit(i, nil, k.err)
 	}
-	if c.rec.on {
+	if b.record && k.readsKnown {
 		c.rec.reads.add(&k.reads, k.readHashes)
+	} else if b.record {
+		c.rec.stop()
 	}
 	c.enter(k.tx, k.at, &k.result, k.receipt, &w.pools)
 	// Those behind would pay other L1 data fees than they were executed with.

@@ -236,7 +236,12 @@ func (c *Chain) Apply(tx *chain.Tx) (*chain.Receipt, error) {
 		return nil, err
 	}
 	if c.rec.on {
-		c.rec.reads.Note(c.vm())
+		reads := &c.rec.reads.scratch
+		if ancestors, ok := c.readsInto(reads, c.vm(), &c.rec.again, &c.newest, tx, res.GasUsed); ok {
+			c.rec.reads.add(reads, ancestors)
+		} else {
+			c.rec.stop()
+		}
 	}
 	at := c.nextPosition(1)
 	c.write(at, res.Diff)

@@ -28,7 +28,7 @@ func (c *Chain) priceL1() {
 		c.repriced = false
 		p := chain.ReadL1FeeParams(func(slot common.Hash) common.Hash {
 			if c.rec.on {
-				c.rec.reads.Price(slot)
+				c.rec.reads.Price(c.cfg, slot)
 			}
 			return c.newest.Storage(chain.L1BlockAddr, slot)
 		})

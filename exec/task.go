@@ -57,6 +57,7 @@ type work struct {
 
 	reads      state.Reads // for the witness
 	readHashes uint64      // how far back it asked for block hashes
+	readsKnown bool
 }
 
 type accountRead struct {

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"fmt"
 	"slices"
+	"sync/atomic"
 
 	"github.com/ethereum/go-ethereum/common"
 	"github.com/ethereum/go-ethereum/core/types"
@@ -38,13 +39,18 @@ func (r *BlockReads) Note(vm *evm.Machine) {
 	r.add(&r.scratch, ancestors)
 }
 
+// add adds what a transaction looked at.
 func (r *BlockReads) add(reads *state.Reads, ancestors uint64) {
 	r.set.Add(reads)
 	r.ancestors = max(r.ancestors, ancestors)
 }
 
-// Price adds a slot of L1Block that says what transactions pay.
-func (r *BlockReads) Price(slot common.Hash) {
+// Price adds a slot of L1Block that says what transactions pay. Where the currency is
+// ether nothing can have written a rate.
+func (r *BlockReads) Price(cfg *chain.Config, slot common.Hash) {
+	if slot == chain.GasTokenRateSlot && cfg.GasToken.IsZero() {
+		return
+	}
 	if !slices.Contains(r.prices, slot) {
 		r.prices = append(r.prices, slot)
 	}
@@ -76,6 +82,8 @@ type recorder struct {
 	wanted bool // for the blocks to come
 	on     bool // for the open block
 	reads  BlockReads
+	again  again        // of the chain's own goroutine
+	budget atomic.Int64 // gas that may be interpreted again in the open block
 	// headers are of the ancestors, as far as they are known.
 	headers map[uint64]*types.Header
 	last    *chain.Witness // of the last sealed block
@@ -86,8 +94,9 @@ type recorder struct {
 func (c *Chain) SetWitness(on bool) { c.rec.wanted = on }
 
 // Witness is that of the last sealed block. It is nil if none was wanted when the block
-// was opened, if not all of the block was executed, or if a header that the witness must
-// hold is not known.
+// was opened, if not all of the block was executed, if a header that the witness must hold
+// is not known, or if the block has too many transactions of which it would take long to
+// find out what they looked at before they ran out of gas.
 func (c *Chain) Witness() *chain.Witness { return c.rec.last }
 
 // begin prepares for a new block.
@@ -95,8 +104,44 @@ func (r *recorder) begin() {
 	r.last = nil
 	if r.on = r.wanted; r.on {
 		r.reads.Reset()
+		r.budget.Store(budgetAgain)
 	}
 }
+
+// budgetAgain is the gas of transactions that are interpreted again in a block, at most: a
+// tenth of a second. Those are transactions that run out of gas in compiled code, few of
+// which are honest.
+const budgetAgain = 50_000_000
+
+// again is what executes transactions again that the compiled code cut short.
+type again struct {
+	vm     *evm.Machine // nil until it is needed
+	result evm.Result
+}
+
+// readsInto is evm.Machine.ReadsInto of a transaction that vm has just executed over view,
+// with everything that its gas was enough for. It is false if that would take too long to
+// find out.
+func (c *Chain) readsInto(r *state.Reads, vm *evm.Machine, a *again, view state.View, tx *chain.Tx, gasUsed chain.Gas) (ancestors uint64, ok bool) {
+	r.Reset()
+	if !vm.CutShort() {
+		return vm.ReadsInto(r), true
+	}
+	if c.rec.budget.Add(-int64(gasUsed)) < 0 {
+		return 0, false
+	}
+	if a.vm == nil {
+		a.vm = evm.NewMachine(c.cfg)
+		a.vm.SetExact(true)
+	}
+	if err := a.vm.Execute(view, tx, c.open.env, &a.result); err != nil {
+		return 0, false // of a transaction that ran ahead: it is executed anew anyway
+	}
+	return a.vm.ReadsInto(r), true
+}
+
+// stop ends the recording of a block of which not everything is executed.
+func (r *recorder) stop() { r.on, r.last = false, nil }
 
 // sealWitness makes the witness of the open block, whose changes are diff. The trie does not
 // have them yet.

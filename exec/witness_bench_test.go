@@ -92,6 +92,7 @@ func BenchmarkWitness(b *testing.B) {
 			m := &mix{g: l.g}
 			chains := [2]*Chain{m.boot(b, 0), m.boot(b, 0)}
 			chains[1].SetWitness(true)
+			l.g.Alloc = nil // of no use to a node
 			packer, err := zstd.NewWriter(nil)
 			if err != nil {
 				b.Fatal(err)

@@ -35,6 +35,9 @@ func standard(seed int64, users int) *mix {
 	m.g.Alloc[askerAddr] = types.Account{Code: askerCode, Nonce: 1, Balance: new(big.Int)}
 	m.g.Alloc[keeperAddr] = types.Account{Code: keeperCode, Nonce: 1, Balance: new(big.Int)}
 	m.g.Alloc[callerAddr] = types.Account{Code: callerCode, Nonce: 1, Balance: new(big.Int)}
+	m.g.Alloc[shortAddr] = types.Account{Code: shortCode, Nonce: 1, Balance: new(big.Int), Storage: map[common.Hash]common.Hash{
+		{31: 1}: {31: 1}, {31: 2}: {31: 1}, {31: 3}: {31: 1}, {31: 4}: {31: 1}, {31: 5}: {31: 1}, {31: 6}: {31: 1}, {31: 7}: {31: 1}, {31: 8}: {31: 1}, {31: 9}: {31: 1},
+	}}
 	for _, addr := range []common.Address{params.WithdrawalQueueAddress, params.ConsolidationQueueAddress} {
 		m.g.Alloc[addr] = types.Account{Code: []byte{byte(vm.STOP)}, Nonce: 1, Balance: new(big.Int)}
 	}
@@ -60,6 +63,11 @@ var (
 		}
 		return code
 	}()
+	// Reads the slot that the calldata names and then needs more gas for a creation than it is
+	// given, all in one piece of code without a jump.
+	shortAddr = common.HexToAddress("0x70000000000000000000000000000000000000a4")
+	shortCode = asm(vm.PUSH0, vm.CALLDATALOAD, vm.SLOAD, vm.POP, vm.PUSH1, 32, vm.CALLDATALOAD, vm.EXTCODESIZE, vm.POP,
+		vm.PUSH0, vm.PUSH0, vm.PUSH0, vm.CREATE, vm.POP, vm.STOP)
 	// Stores the second word of the calldata in the slot that is the first.
 	keeperCode = asm(vm.PUSH1, 32, vm.CALLDATALOAD, vm.PUSH1, 0, vm.CALLDATALOAD, vm.SSTORE, vm.STOP)
 )
@@ -515,6 +523,38 @@ func (m *mix) standardTx(r *rand.Rand) *chain.Tx {
 	return nil
 }
 
+// Compiled code stops before a segment that the gas does not suffice for; what the gas
+// suffices for is in the witness all the same.
+func TestAWitnessHoldsWhatATransactionLookedAtBeforeItsGasEnded(t *testing.T) {
+	m := standard(2, 12)
+	rig := newStandardRig(t, m)
+	s := &sender{m: m}
+	short := func(slot byte, gas uint64) *chain.Tx {
+		s.nonce++
+		return s.m.sign(s.from, &types.DynamicFeeTx{
+			ChainID: new(big.Int).SetUint64(m.g.Config.ChainID), Nonce: s.nonce - 1, Gas: gas, To: &shortAddr, Value: new(big.Int),
+			Data: words([]byte{slot}, stranger(int(slot)).Bytes()), GasFeeCap: big.NewInt(3_000_000), GasTipCap: big.NewInt(1),
+		})
+	}
+	for range 4 { // now it is compiled
+		rig.block(list(short(0, 200_000)))
+	}
+	for slot, gas := range []uint64{0, 22_000, 23_500, 24_000, 26_000, 27_000, 30_000, 50_000, 58_000, 58_500} {
+		if gas > 0 {
+			rig.block(list(short(byte(slot), gas)))
+		}
+	}
+	openNext(t, rig.serial)
+	rig.serial.rec.budget.Store(0)
+	if _, err := rig.serial.Apply(short(0, 57_950)); err != nil {
+		t.Fatal(err)
+	}
+	rig.serial.Cut(1)
+	if _, _, err := rig.serial.Seal(); err != nil || rig.serial.Witness() != nil {
+		t.Errorf("%v, a witness of a block of which it is not known what it looked at: %v", err, rig.serial.Witness() != nil)
+	}
+}
+
 // Without the wish there is no witness, and the wish counts from the next block on.
 func TestAWitnessIsMadeOnlyWhereItIsWanted(t *testing.T) {
 	m := standard(2, 4)
@@ -577,5 +617,39 @@ func TestAWitnessHoldsHeadersFromBeforeTheStart(t *testing.T) {
 			t.Errorf("%d headers", len(c.Witness().Headers))
 		}
 		c.Close()
+	}
+}
+
+// What is adopted is not executed: there is nothing to record.
+func TestABlockWithAnAdoptedMiniBlockHasNoWitness(t *testing.T) {
+	m := standard(2, 4)
+	leader, follower := m.boot(t, 1), m.boot(t, 1)
+	defer leader.Close()
+	defer follower.Close()
+	follower.SetWitness(true)
+	s := &sender{m: m}
+	openNext(t, leader)
+	if _, err := leader.Apply(s.keep(1, 1)); err != nil {
+		t.Fatal(err)
+	}
+	first, _ := leader.Cut(genesisTime*1_000_000 + 2_000_000)
+	_, _, a := leader.OpenBlock()
+	openNext(t, follower)
+	if i, err := follower.ApplyAll(first.Txs); err != nil {
+		t.Fatal(i, err)
+	}
+	follower.Cut(first.Header.TimestampMicros)
+	if _, err := leader.Apply(s.keep(2, 1)); err != nil {
+		t.Fatal(err)
+	}
+	second, _ := leader.Cut(first.Header.TimestampMicros + 1)
+	if _, err := follower.Adopt(second, a); err != nil {
+		t.Fatal(err)
+	}
+	if _, _, err := follower.Seal(); err != nil {
+		t.Fatal(err)
+	}
+	if follower.Witness() != nil {
+		t.Error("a witness of a block of which half was executed")
 	}
 }

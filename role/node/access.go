@@ -27,7 +27,7 @@ func (n *Node) BlockAccesses(ctx context.Context, number uint64) ([]rpc.AccountA
 		return nil, err
 	}
 	acc := make(accesses)
-	err = n.executeAgain(ctx, b, func(s *step) {
+	err = n.executeAgain(ctx, b, true, func(s *step) {
 		acc.touch(s.read)
 		acc.change(s.index, s.diff)
 	})
@@ -49,10 +49,14 @@ type step struct {
 	prices []common.Hash
 }
 
-// executeAgain executes a block on the state before it and calls each with every step.
-func (n *Node) executeAgain(ctx context.Context, b *tracer.Block, each func(*step)) error {
+// executeAgain executes a block on the state before it and calls each with every step. If
+// exact, each learns of everything that was looked at, also by transactions that run out of
+// gas; that is slow.
+func (n *Node) executeAgain(ctx context.Context, b *tracer.Block, exact bool, each func(*step)) error {
 	return n.read(rpc.StateRef{Number: b.Env.Number - 1}, func(v state.View, _ *types.Header) error {
 		return n.machine(func(m *evm.Machine) error {
+			m.SetExact(exact)
+			defer m.SetExact(false)
 			now := state.NewOverlay(v)
 			for _, call := range []struct {
 				to   common.Address

@@ -186,7 +186,7 @@ func (n *Node) executeDiffs(ctx context.Context, b *chain.Block) ([][]byte, erro
 	for i := range lists {
 		lists[i] = state.NewAccessList()
 	}
-	err = n.executeAgain(ctx, again, func(s *step) {
+	err = n.executeAgain(ctx, again, false, func(s *step) {
 		lists[s.mini].Add(s.index-uint32(b.MiniBlocks[s.mini].FirstTxIndex), s.diff)
 	})
 	if err != nil {

@@ -83,12 +83,12 @@ func (n *Node) ExecutionWitness(ctx context.Context, number uint64, hash common.
 	reads, changes := new(exec.BlockReads), state.NewAccessList()
 	reads.Reset()
 	index := uint32(0)
-	err = n.executeAgain(ctx, b, func(s *step) {
+	err = n.executeAgain(ctx, b, true, func(s *step) {
 		if s.machine != nil {
 			reads.Note(s.machine)
 		}
-		for _, k := range s.prices {
-			reads.Price(k)
+		for _, slot := range s.prices {
+			reads.Price(n.cfg, slot)
 		}
 		changes.Add(index, s.diff)
 		index++
