@@ -135,7 +135,7 @@ func runSequencer(ctx context.Context, c *cli.Command) (err error) {
 	if err != nil {
 		return err
 	}
-	n, err := node.Open(dir, node.Options{Genesis: genesis, StateCache: s.cache, ScriptTracers: c.Bool("script-tracers"), Log: s.log})
+	n, err := node.Open(dir, node.Options{Genesis: genesis, StateCache: s.cache, Witness: s.sequencing.witness, ScriptTracers: c.Bool("script-tracers"), Log: s.log})
 	if err != nil {
 		return err
 	}

@@ -15,6 +15,7 @@ func sequencingFlags() []cli.Flag {
 		&cli.Uint64Flag{Name: "miniblock-min-ms", Value: 1, Usage: "and not before so long, 1..miniblock-ms", Sources: env("MINIBLOCK_MIN_MS")},
 		&cli.Uint64Flag{Name: "queue", Value: 16_384, Usage: "transactions that wait for execution, 1..1000000; more are refused with -32005", Sources: env("QUEUE")},
 		&cli.StringFlag{Name: "durability", Value: "disk", Usage: "disk: acknowledge after fdatasync; none: after write (survives a crash of the process only)", Sources: env("DURABILITY")},
+		&cli.BoolFlag{Name: "witness", Value: true, Usage: "record a witness of every block while it is executed, for the feed and debug_executionWitness; =false: blocks are executed again when somebody asks", Sources: env("WITNESS")},
 	}
 }
 
@@ -23,6 +24,7 @@ type sequencing struct {
 	block, miniBlock, miniBlockMin chain.Millis
 	queue                          int // transactions
 	noSync                         bool
+	witness                        bool
 }
 
 // readSequencing reads the flags.
@@ -39,7 +41,7 @@ func readSequencing(c *cli.Command) (s sequencing, err error) {
 	if n := c.Uint64("queue"); n < 1 || n > 1_000_000 {
 		return s, usagef("--queue %d: allowed is 1..1000000", n)
 	}
-	s.queue = int(c.Uint64("queue"))
+	s.queue, s.witness = int(c.Uint64("queue")), c.Bool("witness")
 	switch c.String("durability") {
 	case "disk":
 	case "none":

@@ -64,6 +64,7 @@ type Options struct {
 	NoSync                         bool
 	Queue                          int         // of transactions; see sequencer.Options
 	StateCache                     uint64      // bytes; see node.Options
+	Witness                        bool        // see node.Options
 	Development                    bool        // see sequencer.Development: nothing is posted to L1
 	RPC                            rpc.Options // ClientVersion and Logger aside
 	Version                        string
@@ -118,7 +119,7 @@ func (d *Devnet) start(ctx context.Context) error {
 		return err
 	}
 	owned = nil
-	n, err := node.Open(dir, node.Options{Genesis: genesis, StateCache: d.opts.StateCache, Development: d.opts.Development, ScriptTracers: isLocal(d.opts.Host), Log: d.log})
+	n, err := node.Open(dir, node.Options{Genesis: genesis, StateCache: d.opts.StateCache, Witness: d.opts.Witness, Development: d.opts.Development, ScriptTracers: isLocal(d.opts.Host), Log: d.log})
 	if err != nil {
 		return err
 	}
