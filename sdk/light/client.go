@@ -15,7 +15,7 @@ type Options struct {
 
 	Window     int           // headers that are remembered, 64.. [4096]
 	Blocks     int           // sealed blocks that are remembered, 2.. [256]
-	MaxMessage int64         // bytes of one answer [64 MiB]
+	MaxMessage int64         // bytes of one answer, of which a connection holds up to six [32 MiB]
 	Timeout    time.Duration // of connecting and of one question [10 s]
 	// StaleAfter is how far what a node tells may lie behind this machine's clock without
 	// coming nearer, before the next endpoint is asked. It is longer than a block [10 s].
@@ -44,7 +44,7 @@ func (o *Options) fill() error {
 		o.Blocks = 256
 	}
 	if o.MaxMessage <= 0 {
-		o.MaxMessage = 64 << 20
+		o.MaxMessage = 32 << 20
 	}
 	if o.Window < 64 || o.Blocks < 2 {
 		return errors.New("light: want a window of at least 64 headers and 2 blocks")

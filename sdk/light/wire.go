@@ -44,9 +44,9 @@ type rpcError struct {
 
 func (e *rpcError) Error() string { return fmt.Sprintf("%s (%d)", e.Message, e.Code) }
 
-// maxEvents is how many events are read ahead of who handles them. When there are more,
-// the socket is not read, and the node waits.
-const maxEvents = 64
+// maxEvents is how many events are read ahead of who handles them: with MaxMessage that
+// bounds memory. When there are more, the socket is not read, and the node waits.
+const maxEvents = 4
 
 func dial(ctx context.Context, endpoint string, maxMessage int64) (*conn, error) {
 	ws, _, err := websocket.Dial(ctx, endpoint, nil)
