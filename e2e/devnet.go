@@ -23,6 +23,7 @@ type DevnetInfo struct {
 	// Development tells a chain started with --dev.
 	Development bool   `json:"development,omitempty"`
 	Ingest      string `json:"ingestURL,omitempty"` // raw transactions over TCP
+	Feed        string `json:"feedUrl,omitempty"`   // for other nodes, over NATS
 }
 
 // L2Info tells how to reach the L2 node. HTTP and WebSocket share one port.

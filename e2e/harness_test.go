@@ -209,7 +209,7 @@ func launchDevnet(datadir string, args ...string) (*devnet, error) {
 		return nil, err
 	}
 	all := append([]string{"devnet", "--datadir", datadir, "--port", "0", "--l1-port", "0",
-		"--web-port", "0", "--metrics-port", "0", "--ingest-port", "0", "--json"}, args...)
+		"--web-port", "0", "--metrics-port", "0", "--ingest-port", "0", "--feed-port", "0", "--json"}, args...)
 	start := time.Now()
 	p, err := spawn(bin, all...)
 	if err != nil {

@@ -64,7 +64,7 @@ func killedInStart(t *testing.T, datadir string, life time.Duration, args ...str
 		t.Fatal(err)
 	}
 	p, err := spawn(bin, append([]string{"devnet", "--datadir", datadir, "--port", "0", "--l1-port", "0",
-		"--web-port", "0", "--metrics-port", "0", "--ingest-port", "0", "--json"}, args...)...)
+		"--web-port", "0", "--metrics-port", "0", "--ingest-port", "0", "--feed-port", "0", "--json"}, args...)...)
 	if err != nil {
 		t.Fatal(err)
 	}

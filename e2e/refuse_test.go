@@ -72,7 +72,7 @@ func TestVersion(t *testing.T) {
 // refused starts a devnet that must not start and returns its one line.
 func refused(t *testing.T, args ...string) string {
 	t.Helper()
-	all := append([]string{"devnet", "--l1-port", "0", "--web-port", "0", "--metrics-port", "0", "--ingest-port", "0"}, args...)
+	all := append([]string{"devnet", "--l1-port", "0", "--web-port", "0", "--metrics-port", "0", "--ingest-port", "0", "--feed-port", "0"}, args...)
 	code, stderr := exitOf(t, all...)
 	if code != 1 {
 		t.Errorf("exit code %d, want 1", code)

@@ -23,7 +23,7 @@ func TestStartUp(t *testing.T) {
 	}
 	start := time.Now()
 	p, err := spawn(bin, "devnet", "--datadir", t.TempDir(), "--port", strconv.Itoa(port), "--l1-port", "0",
-		"--web-port", "0", "--metrics-port", "0", "--ingest-port", "0", "--json")
+		"--web-port", "0", "--metrics-port", "0", "--ingest-port", "0", "--feed-port", "0", "--json")
 	if err != nil {
 		t.Fatal(err)
 	}

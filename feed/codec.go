@@ -1,6 +1,7 @@
 package feed
 
 import (
+	"errors"
 	"fmt"
 	"math/big"
 
@@ -185,10 +186,10 @@ func DecodeWitness(raw []byte) (*Witness, error) {
 		if err = r.end(); err == nil {
 			w.Witness.Headers = lists.headers()
 			w.Witness.Codes, w.Witness.State = lists.strings(MaxWitnessCodes), lists.strings(MaxWitnessNodes)
-			if keys := lists.list(); len(keys) > 0 {
-				lists.fail(fmt.Errorf("%d bytes of keys", len(keys)))
+			lists.strings(0) // keys, of which none are recorded
+			if err = lists.end(); err == nil && len(w.Witness.Headers) == 0 {
+				err = errors.New("no header")
 			}
-			err = lists.end()
 		}
 	}
 	if err != nil {

@@ -225,3 +225,12 @@ func FuzzDecode(f *testing.F) {
 		}
 	})
 }
+
+func sampleBlock(n uint64) *Block {
+	return &Block{Header: &types.Header{Number: new(big.Int).SetUint64(n), Difficulty: new(big.Int), BaseFee: big.NewInt(1)}, LastMiniBlock: 10 * n}
+}
+
+func sampleWitness(n uint64) *Witness {
+	b := sampleBlock(n)
+	return &Witness{Number: n, Hash: b.Header.Hash(), Witness: &chain.Witness{Headers: []*types.Header{b.Header}, Codes: [][]byte{{1}}, State: [][]byte{bytes.Repeat([]byte{4}, 100)}}}
+}

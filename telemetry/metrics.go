@@ -27,6 +27,7 @@ type Metrics struct {
 	derivation  prometheus.Gauge
 	operators   *prometheus.CounterVec // by operator and result
 	healthy     *prometheus.GaugeVec   // by operator
+	feed        feed
 }
 
 // New makes the metrics of one process, with those of the Go runtime.
@@ -65,6 +66,7 @@ func New() *Metrics {
 		Name: "talaria_da_operator_healthy", Help: "1 while an operator of the data committee, by its index, gives what it signed for, 0 while it does not.",
 	}, []string{"operator"})
 	m.registry.MustRegister(m.operators, m.healthy)
+	m.feed = newFeed(m.registry)
 	m.registry.MustRegister(m.l1Endpoints, m.Durable, collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	return m
 }

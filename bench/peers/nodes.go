@@ -74,7 +74,7 @@ func start(ctx context.Context, o *options, name string) (*process, error) {
 	case talaria:
 		p.mark = filepath.Join(dir, "data", "devnet.json")
 		p.cmd = exec.Command(o.talaria, "devnet", "--port", at(0), "--l1-port", at(1), "--web-port", at(2), "--metrics-port", at(3),
-			"--ingest-port", at(4), "--batch-ms", strconv.Itoa(o.batchMs), "--datadir", filepath.Join(dir, "data"), "--log", "error")
+			"--ingest-port", at(4), "--feed-port", "-1", "--batch-ms", strconv.Itoa(o.batchMs), "--datadir", filepath.Join(dir, "data"), "--log", "error")
 	default:
 		return nil, fmt.Errorf("no such node: have anvil, geth and talaria")
 	}

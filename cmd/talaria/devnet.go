@@ -45,7 +45,7 @@ func devnetCommand() *cli.Command {
 			&cli.BoolFlag{Name: "dev", Usage: "a development chain: the methods of anvil and Hardhat (evm_*, anvil_*, hardhat_*, eth_sendTransaction), a block per transaction; nothing is posted to L1, so safe and finalized stay at genesis", Sources: env("DEV")},
 			&cli.BoolFlag{Name: "json", Usage: "print one line of JSON when ready", Sources: env("JSON")},
 			logFlag(),
-		}, slices.Concat(sequencingFlags(), layerFlags(), rpcFlags())...),
+		}, slices.Concat(sequencingFlags(), layerFlags(), rpcFlags(), feedFlags(true))...),
 		Action: runDevnet,
 	}
 }
@@ -99,6 +99,9 @@ func runDevnet(ctx context.Context, c *cli.Command) error {
 	if opts.RPC, err = rpcOptions(c); err != nil {
 		return err
 	}
+	if opts.Feed, err = feedOptions(c); err != nil {
+		return err
+	}
 	if opts.L1Quorum, err = l1Quorum(c); err != nil {
 		return err
 	}
@@ -122,7 +125,7 @@ func runDevnet(ctx context.Context, c *cli.Command) error {
 		return nil // stopped while starting: Start has undone what it did
 	}
 	if err != nil {
-		return err
+		return feedPortTaken(err)
 	}
 	if err := announce(c, net.Info()); err != nil {
 		return err

@@ -18,6 +18,7 @@ import (
 
 	"github.com/talaria-l2/talaria/da"
 	"github.com/talaria-l2/talaria/da/altda"
+	"github.com/talaria-l2/talaria/role/feeder"
 	"github.com/talaria-l2/talaria/role/l1feed"
 	"github.com/talaria-l2/talaria/role/leader"
 	"github.com/talaria-l2/talaria/role/node"
@@ -52,7 +53,7 @@ func sequencerCommand() *cli.Command {
 			&cli.BoolFlag{Name: "script-tracers", Usage: "allow debug_trace… with tracers in JavaScript, whose memory nothing bounds", Sources: env("SCRIPT_TRACERS")},
 			&cli.BoolFlag{Name: "json", Usage: "print one line of JSON when ready", Sources: env("JSON")},
 			logFlag(),
-		}, accountFlags(sequencerKey, "the account that signs mini-blocks, the genesis file's sequencer"), sequencingFlags(), rpcFlags()),
+		}, accountFlags(sequencerKey, "the account that signs mini-blocks, the genesis file's sequencer"), sequencingFlags(), rpcFlags(), feedFlags(false)),
 		Action: runSequencer,
 	}
 }
@@ -66,6 +67,7 @@ type sequencerSettings struct {
 	cache      uint64
 	quorum     int
 	serving    rpc.Options
+	feed       *feeder.Options // nil: none
 	log        *slog.Logger
 }
 
@@ -102,6 +104,9 @@ func readSequencer(c *cli.Command) (s sequencerSettings, err error) {
 		return s, err
 	}
 	if s.serving, err = rpcOptions(c); err != nil {
+		return s, err
+	}
+	if s.feed, err = feedOptions(c); err != nil {
 		return s, err
 	}
 	s.serving.Logger, s.serving.OpenTxPool = s.log, c.Bool("open-txpool")
@@ -162,10 +167,10 @@ func runSequencer(ctx context.Context, c *cli.Command) (err error) {
 			NoSync: s.sequencing.noSync, Queue: s.sequencing.queue,
 		},
 		L1: source, Client: clients[0], Resolver: l1feed.FromDA(layers), Confirmations: c.Uint64("l1-confirmations"),
-		RPC: s.serving, Listener: listeners["port"], Ingest: listeners["ingest-port"], Metrics: metrics, Log: s.log,
+		RPC: s.serving, Listener: listeners["port"], Ingest: listeners["ingest-port"], Feed: s.feed, Metrics: metrics, Log: s.log,
 	})
 	if err != nil {
-		return stoppedEarly(ctx, err)
+		return stoppedEarly(ctx, feedPortTaken(err))
 	}
 	defer func() {
 		stop, cancel := context.WithTimeout(context.Background(), closeTimeout)
@@ -177,7 +182,7 @@ func runSequencer(ctx context.Context, c *cli.Command) (err error) {
 	if err := l.AwaitReady(ctx); err != nil {
 		return stoppedEarly(ctx, err)
 	}
-	if err := announceSequencer(c, s.serving.TLS != nil, listeners, l.IngestURL(), s.datadir, cfg.ChainID); err != nil {
+	if err := announceSequencer(c, s.serving.TLS != nil, listeners, l, s.datadir, cfg.ChainID); err != nil {
 		return err
 	}
 	select {
@@ -224,7 +229,7 @@ func servePages(m *telemetry.Metrics, l net.Listener, log *slog.Logger) (stop fu
 	}
 }
 
-func announceSequencer(c *cli.Command, secure bool, listeners map[string]net.Listener, ingest, datadir string, chainID uint64) error {
+func announceSequencer(c *cli.Command, secure bool, listeners map[string]net.Listener, from *leader.Leader, datadir string, chainID uint64) error {
 	addr, s := listeners["port"].Addr().String(), ""
 	if secure {
 		s = "s"
@@ -239,8 +244,10 @@ func announceSequencer(c *cli.Command, secure bool, listeners map[string]net.Lis
 		"datadir":    datadir,
 		"metricsUrl": "http://" + listeners["metrics-port"].Addr().String() + "/metrics",
 	}
-	if ingest != "" {
-		info["ingestURL"] = ingest
+	for name, url := range map[string]string{"ingestURL": from.IngestURL(), "feedUrl": from.FeedURL()} {
+		if url != "" {
+			info[name] = url
+		}
 	}
 	line, err := json.Marshal(info)
 	if err != nil {

@@ -92,10 +92,11 @@ var rooms = map[string]room{
 	"role/attestor":   {layer: role, imports: below},
 	"role/validator":  {layer: role, imports: with(below, "verify", "verify/opinion", "role/node", "role/l1feed", "role/derivation")},
 	"role/replica":    {layer: role, imports: with(below, "role/node", "role/l1feed", "role/derivation"), testImports: []string{"role/safehead", "role/batcher"}},
-	"role/leader":     {layer: role, imports: with(below, "role/node", "role/l1feed", "role/safehead", "role/sequencer", "role/exits", "role/attestor")},
+	"role/feeder":     {layer: role, imports: below, testImports: []string{"role/node"}},
+	"role/leader":     {layer: role, imports: with(below, "role/node", "role/l1feed", "role/safehead", "role/sequencer", "role/exits", "role/attestor", "role/feeder")},
 	"role/genesis":    {layer: role, imports: below},
 	"role/devnet": {layer: role, imports: with(below,
-		"role/node", "role/l1feed", "role/leader", "role/sequencer", "role/batcher", "role/proposer", "role/daoperator", "role/daaudit", "role/genesis")},
+		"role/node", "role/l1feed", "role/leader", "role/feeder", "role/sequencer", "role/batcher", "role/proposer", "role/daoperator", "role/daaudit", "role/genesis")},
 
 	"bench":              {layer: front, imports: []string{"sdk/ingest"}},
 	"bench/peers":        {layer: front, imports: []string{"bench"}},
@@ -104,9 +105,9 @@ var rooms = map[string]room{
 	"bench/core":         {layer: front, imports: []string{"chain", "state", "evm", "exec", "bridge/predeploys", "internal/fixtures", "internal/gethevm"}},
 	"bench/core/compare": {layer: front, imports: []string{"bench/core"}},
 	"cmd/talaria": {layer: front, imports: with(below,
-		"bench", "role/node", "role/l1feed", "role/leader", "role/sequencer", "role/batcher", "role/genesis", "role/replica", "role/proposer", "role/devnet", "role/daoperator", "role/daaudit", "role/exits", "sdk/bridging")},
+		"bench", "role/node", "role/l1feed", "role/leader", "role/feeder", "role/sequencer", "role/batcher", "role/genesis", "role/replica", "role/proposer", "role/devnet", "role/daoperator", "role/daaudit", "role/exits", "sdk/bridging")},
 
-	"e2e":           {layer: checks, imports: []string{"bench", "chain", "l1/bindings", "sdk/ingest"}, testImports: []string{"sdk/light", "batch", "l1", "l1/devl1"}},
+	"e2e":           {layer: checks, imports: []string{"bench", "chain", "l1/bindings", "sdk/ingest"}, testImports: []string{"sdk/light", "batch", "feed", "l1", "l1/devl1"}},
 	"internal/arch": {layer: checks},
 
 	// What tests and benchmarks compare with.
@@ -140,6 +141,7 @@ var confined = map[string][]string{
 	"github.com/cockroachdb/pebble":               {"store"},
 	"github.com/cockroachdb/pebble/v2":            {"store"},
 	"github.com/urfave/cli":                       {"cmd/talaria"},
+	"github.com/nats-io":                          {"feed"},
 }
 
 // confinedTests widens confined for _test.go files: there go-ethereum is the

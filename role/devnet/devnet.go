@@ -20,6 +20,7 @@ import (
 	"github.com/talaria-l2/talaria/l1"
 	"github.com/talaria-l2/talaria/l1/devl1"
 	"github.com/talaria-l2/talaria/role/batcher"
+	"github.com/talaria-l2/talaria/role/feeder"
 	"github.com/talaria-l2/talaria/role/l1feed"
 	"github.com/talaria-l2/talaria/role/leader"
 	"github.com/talaria-l2/talaria/role/node"
@@ -38,6 +39,8 @@ type Options struct {
 	Port, L1Port, WebPort, MetricsPort int
 	// IngestPort takes raw transactions (docs/spec/ingest.md); 0: any free one, -1: none.
 	IngestPort int
+	// Feed is where the chain is published for other nodes; nil: nowhere.
+	Feed *feeder.Options
 	// OpenTxPool shows what waits to everybody; else each caller sees its own.
 	OpenTxPool bool
 
@@ -159,7 +162,7 @@ func (d *Devnet) start(ctx context.Context) error {
 	d.info.Datadir = dir.Path()
 	d.info.Development, d.info.DA = d.opts.Development, d.opts.DA.name()
 	d.info.Genesis = dir.GenesisPath()
-	d.info.Ingest = d.leader.IngestURL()
+	d.info.Ingest, d.info.Feed = d.leader.IngestURL(), d.leader.FeedURL()
 	d.info.Web, d.info.Metrics = url("http", listeners[1]), url("http", listeners[2])+"/metrics"
 	return writeInfo(dir.Path(), &d.info)
 }
@@ -173,7 +176,7 @@ func (d *Devnet) startLeader(ctx context.Context, source l1feed.L1, client *l1.C
 			NoSync: d.opts.NoSync, Queue: d.opts.Queue, Development: development(d.opts.Development),
 		},
 		L1: source, Client: client, Resolver: l1feed.FromDA(&d.layers.reader), Confirmations: d.opts.L1Confirmations,
-		RPC: d.opts.RPC, Listener: listeners[0], Metrics: d.metrics, Log: d.log,
+		RPC: d.opts.RPC, Listener: listeners[0], Feed: d.opts.Feed, Metrics: d.metrics, Log: d.log,
 	}
 	o.RPC.ClientVersion, o.RPC.Logger, o.RPC.OpenTxPool = d.clientVersion(), d.log, d.opts.OpenTxPool
 	if len(listeners) > 3 {

@@ -26,6 +26,7 @@ type Info struct {
 	Metrics  string    `json:"metricsUrl"`
 	Web      string    `json:"webUrl"`
 	Ingest   string    `json:"ingestURL,omitempty"` // raw transactions; empty: not served
+	Feed     string    `json:"feedUrl,omitempty"`   // for other nodes (docs/spec/feed.md); empty: not published
 	// DA is where batches are, as --da has it.
 	DA string `json:"da"`
 	// Development tells a development chain: L1 holds nothing of it.

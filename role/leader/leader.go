@@ -14,6 +14,7 @@ import (
 	"github.com/talaria-l2/talaria/l1"
 	"github.com/talaria-l2/talaria/role/attestor"
 	"github.com/talaria-l2/talaria/role/exits"
+	"github.com/talaria-l2/talaria/role/feeder"
 	"github.com/talaria-l2/talaria/role/l1feed"
 	"github.com/talaria-l2/talaria/role/node"
 	"github.com/talaria-l2/talaria/role/safehead"
@@ -39,6 +40,10 @@ type Options struct {
 	Listener net.Listener // of JSON-RPC
 	Ingest   net.Listener // of raw transactions (docs/spec/ingest.md); nil: they are not taken
 
+	// Feed is where the chain is published for other nodes; nil: nowhere. ChainID, Metrics
+	// and Log are the leader's, and without Dir it is in the data directory.
+	Feed *feeder.Options
+
 	Metrics *telemetry.Metrics // [those of nobody]
 	Log     *slog.Logger       // [slog.Default()]
 }
@@ -48,6 +53,7 @@ type Leader struct {
 	node    *node.Node
 	opts    Options
 	seq     *sequencer.Sequencer
+	feed    *feeder.Feeder                   // nil: nothing is published for other nodes
 	tracker atomic.Pointer[safehead.Tracker] // nil while derivation is not followed
 	closers []func(context.Context) error    // undo what was started, last first
 }
@@ -101,6 +107,9 @@ func (l *Leader) start(ctx context.Context) error {
 	l.onClose(server.Shutdown)
 	go l.serve("JSON-RPC", func() error { return server.Serve(l.opts.Listener) })
 	l.startIngest(backend)
+	if err := l.startFeed(ctx); err != nil {
+		return err
+	}
 	if settled {
 		return l.follow(ctx)
 	}
@@ -150,6 +159,32 @@ func (l *Leader) IngestURL() string {
 		return "tls://" + l.opts.Ingest.Addr().String()
 	}
 	return "tcp://" + l.opts.Ingest.Addr().String()
+}
+
+// startFeed publishes the chain for other nodes.
+func (l *Leader) startFeed(ctx context.Context) error {
+	if l.opts.Feed == nil {
+		return nil
+	}
+	o := *l.opts.Feed
+	o.ChainID, o.Metrics, o.Log = l.node.Config().ChainID, l.opts.Metrics, l.opts.Log
+	if o.Dir == "" {
+		o.Dir = filepath.Join(l.node.Dir().Path(), "feed")
+	}
+	var err error
+	if l.feed, err = feeder.Start(ctx, l.node, o); err != nil {
+		return fmt.Errorf("feed: %w", err)
+	}
+	l.onClose(func(context.Context) error { l.feed.Close(); return nil })
+	return nil
+}
+
+// FeedURL is where other nodes read the chain; empty: nowhere.
+func (l *Leader) FeedURL() string {
+	if l.feed == nil {
+		return ""
+	}
+	return l.feed.URL()
 }
 
 func (l *Leader) serve(what string, f func() error) {
