@@ -33,5 +33,23 @@ func RandomBlocks(t testing.TB, seed int64, n int) (*chain.Config, []*Input) {
 	return &l.g.Config, out
 }
 
+// RecordedBlocks are n blocks with the witnesses that the chain recorded, some of them
+// without users' transactions.
+func RecordedBlocks(t testing.TB, seed int64, n int) (*chain.Config, []*Input) {
+	l := newLab(t)
+	r := rand.New(rand.NewSource(seed))
+	var out []*Input
+	for i := range n {
+		var txs []*chain.Tx
+		for range i % 3 * 5 {
+			txs = append(txs, l.random(r))
+		}
+		in := l.block(txs)
+		in.Witness = l.recorded
+		out = append(out, in)
+	}
+	return &l.g.Config, out
+}
+
 // Clone copies what a fault may change.
 func Clone(in *Input) *Input { return clone(in) }

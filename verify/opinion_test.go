@@ -23,6 +23,15 @@ func TestGoEthereumAgreesOnBlocks(t *testing.T) {
 	}
 }
 
+func TestGoEthereumNeedsNoMoreThanTheChainRecords(t *testing.T) {
+	cfg, blocks := verify.RecordedBlocks(t, 9, 12)
+	for _, in := range blocks {
+		if err := opinion.Check(cfg, in); err != nil {
+			t.Fatalf("block %d of %d transactions: %v", in.Header.Number, len(in.MiniBlocks[0].Txs), err)
+		}
+	}
+}
+
 func TestGoEthereumDisagreesWithAWrongBlock(t *testing.T) {
 	cfg, blocks := verify.RichBlocks(t)
 	for kind, lie := range map[verify.Kind]func(*verify.Input){

@@ -67,7 +67,7 @@ func root(stdout, stderr io.Writer) *cli.Command {
 		Writer: stdout, ErrWriter: stderr, OnUsageError: onUsage,
 		ExitErrHandler:  func(context.Context, *cli.Command, error) {},
 		HideHelpCommand: true,
-		Commands:        []*cli.Command{devnetCommand(), l1Command(), genesisCommand(), keyCommand(), sequencerCommand(), relayCommand(), batcherCommand(), replicaCommand(), proposerCommand(), benchCommand(), bridgeCommand(), daCommand(), daOperatorCommand(), daServerCommand(), versionCommand()},
+		Commands:        []*cli.Command{devnetCommand(), l1Command(), genesisCommand(), keyCommand(), sequencerCommand(), relayCommand(), batcherCommand(), replicaCommand(), proposerCommand(), validatorCommand(), benchCommand(), bridgeCommand(), daCommand(), daOperatorCommand(), daServerCommand(), versionCommand()},
 		Action: func(_ context.Context, c *cli.Command) error {
 			if c.Args().Present() {
 				return usagef("%q is not a command (talaria --help lists them)", c.Args().First())

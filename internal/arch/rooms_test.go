@@ -105,7 +105,7 @@ var rooms = map[string]room{
 	"bench/core":         {layer: front, imports: []string{"chain", "state", "evm", "exec", "bridge/predeploys", "internal/fixtures", "internal/gethevm"}},
 	"bench/core/compare": {layer: front, imports: []string{"bench/core"}},
 	"cmd/talaria": {layer: front, imports: with(below,
-		"bench", "role/node", "role/l1feed", "role/leader", "role/feeder", "role/sequencer", "role/batcher", "role/genesis", "role/replica", "role/proposer", "role/devnet", "role/daoperator", "role/daaudit", "role/exits", "sdk/bridging")},
+		"bench", "role/node", "role/l1feed", "role/leader", "role/feeder", "role/sequencer", "role/batcher", "role/genesis", "role/replica", "role/proposer", "role/devnet", "role/daoperator", "role/daaudit", "role/exits", "role/validator", "sdk/bridging")},
 
 	"e2e":           {layer: checks, imports: []string{"bench", "chain", "l1/bindings", "sdk/ingest"}, testImports: []string{"sdk/light", "batch", "feed", "l1", "l1/devl1"}},
 	"internal/arch": {layer: checks},

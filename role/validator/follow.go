@@ -138,7 +138,7 @@ func (v *Validator) followWitnesses(ctx context.Context) {
 func (v *Validator) followAttestations(ctx context.Context) {
 	v.again(ctx, "attestations", func(ctx context.Context) error {
 		next, _, _, _, _ := v.assembler.where()
-		return v.opts.Feed.Attestations(ctx, next, func(a *feed.Attestation) error {
+		return v.opts.Feed.Attestations(ctx, next-min(next, nearHead), func(a *feed.Attestation) error {
 			_, newest, _, _, _ := v.assembler.where()
 			v.votes.receive(a, newest)
 			return nil
@@ -150,42 +150,43 @@ func (v *Validator) followAttestations(ctx context.Context) {
 // grace of others end.
 func (v *Validator) fill(ctx context.Context) {
 	for ctx.Err() == nil {
-		wait(ctx, v.opts.Grace/2)
+		asked := 0
+		if v.opts.Node != nil {
+			for _, l := range v.assembler.lacks(uint64(aheadOfWorker * v.opts.Workers)) {
+				if err := v.ask(ctx, l); err != nil {
+					if ctx.Err() == nil {
+						v.log.Warn("a node did not give what the feed lacks", "err", err)
+					}
+					break
+				}
+				asked++
+			}
+		}
+		if asked == 0 {
+			wait(ctx, v.opts.Grace/2)
+		}
 		v.assembler.tick()
-		if v.opts.Node == nil {
-			continue
-		}
-		if err := v.ask(ctx); err != nil && ctx.Err() == nil {
-			v.log.Warn("a node did not give what the feed lacks", "err", err)
-		}
 	}
 }
 
-// ask asks for what the next block lacks.
-func (v *Validator) ask(ctx context.Context) error {
-	number, header, witness := v.assembler.lacks()
-	if header {
-		h, err := v.opts.Node.Header(ctx, number)
+// ask asks for a part of a block.
+func (v *Validator) ask(ctx context.Context, l lack) error {
+	if l.header == nil {
+		h, err := v.opts.Node.Header(ctx, l.number)
 		if err != nil {
 			return err
 		}
-		if err := v.assembler.block(ctx, &feed.Block{Header: h}); err != nil {
-			return err
-		}
-		_, _, witness = v.assembler.lacks()
+		return v.assembler.block(ctx, &feed.Block{Header: h})
 	}
-	if witness == nil {
-		return nil
-	}
-	w, err := v.opts.Node.Witness(ctx, number)
+	w, err := v.opts.Node.Witness(ctx, l.number)
 	if err != nil {
 		return err
 	}
-	hash := witness.Header.Hash()
+	hash := l.header.Hash()
 	v.mu.Lock()
 	v.asked[hash] = true
 	v.mu.Unlock()
-	return v.assembler.witness(ctx, &feed.Witness{Number: number, Hash: hash, Witness: w})
+	return v.assembler.witness(ctx, &feed.Witness{Number: l.number, Hash: hash, Witness: w})
 }
 
 func (v *Validator) wasAsked(hash [32]byte) bool {

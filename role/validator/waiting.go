@@ -4,6 +4,8 @@ import (
 	"slices"
 	"time"
 
+	"github.com/ethereum/go-ethereum/core/types"
+
 	"github.com/talaria-l2/talaria/chain"
 	"github.com/talaria-l2/talaria/feed"
 )
@@ -26,28 +28,43 @@ func (a *assembler) where() (next, newest uint64, bytes, rewinds int, missing st
 	return a.next, a.newest, a.bytes, a.rewinds, missing
 }
 
-// lacks says what the next block waits for longer than the grace: a sealed header that
-// fits, or the witness of the header that is returned.
-func (a *assembler) lacks() (number uint64, header bool, witness *feed.Block) {
+// lack is a part of a block that did not come.
+type lack struct {
+	number uint64
+	header *types.Header // whose witness it is; nil: the sealed header itself
+}
+
+// lacks says what the next block, and ahead blocks behind it, wait for longer than the
+// grace.
+func (a *assembler) lacks(ahead uint64) (out []lack) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	p := a.blocks[a.next]
-	if p == nil || p.job != nil || len(p.minis) == 0 || time.Since(p.changed) < a.grace {
-		return a.next, false, nil
+	for n := a.next; n <= a.next+ahead; n++ {
+		if p := a.blocks[n]; p != nil && p.job == nil && len(p.minis) > 0 && time.Since(p.changed) >= a.grace {
+			// The last mini-block of the newest block may not be its last.
+			if l, ok := p.lack(n); ok && (l.header != nil || a.last == nil || a.last.BlockNumber > n) {
+				out = append(out, l)
+			}
+		}
 	}
+	return out
+}
+
+func (p *parts) lack(number uint64) (lack, bool) {
 	last := p.minis[len(p.minis)-1].Header.Hash()
 	for i := len(p.headers) - 1; i >= 0; i-- {
-		extra, err := chain.DecodeExtra(p.headers[i].Header.Extra)
+		h := p.headers[i].Header
+		extra, err := chain.DecodeExtra(h.Extra)
 		if err != nil || extra.LastMiniBlock != last {
 			continue
 		}
-		hash := p.headers[i].Header.Hash()
+		hash := h.Hash()
 		if slices.ContainsFunc(p.witnesses, func(w *feed.Witness) bool { return w.Hash == hash }) {
-			return a.next, false, nil
+			return lack{}, false
 		}
-		return a.next, false, p.headers[i]
+		return lack{number, h}, true
 	}
-	return a.next, true, nil
+	return lack{number, nil}, true
 }
 
 // continues is the number of the mini-block behind the newest, if there is one.

@@ -216,7 +216,7 @@ func follow[T any](ctx context.Context, m *memory, stream int, from uint64, deco
 		m.mu.Unlock()
 		if at < 0 {
 			for i, e := range list {
-				if e.number == from || stream == 3 && e.number >= from && at < 0 {
+				if stream < 3 && e.number == from || stream == 3 && e.number >= from && at < 0 {
 					at = i
 				}
 			}

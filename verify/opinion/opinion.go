@@ -127,11 +127,23 @@ func (p *peer) open() error {
 	p.vm = vm.NewEVM(vm.BlockContext{
 		CanTransfer: core.CanTransfer, Transfer: core.Transfer, GetHash: p.blockHash, Coinbase: h.Coinbase, GasLimit: h.GasLimit,
 		BlockNumber: h.Number, Time: h.Time, Difficulty: new(big.Int), BaseFee: h.BaseFee, BlobBaseFee: big.NewInt(params.BlobTxMinBlobGasprice), Random: &random,
-	}, p.db, config, vm.Config{})
+	}, untipped{p.db}, config, vm.Config{})
 	p.pool = core.NewGasPool(h.GasLimit)
 	core.ProcessBeaconBlockRoot(*h.ParentBeaconRoot, p.vm, nil)
 	core.ProcessParentBlockHash(h.ParentHash, p.vm, nil)
 	return nil
+}
+
+// untipped is go-ethereum's state that does not look at who is paid nothing: a witness of
+// deposits alone lacks the coinbase.
+type untipped struct{ *gethstate.StateDB }
+
+// AddBalance implements vm.StateDB.
+func (s untipped) AddBalance(addr common.Address, amount *uint256.Int, reason tracing.BalanceChangeReason) uint256.Int {
+	if amount.IsZero() && reason == tracing.BalanceIncreaseRewardTransactionFee {
+		return uint256.Int{}
+	}
+	return s.StateDB.AddBalance(addr, amount, reason)
 }
 
 func (p *peer) blockHash(number uint64) common.Hash {
