@@ -19,6 +19,10 @@ import (
 // or does not hold what its header commits to.
 var ErrMismatch = errors.New("does not fit")
 
+// ErrContent is wrapped, too, when the header may be right, and what came with it is not:
+// whoever passed the mini-block on changed it.
+var ErrContent = errors.New("content is not what the header commits to")
+
 // Adopt adds a mini-block whose effects are known, without executing it, and returns the
 // version of the state after it. Index 0 opens a block with the attributes; further ones
 // must name the same. The header must follow the last one, and transactions, receipts
@@ -41,8 +45,11 @@ func (c *Chain) Adopt(m *chain.MiniBlock, a chain.Attributes) (version uint64, e
 	if err != nil {
 		return 0, c.misfit(m, err)
 	}
-	if err := c.senders(m, list); err != nil {
+	if err := c.clock(&m.Header, list); err != nil {
 		return 0, c.misfit(m, err)
+	}
+	if err := c.senders(m, list); err != nil {
+		return 0, c.misfit(m, fmt.Errorf("%w: %w", ErrContent, err))
 	}
 	if m.Header.Index == 0 {
 		if err := c.systemCalls(list, b); err != nil {
@@ -50,8 +57,10 @@ func (c *Chain) Adopt(m *chain.MiniBlock, a chain.Attributes) (version uint64, e
 		}
 		c.roots.reset()
 		c.list.Reset()
+		c.rec.begin()
 		c.open = b
 	}
+	c.rec.on = false // nothing tells what was read
 	c.epoch = m.Header.Epoch
 	c.rec.stop()
 	c.context(m, list)
@@ -120,7 +129,7 @@ func (c *Chain) sameAttributes(b *openBlock, a chain.Attributes) error {
 	}
 	if a.Timestamp != b.header.Time || a.PrevRandao != b.header.MixDigest || a.ParentBeacon != *b.header.ParentBeaconRoot ||
 		a.Params != b.params || a.BaseFee.Cmp(b.header.BaseFee) != 0 {
-		return fmt.Errorf("the block was opened with other attributes than %+v", a)
+		return fmt.Errorf("%w: the block was opened with other attributes than %+v", ErrContent, a)
 	}
 	return nil
 }
@@ -130,17 +139,7 @@ func (c *Chain) sameAttributes(b *openBlock, a chain.Attributes) error {
 func (c *Chain) commitments(m *chain.MiniBlock, b *openBlock) (*state.AccessList, error) {
 	h := &m.Header
 	if uint64(len(m.Txs)) != h.TxCount || len(m.Receipts) != len(m.Txs) {
-		return nil, fmt.Errorf("%d transactions and %d receipts, the header says %d", len(m.Txs), len(m.Receipts), h.TxCount)
-	}
-	gas := b.gasUsed
-	for i, r := range m.Receipts {
-		if r.Type != m.Txs[i].Type() || r.CumulativeGasUsed < gas {
-			return nil, fmt.Errorf("receipt %d is of type %d and ends at %d gas, the transaction is of type %d and begins at %d", i, r.Type, r.CumulativeGasUsed, m.Txs[i].Type(), gas)
-		}
-		gas = r.CumulativeGasUsed
-	}
-	if gas-b.gasUsed != h.GasUsed {
-		return nil, fmt.Errorf("receipts tell of %d gas, the header of %d", gas-b.gasUsed, h.GasUsed)
+		return nil, fmt.Errorf("%w: %d transactions and %d receipts, the header says %d", ErrContent, len(m.Txs), len(m.Receipts), h.TxCount)
 	}
 	var list *state.AccessList
 	var diffHash common.Hash
@@ -154,15 +153,25 @@ func (c *Chain) commitments(m *chain.MiniBlock, b *openBlock) (*state.AccessList
 	wait()
 	switch {
 	case txs != h.TxsHash:
-		return nil, fmt.Errorf("hash of the transactions is %s, the header says %s", txs, h.TxsHash)
+		return nil, fmt.Errorf("%w: hash of the transactions is %s, the header says %s", ErrContent, txs, h.TxsHash)
 	case receipts != h.ReceiptsHash:
-		return nil, fmt.Errorf("hash of the receipts is %s, the header says %s", receipts, h.ReceiptsHash)
+		return nil, fmt.Errorf("%w: hash of the receipts is %s, the header says %s", ErrContent, receipts, h.ReceiptsHash)
 	case diffHash != h.DiffHash:
-		return nil, fmt.Errorf("hash of the diff is %s, the header says %s", diffHash, h.DiffHash)
+		return nil, fmt.Errorf("%w: hash of the diff is %s, the header says %s", ErrContent, diffHash, h.DiffHash)
 	case bad != nil:
 		return nil, bad
 	case uint64(list.Steps()) > h.TxCount:
 		return nil, fmt.Errorf("the diff has step %d, there are %d transactions", list.Steps(), h.TxCount)
+	}
+	gas := b.gasUsed
+	for i, r := range m.Receipts {
+		if r.Type != m.Txs[i].Type() || r.CumulativeGasUsed < gas {
+			return nil, fmt.Errorf("receipt %d is of type %d and ends at %d gas, the transaction is of type %d and begins at %d", i, r.Type, r.CumulativeGasUsed, m.Txs[i].Type(), gas)
+		}
+		gas = r.CumulativeGasUsed
+	}
+	if gas-b.gasUsed != h.GasUsed {
+		return nil, fmt.Errorf("receipts tell of %d gas, the header of %d", gas-b.gasUsed, h.GasUsed)
 	}
 	return list, nil
 }
@@ -199,6 +208,18 @@ func (c *Chain) senders(m *chain.MiniBlock, list *state.AccessList) error {
 		}
 		if signed.From() != tx.From() {
 			return fmt.Errorf("transaction %s: its sender is said to be %s, signed has %s", tx.Hash(), tx.From(), signed.From())
+		}
+	}
+	return nil
+}
+
+// clock checks that the diff ends with what the end of the mini-block changes.
+func (c *Chain) clock(h *chain.MiniBlockHeader, list *state.AccessList) error {
+	for _, d := range evm.EndMiniBlock(&c.newest, h.Number, h.TimestampMicros) {
+		for _, s := range d.Storage {
+			if got, _ := list.StorageAfter(d.Address, s.Slot, list.Steps()); got != s.Value {
+				return fmt.Errorf("the clock is %s in the diff, the header gives %s", got, s.Value)
+			}
 		}
 	}
 	return nil

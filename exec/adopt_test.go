@@ -231,6 +231,7 @@ func changes(want *chain.MiniBlock) map[string]func(*chain.MiniBlock, *chain.Att
 		"many":             header(func(h *chain.MiniBlockHeader) { h.TxCount = chain.MaxMiniBlockTxs + 1 }),
 		"gas":              header(func(h *chain.MiniBlockHeader) { h.GasUsed++ }),
 		"much gas":         header(func(h *chain.MiniBlockHeader) { h.GasUsed = 1 << 62 }),
+		"time":             header(func(h *chain.MiniBlockHeader) { h.TimestampMicros++ }),
 		"txs hash":         header(func(h *chain.MiniBlockHeader) { h.TxsHash[0]++ }),
 		"receipts hash":    header(func(h *chain.MiniBlockHeader) { h.ReceiptsHash[0]++ }),
 		"diff hash":        header(func(h *chain.MiniBlockHeader) { h.DiffHash[0]++ }),

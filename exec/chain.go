@@ -109,6 +109,9 @@ func (c *Chain) Parent() *types.Header { return c.parent }
 // NextMini is the number that the next mini-block will have.
 func (c *Chain) NextMini() uint64 { return c.nextMini }
 
+// LastMini is the hash of the newest mini-block, of the genesis block if there is none.
+func (c *Chain) LastMini() common.Hash { return c.lastMiniHash }
+
 // Close releases what execution holds.
 func (c *Chain) Close() { c.executor.close() }
 

@@ -38,6 +38,7 @@ type Backend interface {
 	TxPool
 	VoidTransactions
 	Streamer
+	FeedHolder
 
 	// Config is the chain's configuration.
 	Config() *chain.Config

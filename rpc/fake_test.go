@@ -373,3 +373,13 @@ func serve(t testing.TB, b Backend, o Options) (*Server, string) {
 	})
 	return s, ln.Addr().String()
 }
+
+// MiniBlockEncodings implements FeedHolder.
+func (b *fakeBackend) MiniBlockEncodings(context.Context, uint64, int, int) ([][]byte, error) {
+	return nil, nil
+}
+
+// BlockEncodings implements FeedHolder.
+func (b *fakeBackend) BlockEncodings(context.Context, uint64, int, int) ([][]byte, error) {
+	return nil, nil
+}

@@ -95,6 +95,7 @@ func (s *Server) table() methodTable {
 	s.accessMethods(t)
 	s.witnessMethods(t)
 	s.exitMethods(t)
+	s.feedMethods(t)
 	t.read("rpc_modules", 0, func(*call, *args) (rawJSON, error) { return modules(t), nil }).doc("The namespaces that the node serves", "rpc.TestFixedAnswers")
 	return t
 }

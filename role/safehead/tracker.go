@@ -18,7 +18,7 @@ import (
 	"github.com/talaria-l2/talaria/rpc"
 )
 
-// stateName is under which the tracker keeps its state.
+// stateName is under which the tracker keeps its state, unless told otherwise.
 const stateName = "safehead"
 
 // Adopter makes a derived block the chain's, in place of what the node has from its
@@ -34,8 +34,11 @@ type Options struct {
 	Adopter  Adopter         // nil: a difference ends the tracker with ErrDiverged
 	// Waits is told why a block cannot be adopted yet, and with nil when it can; nil: nobody is.
 	Waits func(error)
-	Poll  time.Duration // how often L1 is asked for its head [250 ms]
-	Log   *slog.Logger  // [slog.Default()]
+	// States is the name under which the node keeps what the tracker needs to go on
+	// ["safehead"].
+	States string
+	Poll   time.Duration // how often L1 is asked for its head [250 ms]
+	Log    *slog.Logger  // [slog.Default()]
 }
 
 // Tracker follows what L1 holds of a node's chain.
@@ -64,7 +67,10 @@ func Start(n *node.Node, opts Options) (*Tracker, error) {
 	if opts.Log == nil {
 		opts.Log = slog.Default()
 	}
-	states, err := derivation.LoadStates(n.DerivationStates(stateName))
+	if opts.States == "" {
+		opts.States = stateName
+	}
+	states, err := derivation.LoadStates(n.DerivationStates(opts.States))
 	if err != nil {
 		return nil, err
 	}
