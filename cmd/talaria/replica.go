@@ -24,7 +24,6 @@ import (
 	"github.com/talaria-l2/talaria/role/exits"
 	"github.com/talaria-l2/talaria/role/l1feed"
 	"github.com/talaria-l2/talaria/role/node"
-	"github.com/talaria-l2/talaria/role/replica"
 	"github.com/talaria-l2/talaria/rpc"
 	"github.com/talaria-l2/talaria/store"
 )
@@ -32,7 +31,7 @@ import (
 func replicaCommand() *cli.Command {
 	return &cli.Command{
 		Name:   "replica",
-		Usage:  "follow a chain from L1 alone and serve it",
+		Usage:  "follow a chain by the leader's feed, or from L1 alone, and serve it",
 		Flags:  replicaFlags(),
 		Action: func(ctx context.Context, c *cli.Command) error { return runReplica(ctx, c, nil) },
 	}
@@ -43,7 +42,7 @@ func replicaFlags() []cli.Flag {
 	return append([]cli.Flag{
 		&cli.StringFlag{Name: "datadir", Usage: "directory of the replica (required)", Sources: env("DATADIR")},
 		&cli.StringFlag{Name: "genesis", Usage: "genesis file of the chain; needed for a new datadir", Sources: env("GENESIS")},
-		&cli.StringSliceFlag{Name: "l1-url", Usage: "JSON-RPC of L1 (required); again for every further endpoint", Sources: env("L1_URL")},
+		&cli.StringSliceFlag{Name: "l1-url", Usage: "JSON-RPC of L1 (required without --feed-url; with it blocks are compared with L1, which decides); again for every further endpoint", Sources: env("L1_URL")},
 		&cli.StringSliceFlag{Name: "l1-beacon-url", Usage: "beacon API of L1, in the order of --l1-url (default: the same)", Sources: env("L1_BEACON_URL")},
 		l1QuorumFlag(),
 		&cli.StringFlag{Name: "altda-url", Usage: "alt-DA server of a chain whose batches are there", Sources: env("ALTDA_URL")},
@@ -54,7 +53,7 @@ func replicaFlags() []cli.Flag {
 		&cli.BoolFlag{Name: "script-tracers", Usage: "allow debug_trace… with tracers in JavaScript, whose memory nothing bounds", Sources: env("SCRIPT_TRACERS")},
 		&cli.BoolFlag{Name: "json", Usage: "print one line of JSON when serving", Sources: env("JSON")},
 		logFlag(),
-	}, rpcFlags()...)
+	}, append(followFlags(), rpcFlags()...)...)
 }
 
 // company is what works beside a replica on the same chain.
@@ -69,7 +68,12 @@ func runReplica(ctx context.Context, c *cli.Command, beside *company) (err error
 	if c.String("datadir") == "" {
 		return usagef("--datadir is required")
 	}
-	if len(c.StringSlice("l1-url")) == 0 {
+	follow, err := readFollowing(c)
+	if err != nil {
+		return err
+	}
+	hasL1 := len(c.StringSlice("l1-url")) > 0
+	if !hasL1 && beside != nil {
 		return usagef("--l1-url is required")
 	}
 	quorum, err := l1Quorum(c)
@@ -125,21 +129,27 @@ func runReplica(ctx context.Context, c *cli.Command, beside *company) (err error
 			return usagef("--altda-url: %w", err)
 		}
 	}
-	source, clients, closeL1, err := dialL1(ctx, cfg, c.StringSlice("l1-url"), c.StringSlice("l1-beacon-url"), quorum, log)
-	if err != nil {
-		return err
+	backend := &node.Backend{Node: n}
+	var source l1feed.L1
+	var clients []*l1.Client
+	if hasL1 {
+		var closeL1 func()
+		if source, clients, closeL1, err = dialL1(ctx, cfg, c.StringSlice("l1-url"), c.StringSlice("l1-beacon-url"), quorum, log); err != nil {
+			return err
+		}
+		defer closeL1()
+		if layers.Committee, err = certifiedData(cfg, clients); err != nil {
+			return err
+		}
+		backend.Withdrawals = exits.New(exits.Options{Chain: n, L1: clients[0], Contracts: n.L1Contracts()}).Withdrawal
 	}
-	defer closeL1()
-	if layers.Committee, err = certifiedData(cfg, clients); err != nil {
-		return err
-	}
-	follower, err := replica.Start(n, replica.Options{L1: source, Resolver: l1feed.FromDA(layers), Confirmations: c.Uint64("l1-confirmations"), Log: log})
+	follower, err := follow.follow(ctx, n, source, l1feed.FromDA(layers), c.Uint64("l1-confirmations"), log)
 	if err != nil {
 		return err
 	}
 	defer follower.Close()
-	withdrawals := exits.New(exits.Options{Chain: n, L1: clients[0], Contracts: n.L1Contracts()}).Withdrawal
-	server := rpc.New(&node.Backend{Node: n, SyncStatus: follower.Status, Withdrawals: withdrawals}, serving)
+	backend.SyncStatus, backend.ReadyHook, backend.Submit = follower.status, follower.ready, follower.submit
+	server := rpc.New(backend, serving)
 	served := make(chan error, 1)
 	go func() { served <- server.Serve(listener) }()
 	defer func() {
