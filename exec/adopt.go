@@ -239,10 +239,11 @@ func (c *Chain) systemCalls(list *state.AccessList, b *openBlock) error {
 		slot uint64
 		want common.Hash
 		what string
+		err  error // that the attributes are wrong; else the leader signed another parent
 	}{
-		{evm.BeaconRootsAddr, b.env.Timestamp % beaconRootsLength, uint256.NewInt(b.env.Timestamp).Bytes32(), "timestamp"},
-		{evm.BeaconRootsAddr, b.env.Timestamp%beaconRootsLength + beaconRootsLength, b.env.ParentBeaconRoot, "parent beacon root"},
-		{evm.HistoryAddr, (b.env.Number - 1) % historyLength, c.parentHash, "hash of the parent"},
+		{evm.BeaconRootsAddr, b.env.Timestamp % beaconRootsLength, uint256.NewInt(b.env.Timestamp).Bytes32(), "timestamp", ErrContent},
+		{evm.BeaconRootsAddr, b.env.Timestamp%beaconRootsLength + beaconRootsLength, b.env.ParentBeaconRoot, "parent beacon root", ErrContent},
+		{evm.HistoryAddr, (b.env.Number - 1) % historyLength, c.parentHash, "hash of the parent", nil},
 	} {
 		if c.newest.CodeHash(s.of) == types.EmptyCodeHash {
 			continue
@@ -253,7 +254,7 @@ func (c *Chain) systemCalls(list *state.AccessList, b *openBlock) error {
 			got = c.newest.Storage(s.of, slot)
 		}
 		if got != s.want {
-			return fmt.Errorf("%s of the block is %s, the diff has %s", s.what, s.want, got)
+			return errors.Join(s.err, fmt.Errorf("%s of the block is %s, the diff has %s", s.what, s.want, got))
 		}
 	}
 	return nil

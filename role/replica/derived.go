@@ -60,7 +60,7 @@ func (l *Live) derive() error {
 		return nil
 	}
 	hash, held, err := l.node.Holds(req.in)
-	head := l.chain.Parent().Number.Uint64()
+	head := l.node.PublishedHead().Number.Uint64()
 	if err == nil && !held {
 		if req.in.Number > head && time.Since(l.moved) < l.opts.Patience {
 			return nil // the feed is about to tell
@@ -82,7 +82,7 @@ func (l *Live) replace(in *derive.BlockInput, head uint64) (common.Hash, error) 
 	} else {
 		l.log.Warn("the feed does not go on; a block is taken over from L1", "block", in.Number, "l1Block", in.PostedIn.Number)
 	}
-	if l.chain.IsOpen() || in.Number <= head {
+	if l.chain.IsOpen() || l.complete != nil || in.Number <= head {
 		if err := l.goBack(in.Number - 1); err != nil {
 			return common.Hash{}, err
 		}

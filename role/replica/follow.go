@@ -40,7 +40,7 @@ func (l *Live) follow(ctx context.Context, from uint64) error {
 		}
 		ended <- err
 	})
-	first := l.chain.Parent().Number.Uint64() + 1
+	first := l.node.PublishedHead().Number.Uint64() + 1
 	readers.Go(func() {
 		for ctx.Err() == nil {
 			// Without them blocks are sealed when the next one begins.
@@ -257,7 +257,7 @@ func (l *Live) goBack(number uint64) error {
 	if err := l.node.Rewind(number); err != nil {
 		return fmt.Errorf("%w: %w", errFatal, err)
 	}
-	l.chain, l.unsigned, l.branch = l.node.Exec(), nil, nil
+	l.chain, l.unsigned, l.branch, l.complete = l.node.Exec(), nil, nil, nil
 	clear(l.expected)
 	l.note()
 	return nil
@@ -265,7 +265,7 @@ func (l *Live) goBack(number uint64) error {
 
 // add makes a mini-block that follows the newest one part of the chain.
 func (l *Live) add(m *feed.MiniBlock) error {
-	if m.Header.Index == 0 && l.chain.IsOpen() {
+	if l.complete != nil || m.Header.Index == 0 && l.chain.IsOpen() {
 		return l.begin(m)
 	}
 	version, err := l.effects(m)
@@ -302,27 +302,53 @@ func (l *Live) effects(m *feed.MiniBlock) (version uint64, err error) {
 	return version, nil
 }
 
-// begin seals the open block, since the mini-block begins the next: what that holds of the
-// hash of its parent must be what was computed.
-func (l *Live) begin(m *feed.MiniBlock) error {
-	number := l.chain.OpenHeader().Number.Uint64()
-	if b := l.expected[number]; b != nil && l.ends(b) {
-		if err := l.sealed(b); err != nil {
-			return err
-		}
-		return l.add(m)
+// sealedBlock is a block with what sealing it gave.
+type sealedBlock struct {
+	block   *chain.Block
+	diff    state.Diff
+	witness *chain.Witness
+}
+
+// completes tells whether the block is the one that waits to be confirmed.
+func (l *Live) completes(b *feed.Block) bool {
+	if l.complete == nil || l.complete.block.Header.Number.Cmp(b.Header.Number) != 0 {
+		return false
 	}
+	extra, err := chain.DecodeExtra(b.Header.Extra)
+	return err == nil && extra.LastMiniBlock == l.chain.LastMini()
+}
+
+// seal ends the open block. It stays unknown to readers until something confirms its hash.
+func (l *Live) seal() error {
 	block, diff, err := l.chain.Seal()
 	if err != nil {
 		return fmt.Errorf("%w: %w", errFatal, err)
 	}
-	witness := l.chain.Witness()
+	l.complete = &sealedBlock{block, diff, l.chain.Witness()}
+	return nil
+}
+
+// begin adds the first mini-block of a block. What that holds of the hash of its parent
+// must be what was computed.
+func (l *Live) begin(m *feed.MiniBlock) error {
+	if l.complete == nil {
+		number := l.chain.OpenHeader().Number.Uint64()
+		if b := l.expected[number]; b != nil && l.ends(b) {
+			if err := l.sealed(b); err != nil {
+				return err
+			}
+			return l.add(m)
+		}
+		if err := l.seal(); err != nil {
+			return err
+		}
+	}
 	version, err := l.effects(m)
 	if err != nil {
 		return err
 	}
-	l.confirmed = number
-	if err := l.announce(block, diff, witness); err != nil {
+	l.confirmed = l.complete.block.Number()
+	if err := l.announce(); err != nil {
 		return err
 	}
 	return l.publish(m, version)
@@ -334,14 +360,16 @@ func (l *Live) ends(b *feed.Block) bool {
 	return err == nil && extra.LastMiniBlock == l.chain.LastMini() && l.chain.IsOpen() && l.chain.OpenHeader().Number.Cmp(b.Header.Number) == 0
 }
 
-// announce publishes a sealed block, and its witness, if there is one.
-func (l *Live) announce(block *chain.Block, diff state.Diff, witness *chain.Witness) error {
-	if err := l.node.PublishBlock(block, diff, nil); err != nil {
+// announce publishes the block that was sealed, and its witness, if there is one.
+func (l *Live) announce() error {
+	c := l.complete
+	l.complete = nil
+	if err := l.node.PublishBlock(c.block, c.diff, nil); err != nil {
 		return fmt.Errorf("%w: %w", errFatal, err)
 	}
-	l.node.PublishWitness(block, witness)
+	l.node.PublishWitness(c.block, c.witness)
 	l.moved, l.dropped = time.Now(), false
-	delete(l.expected, block.Number())
+	delete(l.expected, c.block.Number())
 	l.note()
 	return nil
 }
@@ -352,14 +380,15 @@ func (l *Live) sealed(b *feed.Block) error {
 	l.saw(number)
 	switch {
 	case l.ends(b):
-		block, diff, err := l.chain.Seal()
-		if err != nil {
-			return fmt.Errorf("%w: %w", errFatal, err)
+		if err := l.seal(); err != nil {
+			return err
 		}
-		if block.Hash() != b.Header.Hash() {
-			return l.otherBlock(b, block.Header)
+		fallthrough
+	case l.completes(b):
+		if ours := l.complete.block; ours.Hash() != b.Header.Hash() {
+			return l.otherBlock(b, ours.Header)
 		}
-		if err := l.announce(block, diff, l.chain.Witness()); err != nil {
+		if err := l.announce(); err != nil {
 			return err
 		}
 		return l.derive()

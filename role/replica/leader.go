@@ -195,7 +195,7 @@ func (l *Live) catchUp(ctx context.Context, from uint64) (taken bool, err error)
 // sealedBlocks takes sealed blocks from the leader, so that the newest ones need not wait
 // for the next mini-block.
 func (l *Live) sealedBlocks(ctx context.Context) error {
-	blocks, err := l.opts.Leader.blocks(ctx, l.chain.Parent().Number.Uint64()+1)
+	blocks, err := l.opts.Leader.blocks(ctx, l.node.PublishedHead().Number.Uint64()+1)
 	for i := 0; err == nil && i < len(blocks); i++ {
 		err = l.sealed(blocks[i])
 	}

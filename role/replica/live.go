@@ -53,6 +53,7 @@ type Live struct {
 	unsigned  []*feed.MiniBlock      // behind the newest one: what follows will tell whether they hold
 	branch    []*feed.MiniBlock      // unsigned ones of another branch, from its beginning on
 	expected  map[uint64]*feed.Block // sealed blocks that the feed has told of, by number
+	complete  *sealedBlock           // sealed, and not published before something confirms it
 	confirmed uint64                 // newest block whose hash the leader has signed
 	dropped   bool                   // the open block was given up, as its attributes may be wrong
 	back      uint64                 // how far to look for where a branch begins

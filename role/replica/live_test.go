@@ -322,11 +322,17 @@ func TestAFeedThatIsAtFaultDoesNoHarm(t *testing.T) {
 			}
 			return []*feed.MiniBlock{m}
 		},
+		"changed where a block begins, silent": func(number uint64, _ int, m *feed.MiniBlock) []*feed.MiniBlock {
+			if m.Header.Index == 0 {
+				return []*feed.MiniBlock{changed(m, int(number))}
+			}
+			return []*feed.MiniBlock{m}
+		},
 	} {
 		for mode, execute := range modes {
 			t.Run(name+", "+mode, func(t *testing.T) {
 				l := newLeader(t, 7)
-				l.feed.fault = fault
+				l.feed.fault, l.silent = fault, strings.HasSuffix(name, "silent")
 				c := NewClient(serve(t, &node.Backend{Node: l.node}))
 				t.Cleanup(c.Close)
 				f := l.followAt(t.TempDir(), LiveOptions{Leader: c, Execute: execute})
