@@ -2,7 +2,11 @@ package e2e
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
+	"net/http"
+	"os"
+	"slices"
 	"testing"
 	"time"
 
@@ -20,73 +24,164 @@ const (
 // catchUp bounds how long a node takes back to the chain after it was away.
 const catchUp = time.Minute
 
-// TestNodesInNamespaces: a sequencer, its L1 and its batcher, and three replicas, each in
-// a network namespace of its own, with 20 ms of delay and 1 % of loss between any two.
-// Replicas that were cut off, stopped, killed and wiped come back by themselves, and all
-// nodes answer alike at equal heights.
+// Of the short form; in the long one of `make nodes` the machine must be quiet.
+const (
+	shortWatch = 5 * time.Second
+	longWatch  = time.Minute
+	// trailMost is by how much replicas may trail in the long form: p99.
+	trailMost = wireDelay + 15*time.Millisecond
+)
+
+// TestNodesInNamespaces: a sequencer with its L1 and batcher, three replicas and two
+// validators, in a network namespace each, with 20 ms of delay and 1 % of loss between any
+// two. Replicas trail the sequencer by little more than the delay. Nodes that were cut off,
+// stopped, killed and wiped come back by themselves, and all answer alike at equal heights.
 func TestNodesInNamespaces(t *testing.T) {
-	n := newNetwork(t, 3, wireDelay, wireLoss)
+	long := os.Getenv("TALARIA_LONG") != ""
+	n := newNetwork(t, 3, 2, wireDelay, wireLoss)
 	leader := n.leader.client(t)
 	load := newMixedLoadBy(t, ethclient.NewClient(leader), n.accounts[:4])
-	load.pause = 20 * time.Millisecond
+	load.pause = 20 * time.Millisecond // 200 transactions a second at the most
 	ctx, stop := context.WithCancel(t.Context())
 	ended := make(chan error, 1)
 	go func() { ended <- load.runBy(ctx, leader, 0) }()
-	for _, f := range n.followers {
-		f.start(t)
+	for _, p := range slices.Concat(n.replicas, n.validators) {
+		p.start(t)
 	}
-	awaitHeight(t, n, 4)
+	n.awaitHeight(t, 4)
+	n.measureTrailing(t, long)
 
-	// Each is away in another way, and all at once.
-	away := sealedHead(t, leader)
-	n.wire.cut(n.followers[0].space, true)
-	n.followers[1].kill()
-	n.followers[2].wipe(t)
-	eventually(t, 30*time.Second, "the chain goes on", func() error {
-		if head := sealedHead(t, leader); head < away+3 {
-			return fmt.Errorf("it is at %d", head)
-		}
-		return nil
-	})
-	n.wire.cut(n.followers[0].space, false)
-	n.followers[1].start(t)
-	n.followers[2].start(t)
-	awaitHeight(t, n, sealedHead(t, leader))
-	if err := n.followers[0].interrupt(); err != nil {
-		t.Error(err)
+	rounds := 1
+	if long {
+		rounds = 4
 	}
-	n.followers[0].start(t)
-
+	for round := range rounds {
+		n.disturb(t, leader, round)
+	}
 	stop()
 	if err := <-ended; err != nil {
 		t.Fatal(err)
 	}
 	last := sealedHead(t, leader)
-	awaitHeight(t, n, last)
+	n.awaitHeight(t, last)
 	load.checkBy(t, leader)
 	n.compare(t, load, last)
 	t.Logf("%d blocks, %d transactions; %d packets, %d of them lost", last, load.acked.Load(), n.wire.sent.Load(), n.wire.lost.Load())
-	for _, p := range append(n.followers, n.batcher, n.leader, n.l1) {
+	for _, p := range n.parties() {
 		if err := p.interrupt(); err != nil {
 			t.Error(err)
 		}
 	}
 }
 
-// awaitHeight waits until every replica has sealed block number.
-func awaitHeight(t *testing.T, n *network, number uint64) {
+// measureTrailing watches mini-blocks at the sequencer and at every replica.
+func (n *network) measureTrailing(t *testing.T, long bool) {
 	t.Helper()
-	for _, f := range n.followers {
-		client := f.client(t)
-		eventually(t, catchUp, fmt.Sprintf("%s reaches block %d", f.name, number), func() error {
+	ctx, stop := context.WithCancel(t.Context())
+	defer stop()
+	first := n.leader.watch(ctx, t)
+	var seen []*sightings
+	for _, r := range n.replicas {
+		seen = append(seen, r.watch(ctx, t))
+	}
+	duration, most := shortWatch, time.Second
+	if long {
+		duration, most = longWatch, trailMost
+	}
+	select {
+	case <-ctx.Done():
+	case <-time.After(duration):
+	}
+	for i, s := range seen {
+		trailing := s.trailing(first)
+		q := quantiles(trailing)
+		t.Logf("%s trails by p50 %v, p90 %v, p99 %v, max %v (%d mini-blocks in %v)", n.replicas[i].name, q(0.5), q(0.9), q(0.99), q(1), len(trailing), duration)
+		if len(trailing) < int(duration/time.Second)*20 {
+			t.Errorf("%s told of %d mini-blocks in %v", n.replicas[i].name, len(trailing), duration)
+		}
+		if q(0.5) < wireDelay || q(0.99) > most {
+			t.Errorf("%s trails by p50 %v, p99 %v: want at least %v and less than %v", n.replicas[i].name, q(0.5), q(0.99), wireDelay, most)
+		}
+	}
+}
+
+// disturb has each node away in another way, all at once: cut off, killed, killed and
+// wiped. Then one is stopped and started in order.
+func (n *network) disturb(t *testing.T, leader *rpc.Client, round int) {
+	t.Helper()
+	at := func(i int) *party { return n.replicas[(i+round)%len(n.replicas)] }
+	v := func(i int) *party { return n.validators[(i+round)%len(n.validators)] }
+	away := sealedHead(t, leader)
+	n.wire.cut(at(0).space, true)
+	at(1).kill()
+	at(2).wipe(t)
+	n.wire.cut(v(0).space, true)
+	v(1).kill()
+	eventually(t, 30*time.Second, "the chain goes on", func() error {
+		if head := sealedHead(t, leader); head < away+3 {
+			return fmt.Errorf("it is at %d", head)
+		}
+		return nil
+	})
+	n.wire.cut(at(0).space, false)
+	n.wire.cut(v(0).space, false)
+	for _, p := range []*party{at(1), at(2), v(1)} {
+		p.start(t)
+	}
+	begun := time.Now()
+	n.awaitHeight(t, sealedHead(t, leader))
+	t.Logf("all are back after %v", time.Since(begun).Round(100*time.Millisecond))
+	if err := at(0).interrupt(); err != nil {
+		t.Error(err)
+	}
+	at(0).start(t)
+	v(0).wipe(t)
+	v(0).start(t)
+}
+
+// awaitHeight waits until every replica has sealed block number, and every validator has
+// checked it and found nothing wrong.
+func (n *network) awaitHeight(t *testing.T, number uint64) {
+	t.Helper()
+	for _, r := range n.replicas {
+		client := r.client(t)
+		eventually(t, catchUp, fmt.Sprintf("%s reaches block %d", r.name, number), func() error {
 			head, err := ethclient.NewClient(client).BlockNumber(t.Context())
 			if err == nil && head < number {
-				err = fmt.Errorf("it is at %d: %s", head, f.stderr)
+				err = fmt.Errorf("it is at %d: %s", head, r.stderr)
+			}
+			return err
+		})
+	}
+	for _, v := range n.validators {
+		eventually(t, catchUp, fmt.Sprintf("%s checks block %d", v.name, number), func() error {
+			s, err := v.checked(t.Context())
+			if err == nil && s.Checked < number {
+				err = fmt.Errorf("it is at %d: %s", s.Checked, v.stderr)
+			}
+			if err == nil && s.Faults+s.Undecided > 0 {
+				t.Fatalf("%s: %+v: %s", v.name, s, v.stderr)
 			}
 			return err
 		})
 	}
 }
+
+// checked is what a validator tells of itself.
+func (p *party) checked(ctx context.Context) (s validatorStatus, err error) {
+	r, err := http.NewRequestWithContext(ctx, http.MethodGet, fmt.Sprintf("http://127.0.0.1:%d/status", validatorPort), nil)
+	if err != nil {
+		return s, err
+	}
+	answer, err := p.http().Do(r)
+	if err != nil {
+		return s, err
+	}
+	defer answer.Body.Close()
+	return s, json.NewDecoder(answer.Body).Decode(&s)
+}
+
+type validatorStatus struct{ Checked, Faults, Undecided, Blocks uint64 }
 
 // compare holds the answers of all replicas about blocks up to last against the
 // sequencer's.
@@ -108,7 +203,7 @@ func (n *network) compare(t *testing.T, load *mixedLoad, last uint64) {
 		blocks = append(blocks, b)
 	}
 	leader := n.leader.client(t)
-	for _, f := range n.followers {
+	for _, f := range n.replicas {
 		client := f.client(t)
 		sameAnswers(t, f.name, leader, client, blocks, accounts, tokens)
 		sameChainBy(t, f.name, leader, client, last)

@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"slices"
 	"testing"
 	"time"
 
@@ -78,7 +79,8 @@ type network struct {
 	wire        *wire
 	leader      *party // the sequencer
 	l1, batcher *party
-	followers   []*party // replicas
+	replicas    []*party // follow the feed
+	validators  []*party
 
 	genesis  string
 	accounts []Account // with ether on L2
@@ -86,30 +88,52 @@ type network struct {
 
 // Ports of the parties, and where each finds its node in its own namespace.
 const (
-	l1Port   = 8645
-	nodePort = 8545
-	nodeURL  = "http://127.0.0.1:8545"
+	l1Port        = 8645
+	nodePort      = 8545
+	feedPort      = 8547
+	validatorPort = 8747
+
+	nodeURL = "http://127.0.0.1:8545"
 )
 
 // leaderIP is the address of the sequencer's namespace.
 var leaderIP = net.IPv4(10, 77, 0, 1)
 
-// newNetwork makes the namespaces and starts the sequencer; followers are made, not started.
-// Each follower has those flags beside where L1 and its files are.
-func newNetwork(t *testing.T, replicas int, delay time.Duration, loss float64, follow ...string) *network {
+// newNetwork makes the namespaces and starts the sequencer with its L1 and batcher. The
+// others are made, not started.
+func newNetwork(t *testing.T, replicas, validators int, delay time.Duration, loss float64) *network {
 	t.Helper()
 	needNamespaces(t)
 	home := t.TempDir()
 	n := &network{genesis: filepath.Join(home, "genesis.json"), accounts: testAccounts()}
 	lead := newSpace(t, leaderIP)
 	spaces := []*space{lead}
+	add := func(role string, i int, port uint16, flags ...string) *party {
+		s := newSpace(t, net.IPv4(10, 77, 0, byte(1+len(spaces))))
+		spaces = append(spaces, s)
+		p := &party{name: fmt.Sprintf("%s %d", role, i), space: s, dir: filepath.Join(home, fmt.Sprintf("%s%d", role, i))}
+		p.args = append([]string{role, "--genesis", n.genesis, "--datadir", p.dir, "--port", fmt.Sprint(port),
+			"--l1-url", fmt.Sprintf("http://%s:%d", leaderIP, l1Port),
+			"--feed-url", fmt.Sprintf("nats://%s:%d", leaderIP, feedPort),
+			"--leader-url", fmt.Sprintf("http://%s:%d", leaderIP, nodePort)}, flags...)
+		return p
+	}
 	for i := range replicas {
-		spaces = append(spaces, newSpace(t, net.IPv4(10, 77, 0, byte(10+i))))
+		n.replicas = append(n.replicas, add("replica", i, nodePort, "--mode", "diff"))
+	}
+	for i := range validators {
+		n.validators = append(n.validators, add("validator", i, validatorPort))
 	}
 	seed := uint64(time.Now().UnixNano())
 	t.Logf("packets are lost by seed %d", seed)
 	n.wire = newWire(t, seed, delay, loss, spaces...)
+	n.startLeader(t, lead, home)
+	return n
+}
 
+// startLeader starts an L1, makes a chain on it, and starts its sequencer and batcher.
+func (n *network) startLeader(t *testing.T, lead *space, home string) {
+	t.Helper()
 	n.l1 = &party{name: "l1", space: lead, dir: filepath.Join(home, "l1")}
 	n.l1.args = []string{"l1", "--host", "0.0.0.0", "--port", fmt.Sprint(l1Port), "--datadir", n.l1.dir}
 	n.l1.start(t)
@@ -125,21 +149,18 @@ func newNetwork(t *testing.T, replicas int, delay time.Duration, loss float64, f
 	if made.err != nil {
 		t.Fatalf("genesis: %v: %s", made.err, made.stderr)
 	}
-
 	n.leader = &party{name: "sequencer", space: lead, dir: filepath.Join(home, "sequencer"), env: []string{"TALARIA_SEQUENCER_KEY=" + sequencer.PrivateKey}}
 	n.leader.args = []string{"sequencer", "--genesis", n.genesis, "--datadir", n.leader.dir, "--l1-url", l1URL, "--l1-confirmations", "0",
-		"--host", "0.0.0.0", "--port", fmt.Sprint(nodePort), "--ingest-port", "-1"}
+		"--host", "0.0.0.0", "--port", fmt.Sprint(nodePort), "--ingest-port", "-1", "--feed-port", fmt.Sprint(feedPort), "--feed-public"}
 	n.leader.start(t)
 	n.batcher = &party{name: "batcher", space: lead, env: []string{"TALARIA_BATCHER_KEY=" + batcher.PrivateKey}}
 	n.batcher.args = []string{"batcher", "--genesis", n.genesis, "--node-url", nodeURL, "--l1-url", l1URL, "--batch-ms", "1000"}
 	n.batcher.start(t)
-	for i, s := range spaces[1:] {
-		f := &party{name: fmt.Sprintf("replica %d", i), space: s, dir: filepath.Join(home, fmt.Sprintf("replica%d", i))}
-		f.args = append([]string{"replica", "--genesis", n.genesis, "--datadir", f.dir,
-			"--l1-url", fmt.Sprintf("http://%s:%d", leaderIP, l1Port), "--port", fmt.Sprint(nodePort)}, follow...)
-		n.followers = append(n.followers, f)
-	}
-	return n
+}
+
+// parties are all, in the order in which they are stopped.
+func (n *network) parties() []*party {
+	return slices.Concat(n.validators, n.replicas, []*party{n.batcher, n.leader, n.l1})
 }
 
 // testAccounts are the ten of the well-known mnemonic, whom the embedded L1 gives ether.
