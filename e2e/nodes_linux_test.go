@@ -3,10 +3,13 @@ package e2e
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"net/http"
 	"os"
 	"slices"
+	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -128,9 +131,7 @@ func (n *network) disturb(t *testing.T, leader *rpc.Client, round int) {
 	for _, p := range []*party{at(1), at(2), v(1)} {
 		p.start(t)
 	}
-	begun := time.Now()
 	n.awaitHeight(t, sealedHead(t, leader))
-	t.Logf("all are back after %v", time.Since(begun).Round(100*time.Millisecond))
 	if err := at(0).interrupt(); err != nil {
 		t.Error(err)
 	}
@@ -140,48 +141,77 @@ func (n *network) disturb(t *testing.T, leader *rpc.Client, round int) {
 }
 
 // awaitHeight waits until every replica has sealed block number, and every validator has
-// checked it and found nothing wrong.
+// checked it and found nothing wrong. It says how long each took.
 func (n *network) awaitHeight(t *testing.T, number uint64) {
 	t.Helper()
-	for _, r := range n.replicas {
-		client := r.client(t)
-		eventually(t, catchUp, fmt.Sprintf("%s reaches block %d", r.name, number), func() error {
-			head, err := ethclient.NewClient(client).BlockNumber(t.Context())
-			if err == nil && head < number {
-				err = fmt.Errorf("it is at %d: %s", head, r.stderr)
+	begun := time.Now()
+	took := make([]string, len(n.replicas)+len(n.validators))
+	var wg sync.WaitGroup
+	for i, p := range slices.Concat(n.replicas, n.validators) {
+		height := p.height
+		if i >= len(n.replicas) {
+			height = p.checked
+		}
+		wg.Go(func() {
+			at, err := uint64(0), error(nil)
+			for time.Since(begun) < catchUp && t.Context().Err() == nil {
+				if at, err = height(t.Context()); at >= number || errors.Is(err, errFault) {
+					break
+				}
+				time.Sleep(20 * time.Millisecond)
 			}
-			return err
+			if at < number || errors.Is(err, errFault) {
+				t.Errorf("%s is at block %d of %d after %v: %v: %s", p.name, at, number, time.Since(begun), err, p.stderr)
+			}
+			took[i] = fmt.Sprintf("%s %.1f s", p.name, time.Since(begun).Seconds())
 		})
 	}
-	for _, v := range n.validators {
-		eventually(t, catchUp, fmt.Sprintf("%s checks block %d", v.name, number), func() error {
-			s, err := v.checked(t.Context())
-			if err == nil && s.Checked < number {
-				err = fmt.Errorf("it is at %d: %s", s.Checked, v.stderr)
-			}
-			if err == nil && s.Faults+s.Undecided > 0 {
-				t.Fatalf("%s: %+v: %s", v.name, s, v.stderr)
-			}
-			return err
-		})
+	wg.Wait()
+	t.Logf("block %d: %s", number, strings.Join(took, ", "))
+	if t.Failed() {
+		t.FailNow()
 	}
 }
 
-// checked is what a validator tells of itself.
-func (p *party) checked(ctx context.Context) (s validatorStatus, err error) {
+// height is a replica's newest sealed block.
+func (p *party) height(ctx context.Context) (uint64, error) {
+	client, err := rpc.DialOptions(ctx, nodeURL, rpc.WithHTTPClient(p.http()))
+	if err != nil {
+		return 0, err
+	}
+	defer client.Close()
+	return ethclient.NewClient(client).BlockNumber(ctx)
+}
+
+// errFault says that a validator has found a block wrong, or could not decide.
+var errFault = errors.New("a block is wrong, or was not decided")
+
+// checked is the newest block that a validator has checked.
+func (p *party) checked(ctx context.Context) (uint64, error) {
 	r, err := http.NewRequestWithContext(ctx, http.MethodGet, fmt.Sprintf("http://127.0.0.1:%d/status", validatorPort), nil)
 	if err != nil {
-		return s, err
+		return 0, err
 	}
 	answer, err := p.http().Do(r)
 	if err != nil {
-		return s, err
+		return 0, err
 	}
 	defer answer.Body.Close()
-	return s, json.NewDecoder(answer.Body).Decode(&s)
+	var s struct {
+		Checked, Faults, Undecided uint64
+		WaitsFor                   string
+	}
+	if err := json.NewDecoder(answer.Body).Decode(&s); err != nil {
+		return 0, err
+	}
+	if s.Faults+s.Undecided > 0 {
+		return s.Checked, fmt.Errorf("%w: %+v", errFault, s)
+	}
+	if s.WaitsFor != "" {
+		return s.Checked, fmt.Errorf("it waits for %s", s.WaitsFor)
+	}
+	return s.Checked, nil
 }
-
-type validatorStatus struct{ Checked, Faults, Undecided, Blocks uint64 }
 
 // compare holds the answers of all replicas about blocks up to last against the
 // sequencer's.

@@ -60,7 +60,7 @@ func (p *party) wipe(t *testing.T) {
 
 // http is a client of the party in its namespace.
 func (p *party) http() *http.Client {
-	return &http.Client{Transport: &http.Transport{DialContext: p.space.dial, MaxIdleConnsPerHost: 32}, Timeout: 20 * time.Second}
+	return &http.Client{Transport: &http.Transport{DialContext: p.space.dial, MaxIdleConnsPerHost: 32, IdleConnTimeout: time.Minute}, Timeout: 20 * time.Second}
 }
 
 // client is a JSON-RPC client of the party, until the test ends.
