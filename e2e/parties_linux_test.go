@@ -119,7 +119,7 @@ func newNetwork(t *testing.T, replicas, validators int, delay time.Duration, los
 		return p
 	}
 	for i := range replicas {
-		n.replicas = append(n.replicas, add("replica", i, nodePort, "--mode", "diff"))
+		n.replicas = append(n.replicas, add("replica", i, nodePort, "--mode", "diff", "--feed-connections", "3"))
 	}
 	for i := range validators {
 		n.validators = append(n.validators, add("validator", i, validatorPort))
@@ -154,7 +154,7 @@ func (n *network) startLeader(t *testing.T, lead *space, home string) {
 		"--host", "0.0.0.0", "--port", fmt.Sprint(nodePort), "--ingest-port", "-1", "--feed-port", fmt.Sprint(feedPort), "--feed-public"}
 	n.leader.start(t)
 	n.batcher = &party{name: "batcher", space: lead, env: []string{"TALARIA_BATCHER_KEY=" + batcher.PrivateKey}}
-	n.batcher.args = []string{"batcher", "--genesis", n.genesis, "--node-url", nodeURL, "--l1-url", l1URL, "--batch-ms", "1000"}
+	n.batcher.args = []string{"batcher", "--genesis", n.genesis, "--node-url", nodeURL, "--l1-url", l1URL, "--batch-ms", "1000", "--calldata"} // proofs of blobs would take the processors that all share
 	n.batcher.start(t)
 }
 

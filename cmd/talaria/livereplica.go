@@ -28,6 +28,7 @@ func followFlags() []cli.Flag {
 	return []cli.Flag{
 		&cli.StringFlag{Name: "mode", Usage: "diff: apply the diffs of the feed; execute: execute its transactions and compare; derive: read L1 alone (default: diff with --feed-url, else derive)", Sources: env("MODE")},
 		&cli.StringFlag{Name: "feed-url", Usage: "the leader's feed or a relay of it: nats://host:port or tls://host:port, several with commas between them", Sources: env("FEED_URL")},
+		&cli.IntFlag{Name: "feed-connections", Value: 1, Usage: "over which mini-blocks are read at once, 1..8; each is taken from the one over which it comes first: 3 where packets are lost", Sources: env("FEED_CONNECTIONS")},
 		&cli.StringFlag{Name: "feed-credentials", Usage: "file of who this node is there: name and password, the seed of an nkey, or NATS credentials (default: name and password or a seed in " + feedLogin + ", else anybody)", Sources: env("FEED_CREDENTIALS")},
 		&cli.StringFlag{Name: "feed-tls-ca", Usage: "file of the authorities that its certificates are checked with, PEM (default: those of this machine)", Sources: env("FEED_TLS_CA")},
 		&cli.StringFlag{Name: "leader-url", Usage: "JSON-RPC of the sequencer: transactions are handed over to it, and what the feed lacks is asked for (default: neither)", Sources: env("LEADER_URL")},
@@ -39,11 +40,16 @@ type following struct {
 	mode      string
 	leaderURL string
 	client    feed.ClientOptions
+
+	connections int // to the feed
 }
 
 // readFollowing reads the flags.
 func readFollowing(c *cli.Command) (f following, err error) {
-	f = following{mode: c.String("mode"), leaderURL: c.String("leader-url"), client: feed.ClientOptions{URL: c.String("feed-url")}}
+	f = following{mode: c.String("mode"), leaderURL: c.String("leader-url"), client: feed.ClientOptions{URL: c.String("feed-url")}, connections: c.Int("feed-connections")}
+	if f.connections < 1 || f.connections > 8 {
+		return f, usagef("--feed-connections %d: allowed is 1..8", f.connections)
+	}
 	feedURL := f.client.URL
 	if f.mode == "" {
 		if f.mode = modeDerive; feedURL != "" {
@@ -119,12 +125,15 @@ func (f *following) follow(ctx context.Context, n *node.Node, source l1feed.L1, 
 		out.status, out.close = r.Status, append(out.close, r.Close)
 	} else {
 		f.client.ChainID, f.client.Log = n.Config().ChainID, log
-		client, err := feed.Dial(ctx, f.client)
-		if err != nil {
-			return nil, fmt.Errorf("%w (is --feed-url right, and does the sequencer run?)", err)
+		var braid feed.Braid
+		for range f.connections {
+			client, err := feed.Dial(ctx, f.client)
+			if err != nil {
+				return nil, fmt.Errorf("%w (is --feed-url right, and does the sequencer run?)", err)
+			}
+			braid, out.close = append(braid, client), append(out.close, client.Close)
 		}
-		out.close = append(out.close, client.Close)
-		l, err := replica.StartLive(n, replica.LiveOptions{Feed: client, Leader: leader, Execute: f.mode == modeExecute, L1: source, Resolver: resolver, Log: log})
+		l, err := replica.StartLive(n, replica.LiveOptions{Feed: braid, Leader: leader, Execute: f.mode == modeExecute, L1: source, Resolver: resolver, Log: log})
 		if err != nil {
 			return nil, err
 		}
