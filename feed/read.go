@@ -16,6 +16,8 @@ var (
 	// errRestarted says that a stream is shorter than what was read of it.
 	errRestarted = errors.New("the stream has begun anew")
 	errNothing   = errors.New("no such message")
+	// errMissed says that a stored message did not reach who asked for it.
+	errMissed = errors.New("a stored message did not arrive")
 )
 
 const (
@@ -142,11 +144,17 @@ type callError struct{ err error }
 func (e *callError) Error() string { return e.err.Error() }
 func (e *callError) Unwrap() error { return e.err }
 
-// catchUp fetches until nothing more is there. It tries until it can.
+// catchUp fetches up to where the stream ended when its server was asked: what came later
+// comes live, as the subscription is older. To fetch until nothing is there would never end
+// where messages come faster than answers. It tries until it can.
 func (r *reading) catchUp(ctx context.Context) error {
 	rest := leastPause
 	for {
-		n, err := r.c.fetch(ctx, r.k, getRequest{Seq: r.next, Batch: fetchBatch, MaxBytes: fetchBytes}, r.fetched)
+		bytes := 0
+		n, err := r.c.fetch(ctx, r.k, getRequest{Seq: r.next, Batch: fetchBatch, MaxBytes: fetchBytes}, func(seq uint64, m *nats.Msg) error {
+			bytes += m.Size()
+			return r.fetched(seq, m)
+		})
 		var called *callError
 		switch {
 		case errors.As(err, &called):
@@ -155,13 +163,15 @@ func (r *reading) catchUp(ctx context.Context) error {
 			return ctx.Err()
 		case errors.Is(err, errPurged):
 			return err
+		case errors.Is(err, errMissed) && n > 0:
+			rest = leastPause
 		case err != nil:
 			r.c.log.Debug("feed: stored messages", "of", r.k, "from", r.next, "err", err)
 			if !pause(ctx, rest) {
 				return ctx.Err()
 			}
 			rest = min(2*rest, mostPause)
-		case n == 0:
+		case n < fetchBatch && bytes+maxPayload <= fetchBytes:
 			return nil
 		default:
 			rest = leastPause
@@ -245,7 +255,7 @@ func (c *Client) fetch(ctx context.Context, k kind, req getRequest, f func(uint6
 			return n, err
 		}
 		if next != 0 && seq != next {
-			return n, nil // one did not reach us: it is asked for again
+			return n, errMissed
 		}
 		if err := f(seq, m); err != nil {
 			return n, err
