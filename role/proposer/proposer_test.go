@@ -79,6 +79,9 @@ var stubborn = Root{0x5b}
 
 var errDown = errors.New("connection refused")
 
+// errGone is told of a place that L1 had when its games were counted.
+var errGone = errors.New("execution reverted")
+
 func (g *games) Count(context.Context) (uint64, error) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
@@ -91,6 +94,9 @@ func (g *games) Count(context.Context) (uint64, error) {
 func (g *games) Game(_ context.Context, place uint64) (*Game, error) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
+	if place >= uint64(len(g.list)) {
+		return nil, errGone
+	}
 	if g.list[place] == nil {
 		return nil, nil
 	}
@@ -103,6 +109,9 @@ func (g *games) At(_ context.Context, place uint64) (Address, error) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	g.looks++
+	if place >= uint64(len(g.list)) {
+		return Address{}, errGone
+	}
 	return g.list[place].Address, nil
 }
 
