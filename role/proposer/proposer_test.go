@@ -32,6 +32,7 @@ type games struct {
 	decided    map[uint64]uint64
 	final      time.Time // of L1
 	looks      int       // at addresses of games
+	blind      bool      // no address can be looked at
 	challenges int
 	resolved   int
 }
@@ -109,6 +110,9 @@ func (g *games) At(_ context.Context, place uint64) (Address, error) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	g.looks++
+	if g.blind {
+		return Address{}, errors.New("cannot look")
+	}
 	if place >= uint64(len(g.list)) {
 		return Address{}, errGone
 	}

@@ -83,3 +83,36 @@ func TestAllGamesThatL1ReorganisedAreJudgedAgain(t *testing.T) {
 		}
 	})
 }
+
+// TestANewClaimDoesNotHideThatAnOlderOneWasReplaced: L1 may reorganise between the look at
+// those that were judged and the look at a new one.
+func TestANewClaimDoesNotHideThatAnOlderOneWasReplaced(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		g := &games{safe: 20}
+		g.add(rootOf(t, 5), 5)
+		g.list[0].Closes = time.Now().Add(time.Hour)
+		p := g.start()
+		defer p.Close()
+		time.Sleep(time.Minute)
+		g.set(func() {
+			g.blind = true
+			g.list = nil
+			g.add(Root{0xbb}, 5)
+		})
+		time.Sleep(time.Second)
+		g.set(func() {
+			g.add(rootOf(t, 6), 6)
+			for _, c := range g.list {
+				c.Closes = time.Now().Add(time.Hour)
+			}
+		})
+		time.Sleep(30 * time.Second) // the new one is judged
+		g.set(func() { g.blind = false })
+		time.Sleep(time.Minute)
+		g.set(func() {
+			if !g.list[0].Challenged || g.list[1].Challenged {
+				t.Errorf("challenged: the claim that replaced another %v, the right one %v", g.list[0].Challenged, g.list[1].Challenged)
+			}
+		})
+	})
+}
