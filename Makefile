@@ -70,7 +70,12 @@ fuzz: ## run every fuzz target for FUZZTIME each
 	@grep -rHoE '^func Fuzz[A-Za-z0-9_]+' --include='*_test.go' --exclude-dir=node_modules . | \
 	sort | sed -E 's|^(.*)/[^/]+:func (.*)$$|\1 \2|' | while read -r room target; do \
 		echo "fuzz $$room $$target $(FUZZTIME)"; \
-		out=$$($(GO) test -run '^$$' -fuzz "^$$target\$$" -fuzztime $(FUZZTIME) "$$room" </dev/null 2>&1) || { echo "$$out"; exit 1; }; \
+		: "the engine sometimes reports the end of its time as a failure, without an input: once more"; \
+		for try in 1 2; do \
+			out=$$($(GO) test -run '^$$' -fuzz "^$$target\$$" -fuzztime $(FUZZTIME) "$$room" </dev/null 2>&1) && break; \
+			case "$$try$$out" in 1*"context deadline exceeded"*) ;; *) echo "$$out"; exit 1;; esac; \
+			case "$$out" in *"Failing input"*) echo "$$out"; exit 1;; esac; \
+		done; \
 	done
 
 .PHONY: evm-fuzz

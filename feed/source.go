@@ -11,6 +11,7 @@ type Source interface {
 	// MiniBlocks calls f with every mini-block from number on, in feed order, live, until
 	// ctx ends or f fails. It begins with the newest of that number. After the chain was
 	// taken back, numbers come again: those of the new branch follow those of the old.
+	// Of a feed that has not come as far, f gets the newest first: it may be of a new branch.
 	// ErrGone: the feed holds from no more (ask a node's RPC: talaria_feedMiniBlocks).
 	MiniBlocks(ctx context.Context, from uint64, f func(*MiniBlock) error) error
 	// Blocks does the same for sealed blocks.
