@@ -16,20 +16,11 @@ func (b *Block) FillReceipts() {
 	prices := b.l1Prices()
 	for i, r := range b.Receipts {
 		tx := b.Txs[i]
-		r.TxHash = tx.Hash()
-		r.GasUsed = r.CumulativeGasUsed - before
+		r.Follow(tx, before)
 		before = r.CumulativeGasUsed
 		r.EffectiveGasPrice = tx.EffectiveGasPrice(b.Header.BaseFee)
 		if prices != nil && !tx.IsDeposit() {
 			r.L1Prices = prices
-		}
-		r.ContractAddress = common.Address{}
-		if tx.To() == nil {
-			nonce := tx.Nonce()
-			if tx.IsDeposit() {
-				nonce = r.DepositNonce
-			}
-			r.ContractAddress = crypto.CreateAddress(tx.From(), nonce)
 		}
 		for _, log := range r.Logs {
 			log.BlockNumber, log.BlockHash, log.BlockTimestamp = number, hash, timestamp
@@ -38,6 +29,20 @@ func (b *Block) FillReceipts() {
 			logIndex++
 		}
 	}
+}
+
+// Follow sets the context fields that the transaction and the gas that the block had used
+// before it decide: TxHash, GasUsed and ContractAddress. The consensus fields must be set.
+func (r *Receipt) Follow(tx *Tx, before Gas) {
+	r.TxHash, r.GasUsed, r.ContractAddress = tx.Hash(), r.CumulativeGasUsed-before, common.Address{}
+	if tx.To() != nil {
+		return
+	}
+	nonce := tx.Nonce()
+	if tx.IsDeposit() {
+		nonce = r.DepositNonce
+	}
+	r.ContractAddress = crypto.CreateAddress(tx.From(), nonce)
 }
 
 // l1Prices are those that the block's L1-attributes deposit brings, nil without one.

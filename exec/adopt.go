@@ -6,7 +6,6 @@ import (
 
 	"github.com/ethereum/go-ethereum/common"
 	"github.com/ethereum/go-ethereum/core/types"
-	"github.com/ethereum/go-ethereum/crypto"
 	"github.com/holiman/uint256"
 
 	"github.com/talaria-l2/talaria/chain"
@@ -266,17 +265,9 @@ func (c *Chain) context(m *chain.MiniBlock, list *state.AccessList) {
 	gas, stale := b.gasUsed, true // of the prices of the L1 data fee
 	for i, r := range m.Receipts {
 		tx := m.Txs[i]
-		r.TxHash, r.GasUsed = tx.Hash(), r.CumulativeGasUsed-gas
+		r.Follow(tx, gas)
 		gas = r.CumulativeGasUsed
 		r.EffectiveGasPrice = tx.EffectiveGasPrice(b.header.BaseFee)
-		r.ContractAddress = common.Address{}
-		if tx.To() == nil {
-			nonce := tx.Nonce()
-			if tx.IsDeposit() {
-				nonce = r.DepositNonce
-			}
-			r.ContractAddress = crypto.CreateAddress(tx.From(), nonce)
-		}
 		for _, l := range r.Logs {
 			l.TxHash, l.BlockNumber, l.TxIndex, l.Index = r.TxHash, b.env.Number, uint(len(b.txs)+i), uint(b.logs)
 			b.logs++

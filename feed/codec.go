@@ -6,7 +6,6 @@ import (
 	"math/big"
 
 	"github.com/ethereum/go-ethereum/common"
-	"github.com/ethereum/go-ethereum/crypto"
 	"github.com/ethereum/go-ethereum/rlp"
 
 	"github.com/talaria-l2/talaria/chain"
@@ -141,15 +140,8 @@ func (m *MiniBlock) fillReceipts() error {
 		if r.Type != tx.Type() || r.CumulativeGasUsed < before {
 			return fmt.Errorf("receipt %d does not follow from the ones before and its transaction", i)
 		}
-		r.TxHash, r.GasUsed = tx.Hash(), r.CumulativeGasUsed-before
+		r.Follow(tx, before)
 		before = r.CumulativeGasUsed
-		if tx.To() == nil {
-			nonce := tx.Nonce()
-			if tx.IsDeposit() {
-				nonce = r.DepositNonce
-			}
-			r.ContractAddress = crypto.CreateAddress(tx.From(), nonce)
-		}
 		for _, log := range r.Logs {
 			log.TxHash, log.TxIndex = r.TxHash, uint(m.Header.FirstTxIndex)+uint(i)
 		}

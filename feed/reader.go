@@ -111,49 +111,38 @@ func (r *reader) value(v any) {
 
 // strings is a list of at most that many strings.
 func (r *reader) strings(most int) [][]byte {
-	items := reader{rest: r.list()}
-	if r.err != nil {
-		return nil
-	}
-	n, err := rlp.CountValues(items.rest)
-	if err == nil && n > most {
-		err = fmt.Errorf("list of %d strings, limit %d", n, most)
-	}
-	if err != nil {
-		r.fail(err)
-		return nil
-	}
-	out := make([][]byte, n)
-	for i := range out {
-		out[i] = items.str()
-	}
-	if items.err != nil {
-		r.fail(items.err)
-	}
-	return out
+	return items(r, most, "strings", (*reader).str)
 }
 
 // headers reads the list of a witness's headers.
 func (r *reader) headers() []*types.Header {
-	items := reader{rest: r.list()}
+	return items(r, maxWitnessHeaders, "headers", func(list *reader) *types.Header {
+		h := new(types.Header)
+		list.value(h)
+		return h
+	})
+}
+
+// items is a list of at most that many of what one reads.
+func items[T any](r *reader, most int, what string, one func(*reader) T) []T {
+	list := reader{rest: r.list()}
 	if r.err != nil {
 		return nil
 	}
-	n, err := rlp.CountValues(items.rest)
-	if err == nil && n > maxWitnessHeaders {
-		err = fmt.Errorf("list of %d headers, limit %d", n, maxWitnessHeaders)
+	n, err := rlp.CountValues(list.rest)
+	if err == nil && n > most {
+		err = fmt.Errorf("list of %d %s, limit %d", n, what, most)
 	}
 	if err != nil {
 		r.fail(err)
 		return nil
 	}
-	out := make([]*types.Header, n)
+	out := make([]T, n)
 	for i := range out {
-		out[i] = new(types.Header)
-		items.value(out[i])
+		out[i] = one(&list)
 	}
-	if items.err != nil {
-		r.fail(items.err)
+	if list.err != nil {
+		r.fail(list.err)
 	}
 	return out
 }

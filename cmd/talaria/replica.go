@@ -6,10 +6,8 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"net"
 	"os"
 	"path/filepath"
-	"syscall"
 	"time"
 
 	"github.com/ethereum/go-ethereum/common"
@@ -105,12 +103,9 @@ func runReplica(ctx context.Context, c *cli.Command, beside *company) (err error
 	if err != nil {
 		return err
 	}
-	listener, err := net.Listen("tcp", net.JoinHostPort(c.String("host"), fmt.Sprint(number)))
-	if errors.Is(err, syscall.EADDRINUSE) {
-		return fmt.Errorf("port %d is taken (choose another with --port, or 0 for any free one)", number)
-	}
+	listener, err := listenOn(c.String("host"), "port", number)
 	if err != nil {
-		return fmt.Errorf("listen: %w", err)
+		return err
 	}
 	defer listener.Close()
 	dir, err := store.OpenDir(path)
@@ -123,24 +118,19 @@ func runReplica(ctx context.Context, c *cli.Command, beside *company) (err error
 	}
 	defer func() { err = errors.Join(err, n.Close()) }()
 	cfg := n.Config()
-	layers := &da.Reader{Generic: cfg.AltDAGeneric}
-	if url := c.String("altda-url"); url != "" {
-		if layers.AltDA, err = altda.NewClient(altda.ClientOptions{URL: url}); err != nil {
-			return usagef("--altda-url: %w", err)
-		}
+	layers, err := batchLayers(c, cfg)
+	if err != nil {
+		return err
 	}
 	backend := &node.Backend{Node: n}
 	var source l1feed.L1
 	var clients []*l1.Client
 	if hasL1 {
 		var closeL1 func()
-		if source, clients, closeL1, err = dialL1(ctx, cfg, c.StringSlice("l1-url"), c.StringSlice("l1-beacon-url"), quorum, log); err != nil {
+		if source, clients, closeL1, err = dialSettlement(ctx, c, cfg, quorum, layers, log); err != nil {
 			return err
 		}
 		defer closeL1()
-		if layers.Committee, err = certifiedData(cfg, clients); err != nil {
-			return err
-		}
 		backend.Withdrawals = exits.New(exits.Options{Chain: n, L1: clients[0], Contracts: n.L1Contracts()}).Withdrawal
 	}
 	follower, err := follow.follow(ctx, n, source, l1feed.FromDA(layers), c.Uint64("l1-confirmations"), log)
@@ -177,6 +167,35 @@ func runReplica(ctx context.Context, c *cli.Command, beside *company) (err error
 	case <-n.Failed():
 		return n.Failure()
 	}
+}
+
+// batchLayers reads batch data where the flags say it may be; dialSettlement completes it.
+func batchLayers(c *cli.Command, cfg *chain.Config) (*da.Reader, error) {
+	layers := &da.Reader{Generic: cfg.AltDAGeneric}
+	url := c.String("altda-url")
+	if url == "" {
+		return layers, nil
+	}
+	server, err := altda.NewClient(altda.ClientOptions{URL: url})
+	if err != nil {
+		return nil, usagef("--altda-url: %w", err)
+	}
+	layers.AltDA = server
+	return layers, nil
+}
+
+// dialSettlement connects to the L1 that the flags name, and through it to the committee that
+// keeps the chain's batch data, if there is one.
+func dialSettlement(ctx context.Context, c *cli.Command, cfg *chain.Config, quorum int, layers *da.Reader, log *slog.Logger) (l1feed.L1, []*l1.Client, func(), error) {
+	source, clients, closeL1, err := dialL1(ctx, cfg, c.StringSlice("l1-url"), c.StringSlice("l1-beacon-url"), quorum, log)
+	if err != nil {
+		return nil, nil, nil, err
+	}
+	if layers.Committee, err = certifiedData(cfg, clients); err != nil {
+		closeL1()
+		return nil, nil, nil, err
+	}
+	return source, clients, closeL1, nil
 }
 
 // dialL1 connects to the endpoints of the chain's L1, in order.

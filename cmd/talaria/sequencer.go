@@ -16,8 +16,6 @@ import (
 
 	"github.com/urfave/cli/v3"
 
-	"github.com/talaria-l2/talaria/da"
-	"github.com/talaria-l2/talaria/da/altda"
 	"github.com/talaria-l2/talaria/role/feeder"
 	"github.com/talaria-l2/talaria/role/l1feed"
 	"github.com/talaria-l2/talaria/role/leader"
@@ -146,20 +144,15 @@ func runSequencer(ctx context.Context, c *cli.Command) (err error) {
 	}
 	defer func() { err = errors.Join(err, n.Close()) }()
 	cfg := n.Config()
-	layers := &da.Reader{Generic: cfg.AltDAGeneric}
-	if url := c.String("altda-url"); url != "" {
-		if layers.AltDA, err = altda.NewClient(altda.ClientOptions{URL: url}); err != nil {
-			return usagef("--altda-url: %w", err)
-		}
+	layers, err := batchLayers(c, cfg)
+	if err != nil {
+		return err
 	}
-	source, clients, closeL1, err := dialL1(ctx, cfg, c.StringSlice("l1-url"), c.StringSlice("l1-beacon-url"), s.quorum, s.log)
+	source, clients, closeL1, err := dialSettlement(ctx, c, cfg, s.quorum, layers, s.log)
 	if err != nil {
 		return err
 	}
 	defer closeL1()
-	if layers.Committee, err = certifiedData(cfg, clients); err != nil {
-		return err
-	}
 	metrics := telemetry.New()
 	l, err := leader.Start(ctx, n, leader.Options{
 		Sequencer: sequencer.Options{

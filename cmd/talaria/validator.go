@@ -20,8 +20,6 @@ import (
 
 	"github.com/talaria-l2/talaria/bls"
 	"github.com/talaria-l2/talaria/chain"
-	"github.com/talaria-l2/talaria/da"
-	"github.com/talaria-l2/talaria/da/altda"
 	"github.com/talaria-l2/talaria/exec"
 	"github.com/talaria-l2/talaria/feed"
 	"github.com/talaria-l2/talaria/role/l1feed"
@@ -227,26 +225,19 @@ func serveValidator(ctx context.Context, c *cli.Command, v *validator.Validator,
 
 // validatorL1 connects to the L1 that blocks are compared with, if there is one.
 func validatorL1(ctx context.Context, c *cli.Command, cfg *chain.Config, opts *validator.Options, log *slog.Logger) (closeL1 func(), err error) {
-	urls := c.StringSlice("l1-url")
-	if len(urls) == 0 {
+	if len(c.StringSlice("l1-url")) == 0 {
 		return func() {}, nil
 	}
 	quorum, err := l1Quorum(c)
 	if err != nil {
 		return nil, err
 	}
-	layers := &da.Reader{Generic: cfg.AltDAGeneric}
-	if url := c.String("altda-url"); url != "" {
-		if layers.AltDA, err = altda.NewClient(altda.ClientOptions{URL: url}); err != nil {
-			return nil, usagef("--altda-url: %w", err)
-		}
-	}
-	source, clients, closeL1, err := dialL1(ctx, cfg, urls, c.StringSlice("l1-beacon-url"), quorum, log)
+	layers, err := batchLayers(c, cfg)
 	if err != nil {
 		return nil, err
 	}
-	if layers.Committee, err = certifiedData(cfg, clients); err != nil {
-		closeL1()
+	source, _, closeL1, err := dialSettlement(ctx, c, cfg, quorum, layers, log)
+	if err != nil {
 		return nil, err
 	}
 	opts.L1 = &validator.L1Options{L1: source, Resolver: l1feed.FromDA(layers), Confirmations: c.Uint64("l1-confirmations")}

@@ -101,23 +101,7 @@ func (f *memoryFeed) MiniBlocks(ctx context.Context, from uint64, each func(*fee
 	if err != nil {
 		return err
 	}
-	for {
-		f.mu.Lock()
-		var raw []byte
-		if at < len(f.minis) && !f.down {
-			raw = f.minis[at]
-			at++
-		}
-		changed := f.changed
-		f.mu.Unlock()
-		if raw == nil {
-			select {
-			case <-ctx.Done():
-				return ctx.Err()
-			case <-changed:
-				continue
-			}
-		}
+	return f.play(ctx, &f.minis, at, func(raw []byte) error {
 		m, err := feed.DecodeMiniBlock(raw)
 		if err != nil {
 			return err
@@ -134,7 +118,8 @@ func (f *memoryFeed) MiniBlocks(ctx context.Context, from uint64, each func(*fee
 				return err
 			}
 		}
-	}
+		return nil
+	})
 }
 
 func (f *memoryFeed) Blocks(ctx context.Context, from uint64, each func(*feed.Block) error) error {
@@ -144,11 +129,22 @@ func (f *memoryFeed) Blocks(ctx context.Context, from uint64, each func(*feed.Bl
 	if err != nil {
 		return err
 	}
+	return f.play(ctx, &f.blocks, at, func(raw []byte) error {
+		b, err := feed.DecodeBlock(raw)
+		if err != nil {
+			return err
+		}
+		return each(b)
+	})
+}
+
+// play gives what the list, which grows, has from a place on, and waits for more.
+func (f *memoryFeed) play(ctx context.Context, list *[][]byte, at int, each func(raw []byte) error) error {
 	for {
 		f.mu.Lock()
 		var raw []byte
-		if at < len(f.blocks) && !f.down {
-			raw = f.blocks[at]
+		if at < len(*list) && !f.down {
+			raw = (*list)[at]
 			at++
 		}
 		changed := f.changed
@@ -161,11 +157,7 @@ func (f *memoryFeed) Blocks(ctx context.Context, from uint64, each func(*feed.Bl
 				continue
 			}
 		}
-		b, err := feed.DecodeBlock(raw)
-		if err != nil {
-			return err
-		}
-		if err := each(b); err != nil {
+		if err := each(raw); err != nil {
 			return err
 		}
 	}
