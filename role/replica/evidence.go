@@ -56,8 +56,13 @@ func (l *Live) equivocation(m *feed.MiniBlock, held *rpc.MiniBlock) error {
 		fmt.Errorf("the leader signed two mini-blocks %d of epoch %d: %s and %s", m.Header.Number, m.Header.Epoch, held.Hash, m.Header.Hash()))
 }
 
-// otherBlock writes down a block that is not what its mini-blocks give.
-func (l *Live) otherBlock(b *feed.Block, ours *types.Header) error {
+// wrongBlock writes down a block that is not what its mini-blocks give.
+func (l *Live) wrongBlock(b *feed.Block, ours *types.Header, why error) error {
+	return l.testify(fmt.Sprintf("evidence-block-%d.json", ours.Number), &evidence{Kind: "block", Header: b.Header, Ours: ours}, why)
+}
+
+// otherBlock says in what a block is not what its mini-blocks give.
+func otherBlock(b *feed.Block, ours *types.Header) error {
 	errs := []error{fmt.Errorf("block %d is %s in the feed, its mini-blocks give %s", ours.Number, b.Header.Hash(), ours.Hash())}
 	note := func(what string, theirs, mine any) {
 		if theirs != mine {
@@ -76,7 +81,7 @@ func (l *Live) otherBlock(b *feed.Block, ours *types.Header) error {
 	note("randomness", h.MixDigest, ours.MixDigest)
 	note("base fee", fmt.Sprint(h.BaseFee), fmt.Sprint(ours.BaseFee))
 	note("extra data", string(h.Extra), string(ours.Extra))
-	return l.testify(fmt.Sprintf("evidence-block-%d.json", ours.Number), &evidence{Kind: "block", Header: h, Ours: ours}, errors.Join(errs...))
+	return errors.Join(errs...)
 }
 
 func (l *Live) testify(name string, e *evidence, why error) error {

@@ -45,16 +45,22 @@ func (l *Live) execute(m *feed.MiniBlock) (version uint64, err error) {
 	}
 	if !c.IsOpen() {
 		if err := c.Open(m.Attributes); err != nil {
-			return 0, l.diverged("attributes", m, err)
+			return 0, l.doubted(fmt.Errorf("attributes of block %d: %w", h.BlockNumber, err), func(why error) error {
+				return l.diverged("attributes", m, why)
+			})
 		}
 	}
 	if i, err := c.ApplyAll(m.Txs); err != nil {
-		return 0, l.diverged("transaction", m, fmt.Errorf("transaction %d (%s) is not valid there: %w", i, m.Txs[i].Hash(), err))
+		return 0, l.doubted(fmt.Errorf("transaction %d (%s) is not valid there: %w", i, m.Txs[i].Hash(), err), func(why error) error {
+			return l.diverged("transaction", m, why)
+		})
 	}
 	c.SetEpoch(h.Epoch)
 	mine, version := c.Cut(h.TimestampMicros)
 	if mine.Header != *h {
-		return 0, l.diverged("execution", m, errors.Join(fmt.Errorf("execution gives another mini-block %d", h.Number), differences(m.MiniBlock, mine)))
+		return 0, l.doubted(errors.Join(fmt.Errorf("execution gives another mini-block %d", h.Number), differences(m.MiniBlock, mine)), func(why error) error {
+			return l.diverged("execution", m, why)
+		})
 	}
 	mine.Signature = m.Signature
 	m.MiniBlock = mine

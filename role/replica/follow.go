@@ -257,7 +257,7 @@ func (l *Live) goBack(number uint64) error {
 	if err := l.node.Rewind(number); err != nil {
 		return fmt.Errorf("%w: %w", errFatal, err)
 	}
-	l.chain, l.unsigned, l.branch, l.complete = l.node.Exec(), nil, nil, nil
+	l.chain, l.unsigned, l.branch, l.complete, l.heard = l.node.Exec(), nil, nil, nil, false
 	clear(l.expected)
 	l.note()
 	return nil
@@ -289,6 +289,9 @@ func (l *Live) publish(m *feed.MiniBlock, version uint64) error {
 
 // effects applies or executes a mini-block.
 func (l *Live) effects(m *feed.MiniBlock) (version uint64, err error) {
+	if m.Header.Index == 0 {
+		l.heard = l.asking && (l.complete == nil || l.heard)
+	}
 	if l.opts.Execute {
 		return l.execute(m)
 	}
@@ -297,9 +300,36 @@ func (l *Live) effects(m *feed.MiniBlock) (version uint64, err error) {
 	case errors.Is(err, exec.ErrContent):
 		return 0, err // whoever passed it on changed it: others have it as it was
 	case err != nil:
-		return 0, l.diverged("mini-block", m, err)
+		return 0, l.doubted(err, func(why error) error { return l.diverged("mini-block", m, why) })
 	}
 	return version, nil
+}
+
+// doubted decides on what does not follow from what a block began with, which no signature
+// covers: whoever passed that on may have changed it. So the block is given up, to be had
+// from the leader; without one, from the feed again. If that was done, it is certain.
+func (l *Live) doubted(why error, certain func(why error) error) error {
+	if l.heard || l.opts.Leader == nil && l.dropped {
+		return certain(why)
+	}
+	if err := l.giveUp(); err != nil {
+		return err
+	}
+	return fmt.Errorf("%w: %w", exec.ErrContent, why)
+}
+
+// giveUp takes the chain back to before the block that is open, or that waits for
+// something to confirm it.
+func (l *Live) giveUp() error {
+	number := l.chain.Parent().Number.Uint64()
+	if l.complete != nil {
+		number--
+	}
+	if err := l.goBack(number); err != nil {
+		return err
+	}
+	l.dropped = true
+	return nil
 }
 
 // sealedBlock is a block with what sealing it gave.
@@ -351,6 +381,7 @@ func (l *Live) begin(m *feed.MiniBlock) error {
 	if err := l.announce(); err != nil {
 		return err
 	}
+	l.heard = l.asking
 	return l.publish(m, version)
 }
 
@@ -385,8 +416,8 @@ func (l *Live) sealed(b *feed.Block) error {
 		}
 		fallthrough
 	case l.completes(b):
-		if ours := l.complete.block; ours.Hash() != b.Header.Hash() {
-			return l.otherBlock(b, ours.Header)
+		if ours := l.complete.block.Header; ours.Hash() != b.Header.Hash() {
+			return l.doubted(otherBlock(b, ours), func(why error) error { return l.wrongBlock(b, ours, why) })
 		}
 		if err := l.announce(); err != nil {
 			return err
@@ -419,5 +450,5 @@ func (l *Live) compare(b *feed.Block) error {
 		l.log.Error("the feed holds a block that its leader did not sign", "block", b.Header.Number, "hash", b.Header.Hash(), "held", h.Hash())
 		return nil
 	}
-	return l.otherBlock(b, h)
+	return l.wrongBlock(b, h, otherBlock(b, h))
 }

@@ -149,7 +149,9 @@ func decodeAll[T any](encodings []hexutil.Bytes, decode func([]byte) (T, error))
 // on, or back.
 func (l *Live) catchUp(ctx context.Context, from uint64) (taken bool, err error) {
 	at := l.tip()
-	probed := false
+	probed, again := false, false
+	l.asking = true
+	defer func() { l.asking = false }()
 	for behind := uint64(0); ctx.Err() == nil; {
 		count := catchUpItems
 		if behind > 0 {
@@ -161,13 +163,15 @@ func (l *Live) catchUp(ctx context.Context, from uint64) (taken bool, err error)
 		}
 		before := l.tip()
 		next, err := l.takeAll(list, from)
-		if errors.Is(err, exec.ErrContent) && l.chain.IsOpen() && !l.dropped {
-			// What does not fit may be what the open block began with: all of it is asked for.
-			l.log.Warn("the open block is given up and asked for again", "err", err)
-			if err := l.goBack(l.chain.Parent().Number.Uint64()); err != nil {
-				return true, err
+		if errors.Is(err, exec.ErrContent) && !l.heard && !again {
+			// What does not fit may be what the block began with: all of it is asked for.
+			l.log.Warn("a block is given up and asked for again", "err", err)
+			if l.chain.IsOpen() || l.complete != nil {
+				if err := l.giveUp(); err != nil {
+					return true, err
+				}
 			}
-			l.dropped, from = true, l.tip().next
+			again, from, behind = true, l.tip().next, 0
 			continue
 		}
 		if err != nil {
@@ -176,7 +180,7 @@ func (l *Live) catchUp(ctx context.Context, from uint64) (taken bool, err error)
 		l.note()
 		switch {
 		case l.tip() != before:
-			from, behind = l.tip().next, 0
+			from, behind, again = l.tip().next, 0, false
 		case next < from:
 			from, behind = next, 0
 		case len(list) == 0 && behind < from && !probed: // it may have gone back, and not yet on as far

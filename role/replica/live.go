@@ -55,7 +55,9 @@ type Live struct {
 	expected  map[uint64]*feed.Block // sealed blocks that the feed has told of, by number
 	complete  *sealedBlock           // sealed, and not published before something confirms it
 	confirmed uint64                 // newest block whose hash the leader has signed
-	dropped   bool                   // the open block was given up, as its attributes may be wrong
+	dropped   bool                   // a block was given up since the newest one that is sealed, as its attributes may be wrong
+	asking    bool                   // mini-blocks come from the leader, not from the feed
+	heard     bool                   // the leader told itself what the newest block begins with
 	back      uint64                 // how far to look for where a branch begins
 	derived   *posted                // a block of L1's that waits
 	moved     time.Time              // when the chain last went on

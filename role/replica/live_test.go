@@ -278,7 +278,7 @@ func TestAReplicaReturns(t *testing.T) {
 // no harm: what is missing is asked for.
 func TestAFeedThatIsAtFaultDoesNoHarm(t *testing.T) {
 	changed := func(m *feed.MiniBlock, how int) *feed.MiniBlock {
-		switch how % 7 {
+		switch how % 8 {
 		case 0:
 			m.Header.GasUsed++
 		case 1:
@@ -293,6 +293,8 @@ func TestAFeedThatIsAtFaultDoesNoHarm(t *testing.T) {
 			m.Attributes.ParentBeacon[1]++
 		case 6:
 			m.Header.Epoch += 5
+		case 7:
+			m.Attributes.PrevRandao[2]++
 		}
 		return m
 	}
@@ -319,6 +321,12 @@ func TestAFeedThatIsAtFaultDoesNoHarm(t *testing.T) {
 		"changed": func(number uint64, _ int, m *feed.MiniBlock) []*feed.MiniBlock {
 			if number%6 == 4 {
 				return []*feed.MiniBlock{changed(m, int(number))}
+			}
+			return []*feed.MiniBlock{m}
+		},
+		"changed where a block begins": func(number uint64, _ int, m *feed.MiniBlock) []*feed.MiniBlock {
+			if m.Header.Index == 0 {
+				return []*feed.MiniBlock{changed(m, 4+int(m.Header.BlockNumber)%4)}
 			}
 			return []*feed.MiniBlock{m}
 		},
