@@ -82,6 +82,9 @@ func (r *Receipt) contentSize(bloom []byte) (content, logs uint64) {
 // AppendBinary appends the consensus encoding (EIP-2718).
 func (r *Receipt) AppendBinary(out []byte) []byte { return r.append(out, r.Bloom[:]) }
 
+// AppendStored appends the encoding for the disk (AppendStoredReceipts).
+func (r *Receipt) AppendStored(out []byte) []byte { return r.append(out, nil) }
+
 // append appends the encoding with that bloom.
 func (r *Receipt) append(out, bloom []byte) []byte {
 	size, logs := r.contentSize(bloom)

@@ -61,29 +61,76 @@ func DecodeMiniBlock(raw []byte) (*MiniBlock, error) {
 	return m, nil
 }
 
-func (m *MiniBlock) decode(raw []byte) error {
+// parts are those of a mini-block.
+type parts struct {
+	header                 chain.MiniBlockHeader
+	signature              chain.Signature
+	attributes             attributesRLP
+	txs, senders, receipts []byte // contents of the lists
+	diff                   []byte
+}
+
+// split reads the parts, of which it checks how many senders there are.
+func split(raw []byte) (p parts, err error) {
 	r, err := open(raw)
+	if err != nil {
+		return p, err
+	}
+	r.value(&p.header)
+	copy(p.signature[:], r.fixed(len(p.signature)))
+	r.value(&p.attributes)
+	p.txs, p.senders, p.receipts, p.diff = r.list(), r.str(), r.list(), r.str()
+	if err := r.end(); err != nil {
+		return p, err
+	}
+	if n := p.header.TxCount; n > chain.MaxMiniBlockTxs || uint64(len(p.senders)) != n*common.AddressLength {
+		return p, fmt.Errorf("%d transactions, %d bytes of senders", n, len(p.senders))
+	}
+	return p, nil
+}
+
+func (m *MiniBlock) decode(raw []byte) error {
+	p, err := split(raw)
 	if err != nil {
 		return err
 	}
-	var a attributesRLP
-	r.value(&m.Header)
-	copy(m.Signature[:], r.fixed(len(m.Signature)))
-	r.value(&a)
-	raws, senders, receipts := r.list(), r.str(), r.list()
-	m.Diff = r.str()
-	if err := r.end(); err != nil {
-		return err
-	}
+	a := &p.attributes
+	m.Header, m.Signature, m.Diff = p.header, p.signature, p.diff
 	m.Attributes = chain.Attributes{Timestamp: a.Timestamp, PrevRandao: a.PrevRandao, ParentBeacon: a.ParentBeacon, Params: a.Params, BaseFee: a.BaseFee}
-	n := m.Header.TxCount
-	if n > chain.MaxMiniBlockTxs || uint64(len(senders)) != n*common.AddressLength {
-		return fmt.Errorf("%d transactions, %d bytes of senders", n, len(senders))
-	}
-	if err := m.decodeTxs(raws, senders); err != nil {
+	if err := m.decodeTxs(p.txs, p.senders); err != nil {
 		return err
 	}
-	return m.decodeReceipts(receipts)
+	return m.decodeReceipts(p.receipts)
+}
+
+// DecodeRawMiniBlock reads what MiniBlock.Encode makes and leaves transactions and receipts
+// as they are. The result keeps raw. It checks that there are as many as the header says.
+func DecodeRawMiniBlock(raw []byte) (*RawMiniBlock, error) {
+	p, err := split(raw)
+	m := &RawMiniBlock{RawMiniBlock: chain.RawMiniBlock{Header: p.header, Signature: p.signature, Diff: p.diff}, Encoded: raw}
+	if err == nil {
+		n := int(p.header.TxCount)
+		m.Senders = make([]common.Address, n)
+		for i := range m.Senders {
+			m.Senders[i] = common.Address(p.senders[i*common.AddressLength:])
+		}
+		if m.Txs, err = stringsOf(p.txs, n); err == nil {
+			m.Receipts, err = stringsOf(p.receipts, n)
+		}
+	}
+	if err != nil {
+		return nil, fmt.Errorf("mini-block: %w: %w", ErrMalformed, err)
+	}
+	return m, nil
+}
+
+// stringsOf are the strings of a list with that content and that many of them.
+func stringsOf(list []byte, n int) ([][]byte, error) {
+	out, r := make([][]byte, n), reader{rest: list}
+	for i := range out {
+		out[i] = r.str()
+	}
+	return out, r.end()
 }
 
 func (m *MiniBlock) decodeTxs(list, senders []byte) error {

@@ -13,6 +13,11 @@ func (c *Client) MiniBlocks(ctx context.Context, from uint64, f func(*MiniBlock)
 	return follow(ctx, c, miniBlocks, from, DecodeMiniBlock, f)
 }
 
+// RawMiniBlocks is MiniBlocks for who decodes their parts.
+func (c *Client) RawMiniBlocks(ctx context.Context, from uint64, f func(*RawMiniBlock) error) error {
+	return follow(ctx, c, miniBlocks, from, DecodeRawMiniBlock, f)
+}
+
 // Blocks implements Source.
 func (c *Client) Blocks(ctx context.Context, from uint64, f func(*Block) error) error {
 	return follow(ctx, c, blocks, from, DecodeBlock, f)

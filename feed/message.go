@@ -18,6 +18,12 @@ type MiniBlock struct {
 	Attributes chain.Attributes // of the block that it is part of
 }
 
+// RawMiniBlock is a mini-block whose parts were not decoded, for who checks them anyway.
+type RawMiniBlock struct {
+	chain.RawMiniBlock        // receipts as they are stored
+	Encoded            []byte // of all of it; its parts are parts of this
+}
+
 // Block is a sealed block. Its mini-blocks come before it.
 type Block struct {
 	Header        *types.Header

@@ -8,7 +8,7 @@ import (
 )
 
 // Batch collects messages and hashes them together: eight at a time those that have
-// the same number of blocks. The zero Batch is empty. For one goroutine.
+// the same number of blocks, or about. The zero Batch is empty. For one goroutine.
 type Batch struct {
 	buf      []byte // the messages, each padded to whole blocks
 	messages []message
@@ -22,7 +22,7 @@ type message struct{ start, length uint32 }
 
 func (m message) blocks() int { return int(m.length)/Rate + 1 }
 
-// Messages of more blocks are hashed one by one.
+// Messages of more blocks are hashed together only if they are of about equal length.
 const maxVectorBlocks = 8
 
 // Len returns the number of messages.
@@ -106,9 +106,34 @@ func (b *Batch) sumVectors(out []common.Hash) {
 		b.sum8(short[:n], out)
 		short = short[n:]
 	}
-	for _, i := range append(short, b.order[starts[maxVectorBlocks+1]:]...) {
-		m := b.messages[i]
-		out[i] = Sum256(b.buf[m.start : m.start+m.length])
+	if len(short) > 0 {
+		b.sum1(short[0], out)
+	}
+	b.sumLong(b.order[starts[maxVectorBlocks+1]:], out)
+}
+
+func (b *Batch) sum1(i uint32, out []common.Hash) {
+	m := b.messages[i]
+	out[i] = Sum256(b.buf[m.start : m.start+m.length])
+}
+
+// sumLong hashes messages of many blocks, of about equal length together: eight at a time
+// cost about as much as two or three of them one by one.
+func (b *Batch) sumLong(long []uint32, out []common.Hash) {
+	slices.SortFunc(long, func(i, k uint32) int { return int(b.messages[i].length) - int(b.messages[k].length) })
+	for len(long) > 0 {
+		n := min(len(long), 8)
+		blocks := 0
+		for _, i := range long[:n] {
+			blocks += b.messages[i].blocks()
+		}
+		if blocks < 3*b.messages[long[n-1]].blocks() {
+			b.sum1(long[0], out)
+			long = long[1:]
+			continue
+		}
+		b.sum8(long[:n], out)
+		long = long[n:]
 	}
 }
 

@@ -3,6 +3,7 @@ package secp256k1
 import (
 	cryptorand "crypto/rand"
 	"math/rand/v2"
+	"slices"
 )
 
 // Verifier tells of many signatures together whether they are by the keys that are
@@ -11,8 +12,11 @@ import (
 type Verifier struct {
 	random   *rand.ChaCha8
 	equation *equation
-	place    []int32 // of each key among those of one equation
-	used     []int32 // the keys of one equation
+	place    []int32                 // of each key among those of one equation
+	used     []int32                 // the keys of one equation
+	order    []int32                 // the signatures, those of one key behind each other
+	some     [mostVerified]Signature // of one equation, in that order
+	someOf   [mostVerified]int32
 	out      []Recovered
 }
 
@@ -38,6 +42,9 @@ func Pays(sigs, keys int) bool {
 	const fixed, perSigs, perKeys, recovered = 35, 24, 22, 3.3
 	equations := (sigs + mostVerified - 1) / mostVerified
 	used := min(keys, mostVerified) // in each, at most
+	if equations > 1 {
+		used = min(keys/equations+2, mostVerified) // about: an equation cuts off a key at either end
+	}
 	cost := equations*(fixed+perKeys*((used+15)/16)) + perSigs*((sigs+15)/16)
 	return float64(cost) < 0.9*recovered*float64(sigs)
 }
@@ -60,15 +67,47 @@ func (v *Verifier) Verify(sigs []Signature, keys [][64]byte, of []int32) bool {
 	for cap(v.place) < len(keys) {
 		v.place = make([]int32, 2*len(keys))
 	}
-	for len(sigs) > 0 {
-		n := min(len(sigs), mostVerified)
-		v.choose(len(keys), of[:n])
-		if !v.equation.holds(sigs[:n], keys, of[:n], v.used, v.place, v.random) {
+	if len(sigs) <= mostVerified {
+		return len(sigs) == 0 || v.holds(sigs, keys, of)
+	}
+	// The fewer keys an equation has, the less it costs.
+	v.sort(len(keys), of)
+	for order := v.order; len(order) > 0; {
+		n := min(len(order), mostVerified)
+		for i, at := range order[:n] {
+			v.some[i], v.someOf[i] = sigs[at], of[at]
+		}
+		if !v.holds(v.some[:n], keys, v.someOf[:n]) {
 			return false
 		}
-		sigs, of = sigs[n:], of[n:]
+		order = order[n:]
 	}
 	return true
+}
+
+// holds checks one equation.
+func (v *Verifier) holds(sigs []Signature, keys [][64]byte, of []int32) bool {
+	v.choose(len(keys), of)
+	return v.equation.holds(sigs, keys, of, v.used, v.place, v.random)
+}
+
+// sort sets the order: that of the keys, and of the signatures where the key is the same.
+func (v *Verifier) sort(keys int, of []int32) {
+	next := v.place[:keys] // of each key, where its next signature goes
+	clear(next)
+	for _, k := range of {
+		next[k]++
+	}
+	sum := int32(0)
+	for k, n := range next {
+		next[k] = sum
+		sum += n
+	}
+	v.order = slices.Grow(v.order[:0], len(of))[:len(of)]
+	for i, k := range of {
+		v.order[next[k]] = int32(i)
+		next[k]++
+	}
 }
 
 // choose lists the keys that are named, and sets their places in the list.

@@ -88,7 +88,7 @@ func bigBlocks(b *testing.B, accounts, blocks, txs int, storing bool) (*chain.Co
 			if m.Signature, err = m.Header.Sign(l.leader); err != nil {
 				b.Fatal(err)
 			}
-			in.MiniBlocks = append(in.MiniBlocks, m)
+			in.MiniBlocks = append(in.MiniBlocks, m.Raw())
 			l.last = &m.Header
 		}
 		block, _, err := l.chain.Seal()

@@ -14,7 +14,7 @@ import (
 
 // rich makes three blocks with transfers, storage that comes, changes and goes, creations,
 // failures, logs, deposits, withdrawals, BLOCKHASH, and returns them.
-func (l *lab) rich() []*Input {
+func (l *lab) rich() []*made {
 	data := func(n byte) []byte { return common.LeftPadBytes([]byte{n}, 32) }
 	first := l.block(
 		[]*chain.Tx{l.transfer(0, 1, 5), l.store(1, 1, 7), l.store(2, 2, 8)},
@@ -36,7 +36,7 @@ func (l *lab) rich() []*Input {
 	)
 	l.nonces[5] += 2 // of the deposits
 	third := l.block([]*chain.Tx{l.store(0, 2, 0), l.call(1, historian, 100_000, data(3)...)}, []*chain.Tx{l.transfer(0, 1, 1)})
-	return []*Input{first, second, third}
+	return []*made{first, second, third}
 }
 
 func TestBlocksOfTheChainAreRight(t *testing.T) {
@@ -44,7 +44,7 @@ func TestBlocksOfTheChainAreRight(t *testing.T) {
 	v := New(&l.g.Config)
 	defer v.Close()
 	for i, in := range l.rich() {
-		res, err := v.Block(in)
+		res, err := v.Block(in.input())
 		if err != nil {
 			t.Fatalf("block %d: %v", i+1, err)
 		}
@@ -63,7 +63,7 @@ func TestWhatIsNotClaimedIsNotCompared(t *testing.T) {
 	for _, m := range in.MiniBlocks {
 		m.Receipts, m.Diff = nil, nil
 	}
-	if _, err := Block(&l.g.Config, in); err != nil {
+	if _, err := Block(&l.g.Config, in.input()); err != nil {
 		t.Fatal(err)
 	}
 }
@@ -84,7 +84,7 @@ func TestSurplusOfAWitnessIsIgnoredAndCounted(t *testing.T) {
 	in := clone(l.rich()[0])
 	in.Witness.State = append(in.Witness.State, []byte{0xc2, 0x20, 0x01}, []byte("no node"))
 	in.Witness.Codes = append(in.Witness.Codes, []byte("no code"))
-	res, err := Block(&l.g.Config, in)
+	res, err := Block(&l.g.Config, in.input())
 	if err != nil || res.Nodes-res.Used != 2 {
 		t.Fatalf("%+v, %v", res, err)
 	}
@@ -95,7 +95,7 @@ func TestABlockOfDepositsNeedsNoSignature(t *testing.T) {
 	l.block()
 	in := clone(l.block())
 	in.MiniBlocks[0].Signature = chain.Signature{}
-	res, err := Block(&l.g.Config, in)
+	res, err := Block(&l.g.Config, in.input())
 	if err != nil || !res.Unsigned {
 		t.Fatalf("%+v, %v", res, err)
 	}
@@ -106,7 +106,7 @@ func TestManyRandomBlocks(t *testing.T) {
 	v := New(cfg)
 	defer v.Close()
 	for _, in := range blocks {
-		if _, err := v.Block(in); err != nil {
+		if _, err := v.Block(in.input()); err != nil {
 			t.Fatalf("block %d: %v", in.Header.Number, err)
 		}
 	}
@@ -135,14 +135,14 @@ func TestInputThatIsNoBlockIsNoFault(t *testing.T) {
 	in := clone(l.rich()[1])
 	in.Before = nil
 	var f *Fault
-	if _, err := Block(&l.g.Config, in); !errors.Is(err, ErrInput) || errors.As(err, &f) {
+	if _, err := Block(&l.g.Config, in.input()); !errors.Is(err, ErrInput) || errors.As(err, &f) {
 		t.Fatal(err)
 	}
 }
 
-func wantFault(t *testing.T, l *lab, in *Input, kind Kind) *Fault {
+func wantFault(t *testing.T, l *lab, in *made, kind Kind) *Fault {
 	t.Helper()
-	_, err := Block(&l.g.Config, in)
+	_, err := Block(&l.g.Config, in.input())
 	var f *Fault
 	if !errors.As(err, &f) || f.Kind != kind {
 		t.Fatalf("want a fault of kind %s, got %v", kind, err)
@@ -170,7 +170,7 @@ func TestWitnessesThatTheChainRecordsSuffice(t *testing.T) {
 		}
 		minimal := len(in.Witness.State)
 		in.Witness = l.recorded
-		res, err := v.Block(in)
+		res, err := v.Block(in.input())
 		if err != nil {
 			t.Fatalf("block %d: %v", in.Header.Number, err)
 		}

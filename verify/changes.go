@@ -17,7 +17,8 @@ func appendString(out, s []byte) []byte { return chain.AppendString(out, s) }
 // changes are what a mini-block changed, step by step: its diff (EIP-7928, as
 // docs/spec/miniblock.md has it).
 type changes struct {
-	accounts []*account // that a step touched, in any order
+	accounts            []*account // that a step touched, in any order
+	list, scratch, diff []byte     // memory of encode
 }
 
 // history is what a value was after the steps that changed it.
@@ -81,18 +82,20 @@ func (c *changes) touch(a *account) {
 	}
 }
 
-// encode returns the diff of the mini-block and begins the next.
+// encode returns the diff of the mini-block, which is good until the next call, and begins
+// the next mini-block.
 func (c *changes) encode(codes map[common.Hash][]byte) []byte {
 	slices.SortFunc(c.accounts, func(a, b *account) int { return bytes.Compare(a.address[:], b.address[:]) })
-	var list, scratch []byte
+	c.list = c.list[:0]
 	for _, a := range c.accounts {
-		if scratch = a.history.append(scratch[:0], a.address, codes); len(scratch) > 0 {
-			list = appendList(list, scratch)
+		if c.scratch = a.history.append(c.scratch[:0], &a.address, codes); len(c.scratch) > 0 {
+			c.list = appendList(c.list, c.scratch)
 		}
 		a.history.listed = false
 	}
 	c.accounts = c.accounts[:0]
-	return appendList(make([]byte, 0, len(list)+9), list)
+	c.diff = appendList(c.diff[:0], c.list)
+	return c.diff
 }
 
 // appendList appends an RLP list of that content.
@@ -102,15 +105,15 @@ func appendList(out, content []byte) []byte {
 
 // append appends the content of the list of an account, and ends its history; nothing if
 // nothing changed.
-func (h *accountHistory) append(out []byte, addr common.Address, codes map[common.Hash][]byte) []byte {
+func (h *accountHistory) append(out []byte, addr *common.Address, codes map[common.Hash][]byte) []byte {
 	slices.SortFunc(h.slots, func(a, b changedSlot) int { return bytes.Compare(a.key[:], b.key[:]) })
-	var slots []byte
+	var slots, item []byte
 	changed := len(h.nonce.changes)+len(h.balance.changes)+len(h.code.changes) > 0
 	for i, s := range h.slots {
 		if i > 0 && s.key == h.slots[i-1].key || len(s.slot.history.changes) == 0 {
 			continue
 		}
-		item := appendWord(nil, &s.key)
+		item = appendWord(item[:0], &s.key)
 		item = appendSteps(item, s.slot.history.changes, func(out []byte, v *common.Hash) []byte { return appendWord(out, v) })
 		slots = appendList(slots, item)
 		changed = true
@@ -135,11 +138,14 @@ func (h *accountHistory) append(out []byte, addr common.Address, codes map[commo
 
 // appendSteps appends the list of [index, value].
 func appendSteps[V comparable](out []byte, steps []step[V], value func([]byte, *V) []byte) []byte {
-	var list []byte
-	var small [64]byte
+	var room, small [128]byte // of one step, unless it is a code
+	list := room[:0]
 	for i := range steps {
 		item := value(rlp.AppendUint64(small[:0], uint64(steps[i].index)), &steps[i].value)
 		list = appendList(list, item)
 	}
 	return appendList(out, list)
 }
+
+// clear makes the history that of nothing, and keeps its memory.
+func (h *history[V]) clear() { *h = history[V]{changes: h.changes[:0]} }

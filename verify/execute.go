@@ -37,20 +37,25 @@ func (w *work) execute() *Fault {
 		before, first := w.gasUsed, index
 		for k, tx := range w.txs[i] {
 			if f := w.executeTx(m, i, k, tx, index); f != nil {
-				return f
+				return w.earlier(f)
 			}
 			index++
 		}
 		if f := w.endMiniBlock(i, m, before, w.receipts[first:]); f != nil {
-			return f
+			return w.earlier(f)
+		}
+		if w.v.sums.full() {
+			if f := w.checkSums(); f != nil {
+				return f
+			}
 		}
 	}
-	return w.world.fault
+	return w.earlier(w.world.fault)
 }
 
 // executeTx executes a transaction, which is number k of the mini-block, and compares its
 // receipt, if one came with it.
-func (w *work) executeTx(m *chain.MiniBlock, mini, k int, tx *chain.Tx, index int) *Fault {
+func (w *work) executeTx(m *chain.RawMiniBlock, mini, k int, tx *chain.Tx, index int) *Fault {
 	where := func() string { return fmt.Sprintf("block %d, transaction %d", w.in.Header.Number, index) }
 	if left := w.in.Header.GasLimit - w.gasUsed; tx.Gas() > left {
 		return fault(KindTxInvalid, fmt.Sprintf("at most %d gas, which the block has left", left), tx.Gas(), "%s", where())
@@ -71,24 +76,31 @@ func (w *work) executeTx(m *chain.MiniBlock, mini, k int, tx *chain.Tx, index in
 		return w.world.fault
 	}
 	w.gasUsed += out.GasUsed
-	r := &chain.Receipt{
-		Type: tx.Type(), Status: out.Status, CumulativeGasUsed: w.gasUsed,
-		Bloom: w.v.blooms.of(out.Logs), Logs: out.Logs, DepositNonce: out.DepositNonce,
-	}
-	encoded := r.MarshalBinary()
-	w.receipts = append(w.receipts, encoded)
+	r := &w.v.receipt
+	*r = chain.Receipt{Type: tx.Type(), Status: out.Status, CumulativeGasUsed: w.gasUsed, Logs: out.Logs, DepositNonce: out.DepositNonce}
 	if len(out.Logs) > 0 {
+		r.Bloom = w.v.blooms.of(out.Logs)
 		for i := range w.bloom {
 			w.bloom[i] |= r.Bloom[i]
 		}
 	}
-	if k >= len(m.Receipts) || string(m.Receipts[k].MarshalBinary()) == string(encoded) {
+	encoded := r.AppendBinary(w.v.memory.room(r.BinarySize() + 1))
+	w.receipts = append(w.receipts, encoded)
+	if k >= len(m.Receipts) {
 		return nil
 	}
-	if hash := chain.ReceiptsHash(m.Receipts); hash != m.Header.ReceiptsHash {
+	w.v.stored = r.AppendStored(w.v.stored[:0])
+	if have := m.Receipts[k]; string(have) == string(w.v.stored) || string(have) == string(encoded) {
+		return nil
+	}
+	claimed, err := m.DecodeReceipts()
+	if err != nil {
+		return fault(KindReceiptsHash, m.Header.ReceiptsHash, err, "mini-block %d of block %d, the receipts that came with it", mini, w.in.Header.Number)
+	}
+	if hash := chain.ReceiptsHash(claimed); hash != m.Header.ReceiptsHash {
 		return fault(KindReceiptsHash, m.Header.ReceiptsHash, hash, "mini-block %d of block %d, the receipts that came with it", mini, w.in.Header.Number)
 	}
-	return compareReceipts(r, m.Receipts[k], where())
+	return compareReceipts(r, claimed[k], where())
 }
 
 func touchesL1Block(d state.Diff) bool {
@@ -101,8 +113,8 @@ func touchesL1Block(d state.Diff) bool {
 }
 
 // endMiniBlock sets the clock and compares what the mini-block did with its header.
-func (w *work) endMiniBlock(i int, m *chain.MiniBlock, gasBefore chain.Gas, receipts [][]byte) *Fault {
-	h, where := &m.Header, fmt.Sprintf("mini-block %d of block %d", i, w.in.Header.Number)
+func (w *work) endMiniBlock(i int, m *chain.RawMiniBlock, gasBefore chain.Gas, receipts [][]byte) *Fault {
+	h, where := &m.Header, placeOf(i, w.in.Header.Number.Uint64())
 	if w.hasClock() {
 		var word common.Hash
 		binary.BigEndian.PutUint64(word[16:], uint64(h.TimestampMicros))
@@ -118,9 +130,7 @@ func (w *work) endMiniBlock(i int, m *chain.MiniBlock, gasBefore chain.Gas, rece
 	if used := w.gasUsed - gasBefore; used != h.GasUsed {
 		return fault(KindMiniBlockGas, used, h.GasUsed, "%s", where)
 	}
-	if hash := sum(encodeList(receipts)); hash != h.ReceiptsHash {
-		return fault(KindReceiptsHash, hash, h.ReceiptsHash, "%s", where)
-	}
+	w.v.sums.addList(receipts, summed{KindReceiptsHash, h.ReceiptsHash, i})
 	diff := w.world.changes.encode(w.world.codes)
 	if m.Diff != nil && string(m.Diff) != string(diff) {
 		if hash := sum(m.Diff); hash != h.DiffHash {
@@ -128,23 +138,12 @@ func (w *work) endMiniBlock(i int, m *chain.MiniBlock, gasBefore chain.Gas, rece
 		}
 		return compareDiffs(diff, m.Diff, where)
 	}
-	if hash := sum(diff); hash != h.DiffHash {
-		return fault(KindDiffHash, hash, h.DiffHash, "%s", where)
-	}
+	w.v.sums.add(diff, summed{KindDiffHash, h.DiffHash, i})
 	return nil
 }
 
-// encodeList is the RLP list of strings.
-func encodeList(items [][]byte) []byte {
-	size := 0
-	for _, item := range items {
-		size += stringSize(item)
-	}
-	out := chain.AppendListHead(make([]byte, 0, size+9), uint64(size))
-	for _, item := range items {
-		out = appendString(out, item)
-	}
-	return out
+func placeOf(mini int, block uint64) string {
+	return fmt.Sprintf("mini-block %d of block %d", mini, block)
 }
 
 // compareReceipts finds the first difference of two receipts that differ.

@@ -14,11 +14,10 @@ import (
 type Input struct {
 	// Header is the sealed header.
 	Header *types.Header
-	// MiniBlocks are those of the block in order. Of a transaction its encoding counts; its
-	// sender is a hint, checked against the signature. Receipts and Diff are what is claimed:
-	// nil Receipts of a mini-block with transactions, or a nil Diff, are not compared, only
-	// their hashes in the header.
-	MiniBlocks []*chain.MiniBlock
+	// MiniBlocks are those of the block in order. Senders are hints, checked against the
+	// signatures. Receipts and Diff are what is claimed: nil Receipts of a mini-block with
+	// transactions, or a nil Diff, are not compared, only their hashes in the header.
+	MiniBlocks []*chain.RawMiniBlock
 	// Before is the header of the mini-block before the first; nil only for block 1.
 	Before *chain.MiniBlockHeader
 	// Witness holds at least the parent's header.
@@ -69,15 +68,8 @@ func (in *Input) check() error {
 		if m == nil {
 			return fmt.Errorf("%w: mini-block %d", ErrInput, i)
 		}
-		for k, r := range m.Receipts {
-			if r == nil {
-				return fmt.Errorf("%w: receipt %d of mini-block %d", ErrInput, k, i)
-			}
-		}
-		for k, tx := range m.Txs {
-			if tx == nil {
-				return fmt.Errorf("%w: transaction %d of mini-block %d", ErrInput, k, i)
-			}
+		if len(m.Senders) != len(m.Txs) {
+			return fmt.Errorf("%w: mini-block %d has %d transactions and %d senders", ErrInput, i, len(m.Txs), len(m.Senders))
 		}
 	}
 	return nil

@@ -89,7 +89,7 @@ func (w *work) lastBefore() (*chain.MiniBlockHeader, common.Hash, *Fault) {
 
 // checkSigner checks that the leader signed. A block with one mini-block need not be
 // signed if it turns out to have deposits only.
-func (w *work) checkSigner(m *chain.MiniBlock, where string) *Fault {
+func (w *work) checkSigner(m *chain.RawMiniBlock, where string) *Fault {
 	leader := w.in.Leader
 	if leader == (common.Address{}) {
 		leader = w.v.cfg.Sequencer
@@ -108,66 +108,81 @@ func (w *work) checkSigner(m *chain.MiniBlock, where string) *Fault {
 	return nil
 }
 
-func onlyDeposits(txs []*chain.Tx) bool {
-	for _, tx := range txs {
-		if raw := tx.Raw(); len(raw) == 0 || raw[0] != chain.DepositTxType {
+func onlyDeposits(txs [][]byte) bool {
+	for _, raw := range txs {
+		if !isDeposit(raw) {
 			return false
 		}
 	}
 	return true
 }
 
-// decode decodes all transactions from their encodings and recovers who signed them, many
-// at a time.
+func isDeposit(raw []byte) bool { return len(raw) > 0 && raw[0] == chain.DepositTxType }
+
+// decodeTogether transactions are decoded, and their senders recovered, together: enough
+// that those of one sender meet, and so few that the memory for it is small.
+const decodeTogether = 1 << 14
+
+// decode decodes all transactions from their encodings and finds who signed them, many at a
+// time.
 func (w *work) decode() *Fault {
-	var raws, signed [][]byte
-	var hints []common.Address
-	var places []*chain.Tx // of signed, to be set
-	block := w.in.Header.Number
-	all := make([][]*chain.Tx, len(w.in.MiniBlocks))
-	index := 0
-	type place struct{ mini, tx, index int }
-	var at []place
-	for i, m := range w.in.MiniBlocks {
-		all[i] = make([]*chain.Tx, len(m.Txs))
-		for k, tx := range m.Txs {
-			raw := tx.Raw()
-			raws = append(raws, raw)
-			if len(raw) > 0 && raw[0] == chain.DepositTxType {
-				decoded, err := chain.DecodeAnyTx(raw, w.v.cfg)
-				if err != nil || string(decoded.Raw()) != string(raw) {
-					return fault(KindTxEncoding, "a deposit", text(err), "block %d, transaction %d", block, index)
-				}
-				all[i][k] = decoded
-				if tx.From() != decoded.From() {
-					return fault(KindSender, decoded.From(), tx.From(), "block %d, transaction %d", block, index)
-				}
-			} else {
-				signed, hints, at = append(signed, raw), append(hints, tx.From()), append(at, place{i, k, index})
+	total := 0
+	for _, m := range w.in.MiniBlocks {
+		total += len(m.Txs)
+	}
+	raws, hints, all := make([][]byte, 0, total), make([]common.Address, 0, total), make([]*chain.Tx, total)
+	for _, m := range w.in.MiniBlocks {
+		raws, hints = append(raws, m.Txs...), append(hints, m.Senders...)
+	}
+	// Deposits are the first of a block that is right.
+	first := 0
+	for first < total && isDeposit(raws[first]) {
+		first++
+	}
+	errs := make([]error, min(total, decodeTogether))
+	for i := range first {
+		all[i], errs[0] = chain.DecodeAnyTx(raws[i], w.v.cfg)
+		if f := w.checkDecoded(i, raws[i], hints[i], all[i], errs[0]); f != nil {
+			return f
+		}
+	}
+	for from := first; from < total; from += decodeTogether {
+		to := min(from+decodeTogether, total)
+		w.v.decoder.DecodeHinted(raws[from:to], hints[from:to], all[from:to], errs)
+		for i := from; i < to; i++ {
+			if isDeposit(raws[i]) { // which the decoder refuses
+				all[i], errs[i-from] = chain.DecodeAnyTx(raws[i], w.v.cfg)
 			}
-			index++
+			if f := w.checkDecoded(i, raws[i], hints[i], all[i], errs[i-from]); f != nil {
+				return f
+			}
 		}
 	}
-	places = make([]*chain.Tx, len(signed))
-	errs := make([]error, len(signed))
-	w.v.decoder.DecodeHinted(signed, hints, places, errs)
-	for i, p := range at {
-		if errs[i] != nil {
-			return fault(decodeKind(errs[i]), "a signed transaction of the chain", errs[i], "block %d, transaction %d", block, p.index)
-		}
-		if from := places[i].From(); hints[i] != from {
-			return fault(KindSender, from, hints[i], "block %d, transaction %d", block, p.index)
-		}
-		all[p.mini][p.tx] = places[i]
-	}
-	w.txs = all
+	w.txs = make([][]*chain.Tx, len(w.in.MiniBlocks))
 	for i, m := range w.in.MiniBlocks {
-		if hash := chain.TxsHash(all[i]); hash != m.Header.TxsHash {
-			return fault(KindTxsHash, hash, m.Header.TxsHash, "mini-block %d of block %d", i, block)
+		w.txs[i], all = all[:len(m.Txs)], all[len(m.Txs):]
+	}
+	for i, m := range w.in.MiniBlocks {
+		if hash := chain.TxsHash(w.txs[i]); hash != m.Header.TxsHash {
+			return fault(KindTxsHash, hash, m.Header.TxsHash, "mini-block %d of block %d", i, w.in.Header.Number)
 		}
 	}
-	if root := listRoot(raws, &w.v.batch); root != w.in.Header.TxHash {
-		return fault(KindTxRoot, root, w.in.Header.TxHash, "block %d", block)
+	if root := w.v.memory.listRoot(raws, &w.v.batch); root != w.in.Header.TxHash {
+		return fault(KindTxRoot, root, w.in.Header.TxHash, "block %d", w.in.Header.Number)
+	}
+	return nil
+}
+
+// checkDecoded checks what came of the encoding of a transaction.
+func (w *work) checkDecoded(index int, raw []byte, hint common.Address, tx *chain.Tx, err error) *Fault {
+	block := w.in.Header.Number
+	switch {
+	case isDeposit(raw) && (err != nil || string(tx.Raw()) != string(raw)):
+		return fault(KindTxEncoding, "a deposit", text(err), "block %d, transaction %d", block, index)
+	case err != nil:
+		return fault(decodeKind(err), "a signed transaction of the chain", err, "block %d, transaction %d", block, index)
+	case hint != tx.From():
+		return fault(KindSender, tx.From(), hint, "block %d, transaction %d", block, index)
 	}
 	return nil
 }

@@ -1,8 +1,11 @@
 package verify
 
 import (
+	"encoding/binary"
 	"errors"
 	"fmt"
+	"math/bits"
+	"slices"
 
 	"github.com/ethereum/go-ethereum/common"
 	"github.com/ethereum/go-ethereum/rlp"
@@ -12,27 +15,78 @@ import (
 
 // nodeSet are the nodes of a witness by hash.
 type nodeSet struct {
+	memory *memory // of what is read of them; nil: none
 	raw    [][]byte
-	index  map[common.Hash]int32
+	hashes []common.Hash
+	table  []int32               // one above the index of a node, at or behind the place that its hash names; 0: none
+	far    map[common.Hash]int32 // nodes that found no place near theirs
 	used   []bool
 	visits int // nodes that were used
 }
 
-// newNodeSet hashes the nodes, eight at a time.
-func newNodeSet(raw [][]byte, batch *keccak.Batch) *nodeSet {
-	s := &nodeSet{raw: raw, index: make(map[common.Hash]int32, len(raw)), used: make([]bool, len(raw))}
-	for i, h := range hashAll(raw, batch) {
-		s.index[h] = int32(i)
+// nearby places are looked at. Who makes hashes that begin alike makes the map larger.
+const nearby = 32
+
+// read takes in the nodes and hashes them, eight at a time.
+func (s *nodeSet) read(raw [][]byte, batch *keccak.Batch) {
+	s.raw, s.visits, s.far = raw, 0, nil
+	s.hashes = hashAll(s.hashes[:0], raw, batch)
+	s.used = slices.Grow(s.used[:0], len(raw))[:len(raw)]
+	clear(s.used)
+	size := 1 << bits.Len(uint(2*len(raw)))
+	s.table = slices.Grow(s.table[:0], size)[:size]
+	clear(s.table)
+	for i := range s.hashes {
+		s.place(int32(i))
 	}
-	return s
+}
+
+func (s *nodeSet) place(i int32) {
+	mask := len(s.table) - 1
+	for k, at := 0, s.home(&s.hashes[i]); k < nearby; k++ {
+		switch old := s.table[(at+k)&mask]; {
+		case old == 0:
+			s.table[(at+k)&mask] = i + 1
+			return
+		case s.hashes[old-1] == s.hashes[i]:
+			return
+		}
+	}
+	if s.far == nil {
+		s.far = make(map[common.Hash]int32)
+	}
+	s.far[s.hashes[i]] = i
+}
+
+// home is where a hash is looked for first.
+func (s *nodeSet) home(hash *common.Hash) int {
+	return int(binary.LittleEndian.Uint32(hash[:])) & (len(s.table) - 1)
+}
+
+// find is the index of a node, negative if it is not there.
+func (s *nodeSet) find(hash *common.Hash) int32 {
+	if len(s.table) == 0 {
+		return -1
+	}
+	mask := len(s.table) - 1
+	for k, at := 0, s.home(hash); k < nearby; k++ {
+		old := s.table[(at+k)&mask] - 1
+		if old < 0 || s.hashes[old] == *hash {
+			return old
+		}
+	}
+	if i, ok := s.far[*hash]; ok {
+		return i
+	}
+	return -1
 }
 
 // hashTogether bounds the messages that are copied to be hashed.
 const hashTogether = 1024
 
-// hashAll are the hashes of messages.
-func hashAll(raw [][]byte, batch *keccak.Batch) []common.Hash {
-	hashes := make([]common.Hash, 0, len(raw))
+// hashAll appends the hashes of messages.
+func hashAll(hashes []common.Hash, raw [][]byte, batch *keccak.Batch) []common.Hash {
+	hashes = slices.Grow(hashes, len(raw))
 	for i, b := range raw {
 		batch.Add(b)
 		if batch.Len() == hashTogether || i == len(raw)-1 {
@@ -43,9 +97,9 @@ func hashAll(raw [][]byte, batch *keccak.Batch) []common.Hash {
 }
 
 // get returns the encoding of the node with the hash.
-func (s *nodeSet) get(hash common.Hash) ([]byte, bool) {
-	i, ok := s.index[hash]
-	if !ok {
+func (s *nodeSet) get(hash *common.Hash) ([]byte, bool) {
+	i := s.find(hash)
+	if i < 0 {
 		return nil, false
 	}
 	if !s.used[i] {
@@ -135,7 +189,7 @@ func (s *nodeSet) resolve(item []byte) (*node, *missingNode) {
 		if len(item) >= common.HashLength {
 			return nil, &missingNode{err: fmt.Errorf("%w: %d bytes within another", errNode, len(item))}
 		}
-		n, err := decodeNode(item)
+		n, err := s.memory.decodeNode(item)
 		if err != nil {
 			return nil, &missingNode{err: err}
 		}
@@ -145,31 +199,34 @@ func (s *nodeSet) resolve(item []byte) (*node, *missingNode) {
 	if len(item) != 33 || item[0] != hashRef {
 		return nil, &missingNode{err: fmt.Errorf("%w: reference %#x", errNode, item)}
 	}
-	hash := common.Hash(item[1:])
+	hash := (*common.Hash)(item[1:])
 	raw, ok := s.get(hash)
 	if !ok {
-		return nil, &missingNode{hash: hash}
+		return nil, &missingNode{hash: *hash}
 	}
-	n, err := decodeNode(raw)
+	n, err := s.memory.decodeNode(raw)
 	if err != nil {
-		return nil, &missingNode{hash: hash, err: err}
+		return nil, &missingNode{hash: *hash, err: err}
 	}
-	n.ref = refOf(hash)
+	n.ref.size = uint8(copy(n.ref.bytes[:], item))
 	return n, nil
 }
 
 // decodeNode reads an encoding, which it keeps.
-func decodeNode(raw []byte) (*node, error) {
+func (m *memory) decodeNode(raw []byte) (*node, error) {
 	content, rest, err := rlp.SplitList(raw)
 	if err != nil || len(rest) > 0 {
 		return nil, errNode
+	}
+	if n := m.fullBranch(raw, content); n != nil {
+		return n, nil
 	}
 	items, err := rlp.CountValues(content)
 	switch {
 	case err != nil:
 		return nil, errNode
 	case items == 17:
-		return decodeBranch(raw, content)
+		return m.decodeBranch(raw, content)
 	case items != 2:
 		return nil, fmt.Errorf("%w: %d items", errNode, items)
 	}
@@ -177,25 +234,62 @@ func decodeNode(raw []byte) (*node, error) {
 	if err != nil {
 		return nil, errNode
 	}
-	key, leaf, err := expand(compact)
+	key, leaf, err := m.expand(compact)
 	if err != nil {
 		return nil, err
 	}
 	if !leaf {
-		if len(key) == 0 {
-			return nil, fmt.Errorf("%w: extension without a key", errNode)
+		if len(key) == 0 || len(rest) > len(ref{}.bytes) {
+			return nil, fmt.Errorf("%w: extension with a key of %d nibbles and a child of %d bytes", errNode, len(key), len(rest))
 		}
-		return &node{kind: extensionNode, key: key, rawKid: rest}, nil
+		n := m.node()
+		n.kind, n.key, n.rawKid = extensionNode, key, rest
+		return n, nil
 	}
 	value, _, err := rlp.SplitString(rest)
 	if err != nil || len(value) == 0 {
 		return nil, fmt.Errorf("%w: leaf without a value", errNode)
 	}
-	return &node{kind: leafNode, key: key, value: value}, nil
+	n := m.node()
+	n.kind, n.key, n.value = leafNode, key, value
+	return n, nil
 }
 
-func decodeBranch(raw, content []byte) (*node, error) {
-	b := &branch{raw: raw}
+// fullBranch reads a branch whose children are all named by hashes, as nearly every branch's
+// are; nil: it is none.
+func (m *memory) fullBranch(raw, content []byte) *node {
+	if len(content) < 17+2*common.HashLength || len(content) > 16*33+1 || content[len(content)-1] != 0x80 {
+		return nil
+	}
+	var at [17]uint16
+	place, head := 0, len(raw)-len(content)
+	for i := range 16 {
+		at[i] = uint16(head + place)
+		if place >= len(content) {
+			return nil
+		}
+		switch content[place] {
+		case 0x80:
+			place++
+		case hashRef:
+			place += 33
+		default:
+			return nil
+		}
+	}
+	if place != len(content)-1 {
+		return nil
+	}
+	at[16] = uint16(head + place)
+	b, n := m.branch(), m.node()
+	b.raw, b.at = raw, at
+	n.kind, n.branch = branchNode, b
+	return n
+}
+
+func (m *memory) decodeBranch(raw, content []byte) (*node, error) {
+	b := m.branch()
+	b.raw = raw
 	for i := range b.at {
 		at := len(raw) - len(content)
 		if at > 1<<15 {
@@ -208,18 +302,22 @@ func decodeBranch(raw, content []byte) (*node, error) {
 			return nil, errNode
 		case i == 16 && (kind == rlp.List || len(item) > 0):
 			return nil, fmt.Errorf("%w: branch with a value", errNode)
+		case len(content)-len(rest) > len(ref{}.bytes):
+			return nil, fmt.Errorf("%w: child of %d bytes", errNode, len(content)-len(rest))
 		}
 		content = rest
 	}
-	return &node{kind: branchNode, branch: b}, nil
+	n := m.node()
+	n.kind, n.branch = branchNode, b
+	return n, nil
 }
 
 // expand turns a key of appendix C into nibbles, and tells a leaf's from an extension's.
-func expand(compact []byte) (nibbles []byte, leaf bool, err error) {
+func (m *memory) expand(compact []byte) (nibbles []byte, leaf bool, err error) {
 	if len(compact) == 0 || compact[0] > 0x3f || compact[0]&0x10 == 0 && compact[0]&0x0f != 0 {
 		return nil, false, fmt.Errorf("%w: key %#x", errNode, compact)
 	}
-	nibbles = make([]byte, 0, 2*len(compact))
+	nibbles = m.room(2 * len(compact))
 	if compact[0]&0x10 != 0 {
 		nibbles = append(nibbles, compact[0]&0x0f)
 	}
@@ -251,8 +349,8 @@ func appendCompact(out, nibbles []byte, leaf bool) []byte {
 }
 
 // nibblesOf are the nibbles of a key.
-func nibblesOf(key []byte) []byte {
-	out := make([]byte, 0, 2*len(key))
+func (m *memory) nibblesOf(key []byte) []byte {
+	out := m.room(2 * len(key))
 	for _, b := range key {
 		out = append(out, b>>4, b&0x0f)
 	}

@@ -17,7 +17,7 @@ type tree struct {
 	read  bool // root is what hash names
 }
 
-func newTree(nodes *nodeSet, hash common.Hash) *tree { return &tree{nodes: nodes, hash: hash} }
+func newTree(nodes *nodeSet, hash common.Hash) tree { return tree{nodes: nodes, hash: hash} }
 
 // load reads the root.
 func (t *tree) load() error {
@@ -145,7 +145,7 @@ func (t *tree) put(key, value []byte) error {
 func (t *tree) insert(n *node, key []byte, at int, value []byte) (*node, error) {
 	rest := key[at:]
 	if n == nil {
-		return &node{kind: leafNode, key: rest, value: value, dirty: true}, nil
+		return t.leaf(rest, value), nil
 	}
 	if n.kind == branchNode {
 		if len(rest) == 0 {
@@ -180,12 +180,24 @@ func (t *tree) insert(n *node, key []byte, at int, value []byte) (*node, error) 
 		n.dirty = true
 		return n, nil
 	}
-	return fork(n, same, rest, value), nil
+	return t.fork(n, same, rest, value), nil
+}
+
+func (t *tree) leaf(key, value []byte) *node {
+	n := t.nodes.memory.node()
+	n.kind, n.key, n.value, n.dirty = leafNode, key, value, true
+	return n
+}
+
+func (t *tree) extension(key []byte, kid *node) *node {
+	n := t.nodes.memory.node()
+	n.kind, n.key, n.kid, n.dirty = extensionNode, key, kid, true
+	return n
 }
 
 // fork puts a branch where a new key leaves the key of a leaf or an extension.
-func fork(n *node, same int, rest, value []byte) *node {
-	b := new(branch)
+func (t *tree) fork(n *node, same int, rest, value []byte) *node {
+	b := t.nodes.memory.branch()
 	shared, old := n.key[:same], n.key[same]
 	switch {
 	case n.kind == leafNode || same+1 < len(n.key):
@@ -196,10 +208,11 @@ func fork(n *node, same int, rest, value []byte) *node {
 	default: // an extension of one nibble, whose child need not be read
 		b.keep(old, n.rawKid)
 	}
-	b.set(rest[same], &node{kind: leafNode, key: rest[same+1:], value: value, dirty: true})
-	top := &node{kind: branchNode, branch: b, dirty: true}
+	b.set(rest[same], t.leaf(rest[same+1:], value))
+	top := t.nodes.memory.node()
+	top.kind, top.branch, top.dirty = branchNode, b, true
 	if same > 0 {
-		return &node{kind: extensionNode, key: shared, kid: top, dirty: true}
+		return t.extension(shared, top)
 	}
 	return top
 }
@@ -257,7 +270,7 @@ func (t *tree) cut(n *node, key []byte, at int) (*node, bool, error) {
 		if err != nil || !changed {
 			return n, false, err
 		}
-		return join(n.key, kid), true, nil
+		return t.join(n.key, kid), true, nil
 	}
 	if len(rest) == 0 {
 		return nil, false, &missingNode{path: key, err: errNode}
@@ -297,13 +310,13 @@ func (t *tree) collapse(n *node, path []byte) (*node, error) {
 	if err != nil {
 		return nil, err
 	}
-	return join([]byte{byte(only)}, kid), nil
+	return t.join([]byte{byte(only)}, kid), nil
 }
 
 // join is a node behind more of a key.
-func join(key []byte, n *node) *node {
+func (t *tree) join(key []byte, n *node) *node {
 	if n.kind == branchNode {
-		return &node{kind: extensionNode, key: key, kid: n, dirty: true}
+		return t.extension(key, n)
 	}
 	n.key = append(bytes.Clone(key), n.key...)
 	n.dirty = true

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"math/rand"
+	"slices"
 	"testing"
 
 	"github.com/ethereum/go-ethereum/common"
@@ -34,7 +35,13 @@ func nodesOf(tr *trie.Trie) *nodeSet {
 			raw = append(raw, n.Blob)
 		}
 	}
-	return newNodeSet(raw, new(keccak.Batch))
+	return newNodeSet(raw)
+}
+
+func newNodeSet(raw [][]byte) *nodeSet {
+	s := &nodeSet{memory: new(memory)}
+	s.read(raw, new(keccak.Batch))
+	return s
 }
 
 // TestTriesGoWhereGoEthereumsGo changes tries of short keys, so that there are branches,
@@ -51,16 +58,16 @@ func TestTriesGoWhereGoEthereumsGo(t *testing.T) {
 		full := newTree(nodesOf(geth(t, content)), geth(t, content).Hash())
 		for range r.Intn(20) {
 			k := key()
-			got, err := full.get(nibblesOf(k))
+			got, err := full.get((*memory)(nil).nibblesOf(k))
 			if err != nil || !bytes.Equal(got, content[string(k)]) {
 				t.Fatalf("get %x: %x, %v, want %x", k, got, err, content[string(k)])
 			}
 			if r.Intn(2) == 0 {
 				content[string(k)] = value()
-				err = full.put(nibblesOf(k), content[string(k)])
+				err = full.put((*memory)(nil).nibblesOf(k), content[string(k)])
 			} else {
 				delete(content, string(k))
-				err = full.remove(nibblesOf(k))
+				err = full.remove((*memory)(nil).nibblesOf(k))
 			}
 			if err != nil {
 				t.Fatal(err)
@@ -73,10 +80,10 @@ func TestTriesGoWhereGoEthereumsGo(t *testing.T) {
 	}
 }
 
-func compareRoots(t *testing.T, got *tree, content map[string][]byte) {
+func compareRoots(t *testing.T, got tree, content map[string][]byte) {
 	t.Helper()
 	rooter := rooter{batch: new(keccak.Batch)}
-	rooter.add(got)
+	rooter.add(&got)
 	rooter.sum()
 	if want := geth(t, content).Hash(); got.rootHash() != want {
 		t.Fatalf("root %s, want %s, of %d keys", got.rootHash(), want, len(content))
@@ -90,15 +97,15 @@ func TestAMissingNodeIsNamed(t *testing.T) {
 	}
 	full := nodesOf(geth(t, content))
 	root := geth(t, content).Hash()
-	if len(full.index) < 40 {
-		t.Fatalf("%d nodes", len(full.index))
+	if len(full.raw) < 40 {
+		t.Fatalf("%d nodes", len(full.raw))
 	}
-	for hash := range full.index {
-		less := newNodeSet(full.raw, new(keccak.Batch))
-		delete(less.index, hash)
+	for i, hash := range full.hashes {
+		less := newNodeSet(slices.Delete(slices.Clone(full.raw), i, i+1))
 		var found *missingNode
 		for k := range content {
-			if _, err := newTree(less, root).get(nibblesOf([]byte(k))); errors.As(err, &found) {
+			tr := newTree(less, root)
+			if _, err := tr.get((*memory)(nil).nibblesOf([]byte(k))); errors.As(err, &found) {
 				break
 			}
 		}
@@ -120,7 +127,7 @@ func TestListsHaveEthereumsRoots(t *testing.T) {
 			}
 			list, items = append(list, tx), append(items, raw)
 		}
-		if got, want := listRoot(items, new(keccak.Batch)), types.DeriveSha(list, trie.NewStackTrie(nil)); got != want {
+		if got, want := new(memory).listRoot(items, new(keccak.Batch)), types.DeriveSha(list, trie.NewStackTrie(nil)); got != want {
 			t.Fatalf("%d items: %s, want %s", n, got, want)
 		}
 	}
@@ -136,15 +143,15 @@ func FuzzNode(f *testing.F) {
 		if len(key) > 32 {
 			key = key[:32]
 		}
-		nodes := newNodeSet([][]byte{raw}, new(keccak.Batch))
+		nodes := newNodeSet([][]byte{raw})
 		hash := keccak.Sum256(raw)
-		nibbles := nibblesOf(key)
-		_, _ = newTree(nodes, hash).get(nibbles)
-		_ = newTree(nodes, hash).remove(nibbles)
-		changed := newTree(nodes, hash)
+		nibbles := (*memory)(nil).nibblesOf(key)
+		read, cut, changed := newTree(nodes, hash), newTree(nodes, hash), newTree(nodes, hash)
+		_, _ = read.get(nibbles)
+		_ = cut.remove(nibbles)
 		if changed.put(nibbles, []byte{1}) == nil {
 			r := rooter{batch: new(keccak.Batch)}
-			r.add(changed)
+			r.add(&changed)
 			r.sum()
 			changed.rootHash()
 		}

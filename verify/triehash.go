@@ -65,19 +65,24 @@ func (r *rooter) flush() {
 	r.pending = r.pending[:0]
 }
 
+// mostHead is the most that the head of a node's list takes, in bytes.
+const mostHead = 9
+
 // encode sets the reference of a node whose children have theirs, or puts its encoding
 // into the batch.
 func (r *rooter) encode(n *node) {
-	size := n.contentSize()
-	out := r.batch.Room(size + 9)
-	out = chain.AppendListHead(out, uint64(size))
-	out = n.appendContent(out)
+	room := r.batch.Room(mostHead + n.mostContent())
+	content := n.appendContent(room[mostHead:mostHead])
+	var head [mostHead]byte
+	size := len(chain.AppendListHead(head[:0], uint64(len(content))))
+	skip := mostHead - size
+	copy(room[skip:mostHead], head[:size])
 	n.dirty = false
-	if len(out) < common.HashLength {
-		n.ref.size = uint8(copy(n.ref.bytes[:], out))
+	if size += len(content); size < common.HashLength {
+		n.ref.size = uint8(copy(n.ref.bytes[:], room[skip:skip+size]))
 		return
 	}
-	r.batch.Added(0, len(out))
+	r.batch.Added(skip, size)
 	r.pending = append(r.pending, n)
 }
 
@@ -102,18 +107,15 @@ func (n *node) kidRef() []byte {
 	return n.rawKid
 }
 
-func (n *node) contentSize() int {
+// mostContent is the most that the content of a node's encoding takes, in bytes.
+func (n *node) mostContent() int {
 	switch n.kind {
 	case leafNode:
-		return compactSize(n.key) + stringSize(n.value)
+		return 2 + len(n.key)/2 + mostHead + len(n.value)
 	case extensionNode:
-		return compactSize(n.key) + len(n.kidRef())
+		return 2 + len(n.key)/2 + len(n.kidRef())
 	}
-	size := 1 // no value
-	for i := range byte(16) {
-		size += max(1, len(n.branch.childRef(i)))
-	}
-	return size
+	return 16*33 + 1
 }
 
 func (n *node) appendContent(out []byte) []byte {
@@ -141,38 +143,21 @@ func (b *branch) childRef(i byte) []byte {
 	return b.rawChild(i)
 }
 
-// compactSize is the length of what appendCompact appends.
-func compactSize(nibbles []byte) int {
-	if len(nibbles) < 2 {
-		return 1
-	}
-	return 2 + len(nibbles)/2
-}
-
-// stringSize is the length of an RLP string.
-func stringSize(s []byte) int {
-	switch {
-	case len(s) == 1 && s[0] < 0x80:
-		return 1
-	case len(s) < 56:
-		return 1 + len(s)
-	case len(s) < 1<<8:
-		return 2 + len(s)
-	case len(s) < 1<<16:
-		return 3 + len(s)
-	case len(s) < 1<<24:
-		return 4 + len(s)
-	}
-	return 5 + len(s)
-}
-
 // listRoot is the root of a list as blocks have them: each item under the RLP of its
 // index.
-func listRoot(items [][]byte, batch *keccak.Batch) common.Hash {
-	t := &tree{nodes: new(nodeSet), read: true}
+func (m *memory) listRoot(items [][]byte, batch *keccak.Batch) common.Hash {
+	if m != nil { // of which nothing is needed afterwards
+		nodes, branches := m.nodes.used, m.branches.used
+		defer func() {
+			m.nodes.release(nodes, func(n *node) { *n = node{} })
+			m.branches.release(branches, func(b *branch) { *b = branch{} })
+		}()
+	}
+	t := &tree{nodes: &nodeSet{memory: m}, read: true}
+	var key [9]byte
 	for i, item := range items {
 		// Nothing is missing in a tree that was empty.
-		if err := t.put(nibblesOf(rlp.AppendUint64(nil, uint64(i))), item); err != nil {
+		if err := t.put(m.nibblesOf(rlp.AppendUint64(key[:0], uint64(i))), item); err != nil {
 			panic(err)
 		}
 	}

@@ -18,9 +18,16 @@ type Verifier struct {
 	machine *evm.Machine
 	decoder *chain.Decoder
 	batch   keccak.Batch
+	hashes  []common.Hash
+	memory  memory
+	nodes   nodeSet
+	world   world
+	sums    sums
 	rooter  rooter
 	blooms  blooms
 	out     evm.Result
+	receipt chain.Receipt // of the transaction that was executed last
+	stored  []byte        // its encoding for the disk
 	fees    *chain.L1FeeSchedule
 }
 
@@ -28,6 +35,7 @@ type Verifier struct {
 func New(cfg *chain.Config) *Verifier {
 	v := &Verifier{cfg: cfg, machine: evm.NewMachine(cfg), decoder: chain.NewDecoder(cfg), fees: new(chain.L1FeeSchedule)}
 	v.rooter.batch = &v.batch
+	v.nodes.memory, v.world.memory, v.world.nodes = &v.memory, &v.memory, &v.nodes
 	return v
 }
 
@@ -64,6 +72,8 @@ func (v *Verifier) Block(in *Input) (*Result, error) {
 		return nil, err
 	}
 	w := &work{v: v, in: in}
+	v.memory.release()
+	v.sums.drop() // of a block with a fault
 	for _, step := range []func() *Fault{w.checkHeader, w.checkMiniBlocks, w.decode, w.prepare, w.checkL1, w.execute, w.checkRoots} {
 		if f := step(); f != nil {
 			return nil, f
@@ -88,8 +98,11 @@ func (w *work) checkHeader() *Fault {
 // prepare makes the state before the block.
 func (w *work) prepare() *Fault {
 	h, witness := w.in.Header, w.in.Witness
-	nodes := newNodeSet(witness.State, &w.v.batch)
-	w.world = newWorld(nodes, w.ancestry.parent.Root, witness.Codes, hashAll(witness.Codes, &w.v.batch))
+	w.world = &w.v.world
+	w.v.hashes = hashAll(w.v.hashes[:0], witness.Codes, &w.v.batch)
+	w.world.open(w.ancestry.parent.Root, witness.Codes, w.v.hashes)
+	w.v.nodes.read(witness.State, &w.v.batch)
+	w.foresee()
 	w.env = &evm.Env{
 		Number: h.Number.Uint64(), Timestamp: h.Time, GasLimit: h.GasLimit, BaseFee: h.BaseFee,
 		PrevRandao: h.MixDigest, Coinbase: h.Coinbase, BaseFeeRecipient: chain.BaseFeeVaultAddr,
@@ -116,7 +129,7 @@ func (w *work) checkRoots() *Fault {
 	if w.bloom != h.Bloom {
 		return fault(KindBloom, w.bloom[:], h.Bloom[:], "block %d", at)
 	}
-	if root := listRoot(w.receipts, &w.v.batch); root != h.ReceiptHash {
+	if root := w.v.memory.listRoot(w.receipts, &w.v.batch); root != h.ReceiptHash {
 		return fault(KindReceiptsRoot, root, h.ReceiptHash, "block %d", at)
 	}
 	root := w.world.root(&w.v.rooter)

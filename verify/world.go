@@ -13,29 +13,34 @@ import (
 	"github.com/talaria-l2/talaria/state"
 )
 
+// keptSlots bounds the memory that an account keeps for the slots of the next block's.
+const keptSlots = 1 << 10
+
 // world is the state that a block sees: that of its parent, as the witness has it, with
 // what was executed so far on top. It implements state.View. A read that the witness does
 // not answer gives zero values, and the first of them is kept in fault: whoever executes
 // looks at it afterwards.
 type world struct {
+	memory   *memory
 	nodes    *nodeSet
-	accounts *tree
+	accounts tree
 	codes    map[common.Hash][]byte
-	known    map[common.Address]*account
-	last     *account   // found last
-	written  []*account // touched by a diff, in order
-	changes  changes    // of the open mini-block
+	known    map[common.Address]*account // that were read, or whose keys are hashed
+	last     *account                    // found last
+	written  []*account                  // touched by a diff, in order
+	changes  changes                     // of the open mini-block
 	fault    *Fault
 }
 
-// account is one that was read.
+// account is one that was read, or is about to be.
 type account struct {
 	address common.Address
 	key     []byte // nibbles of the address's hash
 	state.Account
-	inTrie   bool  // it was there before the block
-	touched  bool  // by a diff
-	root     *tree // of its storage
+	read     bool
+	inTrie   bool // it was there before the block
+	touched  bool // by a diff
+	root     tree // of its storage
 	slots    map[common.Hash]*slot
 	written  []changedSlot // in order, once each
 	lastKey  common.Hash
@@ -43,24 +48,52 @@ type account struct {
 	history  accountHistory
 }
 
-// slot is one that was read.
+// clear keeps the memory of histories.
+func (a *account) clear() {
+	h := a.history
+	h.nonce.clear()
+	h.balance.clear()
+	h.code.clear()
+	clear(h.slots)
+	clear(a.written)
+	clear(a.slots)
+	*a = account{slots: a.slots, written: a.written[:0]}
+	if len(a.slots) == 0 && cap(a.written) > keptSlots {
+		a.slots, a.written = nil, nil
+	}
+	a.history = accountHistory{nonce: h.nonce, balance: h.balance, code: h.code, slots: h.slots[:0]}
+}
+
+// slot is one that was read, or is about to be.
 type slot struct {
 	key     []byte // nibbles of the slot's hash
-	touched bool   // by a diff
+	read    bool
+	touched bool // by a diff
 	before  common.Hash
 	value   common.Hash
 	history history[common.Hash]
 }
 
-func newWorld(nodes *nodeSet, root common.Hash, codes [][]byte, hashes []common.Hash) *world {
-	w := &world{
-		nodes: nodes, accounts: newTree(nodes, root), codes: make(map[common.Hash][]byte, len(codes)),
-		known: make(map[common.Address]*account),
+func (s *slot) clear() {
+	h := s.history
+	h.clear()
+	*s = slot{history: h}
+}
+
+// open makes the world that of a block behind the state with the root.
+func (w *world) open(root common.Hash, codes [][]byte, hashes []common.Hash) {
+	if w.known == nil {
+		w.known, w.codes = make(map[common.Address]*account), make(map[common.Hash][]byte)
 	}
+	clear(w.known)
+	clear(w.codes)
+	clear(w.written)
+	clear(w.changes.accounts[:cap(w.changes.accounts)])
+	w.accounts, w.last, w.written, w.fault = newTree(w.nodes, root), nil, w.written[:0], nil
+	w.changes.accounts = w.changes.accounts[:0]
 	for i, code := range codes {
 		w.codes[hashes[i]] = code
 	}
-	return w
 }
 
 // fail keeps the first fault.
@@ -87,16 +120,27 @@ func (w *world) account(addr common.Address) *account {
 	}
 	a := w.known[addr]
 	if a == nil {
-		a = w.read(addr)
-		w.known[addr] = a
+		a = w.meet(addr)
+		hash := keccak.Sum256(addr[:])
+		a.key = w.memory.nibblesOf(hash[:])
+	}
+	if !a.read {
+		w.read(a)
 	}
 	w.last = a
 	return a
 }
 
-func (w *world) read(addr common.Address) *account {
-	hash := keccak.Sum256(addr[:])
-	a := &account{address: addr, key: nibblesOf(hash[:]), Account: state.EmptyAccount}
+// meet makes room for an account. Its key is for the caller to set.
+func (w *world) meet(addr common.Address) *account {
+	a := w.memory.accounts.take()
+	a.address, a.Account = addr, state.EmptyAccount
+	w.known[addr] = a
+	return a
+}
+
+func (w *world) read(a *account) {
+	a.read = true
 	root := types.EmptyRootHash
 	value, err := w.accounts.get(a.key)
 	if err == nil && value != nil {
@@ -104,11 +148,10 @@ func (w *world) read(addr common.Address) *account {
 		a.Account, root, err = decodeAccount(value)
 	}
 	if err != nil {
-		w.fail(err, "account %s", addr)
+		w.fail(err, "account %s", a.address)
 	}
 	a.root = newTree(w.nodes, root)
 	a.history.reset(&a.Account)
-	return a
 }
 
 // decodeAccount reads the RLP of [nonce, balance, storage root, code hash].
@@ -130,13 +173,14 @@ func decodeAccount(raw []byte) (a state.Account, root common.Hash, err error) {
 	return a, common.Hash(storage), nil
 }
 
-func encodeAccount(a *state.Account, root common.Hash) []byte {
-	var body [4 * 33]byte
-	out := rlp.AppendUint64(body[:0], a.Nonce)
+func (w *world) encodeAccount(a *state.Account, root common.Hash) []byte {
+	out := append(w.memory.room(2+4*33), 0xf8, 0) // 68 to 108 bytes follow
+	out = rlp.AppendUint64(out, a.Nonce)
 	out = appendWei(out, &a.Balance)
 	out = append(append(out, 0x80+common.HashLength), root[:]...)
 	out = append(append(out, 0x80+common.HashLength), a.CodeHash[:]...)
-	return append([]byte{0xf8, byte(len(out))}, out...) // 68 to 108 bytes
+	out[1] = byte(len(out) - 2)
+	return out
 }
 
 // Account implements state.View.
@@ -155,8 +199,12 @@ func (w *world) slotOf(a *account, key common.Hash) *slot {
 	}
 	s := a.slots[key]
 	if s == nil {
+		s = w.meetSlot(a, key)
 		hash := keccak.Sum256(key[:])
-		s = &slot{key: nibblesOf(hash[:])}
+		s.key = w.memory.nibblesOf(hash[:])
+	}
+	if !s.read {
+		s.read = true
 		value, err := a.root.get(s.key)
 		if err == nil && value != nil {
 			s.before, err = decodeSlot(value)
@@ -166,12 +214,18 @@ func (w *world) slotOf(a *account, key common.Hash) *slot {
 		}
 		s.value = s.before
 		s.history.start = s.value
-		if a.slots == nil {
-			a.slots = make(map[common.Hash]*slot)
-		}
-		a.slots[key] = s
 	}
 	a.lastKey, a.lastSlot = key, s
+	return s
+}
+
+// meetSlot makes room for a slot. Its key is for the caller to set.
+func (w *world) meetSlot(a *account, key common.Hash) *slot {
+	s := w.memory.slots.take()
+	if a.slots == nil {
+		a.slots = make(map[common.Hash]*slot)
+	}
+	a.slots[key] = s
 	return s
 }
 
@@ -215,7 +269,9 @@ func (w *world) HasStorage(addr common.Address) bool {
 	}
 	gone := make(map[string]bool)
 	for _, s := range a.slots {
-		gone[string(s.key)] = true // all are zero, see above
+		if s.read {
+			gone[string(s.key)] = true // it is zero, see above
+		}
 	}
 	return anyBut(a.root.root, nil, func(key []byte) bool { return gone[string(key)] })
 }
@@ -264,7 +320,7 @@ func (w *world) apply(index uint32, d state.Diff) {
 func (w *world) root(r *rooter) common.Hash {
 	for _, a := range w.written {
 		w.storeSlots(a)
-		r.add(a.root)
+		r.add(&a.root)
 	}
 	r.sum()
 	var gone []*account
@@ -275,7 +331,7 @@ func (w *world) root(r *rooter) common.Hash {
 				gone = append(gone, a)
 			}
 		default:
-			if err := w.accounts.put(a.key, encodeAccount(&a.Account, a.root.rootHash())); err != nil {
+			if err := w.accounts.put(a.key, w.encodeAccount(&a.Account, a.root.rootHash())); err != nil {
 				w.fail(err, "account %s", a.address)
 			}
 		}
@@ -288,7 +344,7 @@ func (w *world) root(r *rooter) common.Hash {
 	if w.fault != nil {
 		return common.Hash{}
 	}
-	r.add(w.accounts)
+	r.add(&w.accounts)
 	r.sum()
 	return w.accounts.rootHash()
 }
@@ -298,7 +354,7 @@ func (w *world) storeSlots(a *account) {
 	zero := common.Hash{}
 	for _, c := range a.written {
 		if s := c.slot; s.value != s.before && s.value != zero {
-			if err := a.root.put(s.key, appendWord(nil, &s.value)); err != nil {
+			if err := a.root.put(s.key, appendWord(w.memory.room(33), &s.value)); err != nil {
 				w.fail(err, "account %s, slot %s", a.address, c.key)
 			}
 		}

@@ -36,6 +36,7 @@ var ErrBeyond = errors.New("go-ethereum has lower limits than this block uses")
 type peer struct {
 	cfg    *chain.Config
 	in     *verify.Input
+	minis  []*chain.MiniBlock // of in
 	rules  params.Rules
 	signer types.Signer
 	db     *gethstate.StateDB
@@ -50,21 +51,28 @@ type peer struct {
 // Check executes a block that verify found right. A *verify.Fault says that go-ethereum
 // comes to something else.
 func Check(cfg *chain.Config, in *verify.Input) error {
-	if beyond(in) {
+	p := &peer{cfg: cfg, in: in, hashes: make(map[uint64]common.Hash)}
+	for i, raw := range in.MiniBlocks {
+		m, err := raw.Decode()
+		if err != nil {
+			return fmt.Errorf("mini-block %d of block %d: %w", i, in.Header.Number, err)
+		}
+		p.minis = append(p.minis, m)
+	}
+	if p.beyond() {
 		return ErrBeyond
 	}
-	p := &peer{cfg: cfg, in: in, hashes: make(map[uint64]common.Hash)}
 	if err := p.open(); err != nil {
 		return err
 	}
 	defer p.vm.Release()
-	for i, m := range in.MiniBlocks {
+	for i, m := range p.minis {
 		for k, tx := range m.Txs {
 			if err := p.execute(m, k, tx); err != nil {
 				return err
 			}
 		}
-		p.tick(&in.MiniBlocks[i].Header)
+		p.tick(&p.minis[i].Header)
 	}
 	root := p.db.IntermediateRoot(p.rules)
 	if err := errors.Join(p.db.Error(), p.err); err != nil {
@@ -78,13 +86,13 @@ func Check(cfg *chain.Config, in *verify.Input) error {
 
 // beyond reports whether a block has code or initcode above Ethereum's limits, as far as
 // transactions and the witness show.
-func beyond(in *verify.Input) bool {
-	for _, code := range in.Witness.Codes {
+func (p *peer) beyond() bool {
+	for _, code := range p.in.Witness.Codes {
 		if len(code) > params.MaxCodeSize {
 			return true
 		}
 	}
-	for _, m := range in.MiniBlocks {
+	for _, m := range p.minis {
 		if len(m.Diff) > params.MaxCodeSize && len(m.Txs) < 4 { // perhaps a code
 			return true
 		}
