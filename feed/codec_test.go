@@ -3,6 +3,7 @@ package feed
 import (
 	"bytes"
 	"errors"
+	"fmt"
 	"math/big"
 	"reflect"
 	"testing"
@@ -124,7 +125,26 @@ func TestAMiniBlockComesBackAsItWas(t *testing.T) {
 			if !bytes.Equal(got.Encode(), raw) {
 				t.Error("encoded again it is not the same")
 			}
+			checkRaw(t, raw, got)
 		})
+	}
+}
+
+// checkRaw wants the same of who reads the parts without decoding them.
+func checkRaw(t *testing.T, raw []byte, want *MiniBlock) {
+	t.Helper()
+	m, err := DecodeRawMiniBlock(raw)
+	if err != nil || !bytes.Equal(m.Encoded, raw) || m.Header != want.Header || m.Signature != want.Signature || !bytes.Equal(m.Diff, want.Diff) {
+		t.Fatalf("undecoded: %+v, %v", m, err)
+	}
+	decoded, err := m.Decode()
+	if err != nil || len(decoded.Txs) != len(want.Txs) || chain.ReceiptsHash(decoded.Receipts) != want.Header.ReceiptsHash && len(want.Txs) > 0 {
+		t.Fatalf("decoded later: %+v, %v", decoded, err)
+	}
+	for i, tx := range decoded.Txs {
+		if tx.Hash() != want.Txs[i].Hash() || tx.From() != want.Txs[i].From() {
+			t.Errorf("decoded later: transaction %d differs", i)
+		}
 	}
 }
 
@@ -180,7 +200,13 @@ func TestWhatIsMalformedIsRefused(t *testing.T) {
 	}
 }
 
-func decodesMini(raw []byte) error { _, err := DecodeMiniBlock(raw); return err }
+func decodesMini(raw []byte) error {
+	_, err := DecodeMiniBlock(raw)
+	if _, undecoded := DecodeRawMiniBlock(raw); undecoded != nil && err == nil {
+		return fmt.Errorf("decoded, but not undecoded: %w", undecoded)
+	}
+	return err
+}
 
 func FuzzDecode(f *testing.F) {
 	f.Add(byte(0), sample(f, 1, 39).Encode())

@@ -46,6 +46,22 @@ func TestBatchEqualsGethsForAllLengths(t *testing.T) {
 	checkBatch(t, &b, messages)
 }
 
+// Long messages are hashed together where they are of about equal length.
+func TestBatchEqualsGethsForLongMessages(t *testing.T) {
+	r := rand.New(rand.NewPCG(1, 4))
+	var b Batch
+	for _, lengths := range [][]int{
+		{20_000, 20_001, 19_000, 18_000, 20_000, 17_000, 16_000, 20_400, 20_399},
+		{1200, 50_000, 1300, 4000, 300}, {100_000, 2000, 2001, 2002, 1500, 1400, 1300, 1200, 1100, 1088, 1087}, {9000},
+	} {
+		var messages [][]byte
+		for _, n := range lengths {
+			messages = append(messages, randomBytes(r, n))
+		}
+		checkBatch(t, &b, messages)
+	}
+}
+
 func TestBatchEqualsGethsForRandomMessages(t *testing.T) {
 	r := rand.New(rand.NewPCG(1, 3))
 	var b Batch

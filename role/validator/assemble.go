@@ -25,7 +25,7 @@ const keptTails = 256
 
 // parts of a block, as they come.
 type parts struct {
-	minis     []*feed.MiniBlock
+	minis     []*feed.RawMiniBlock
 	before    *chain.MiniBlockHeader // the one before minis[0]; nil: not known
 	headers   []*feed.Block
 	witnesses []*feed.Witness
@@ -37,7 +37,7 @@ type parts struct {
 // job is a block to be checked.
 type job struct {
 	in     *verify.Input
-	minis  []*feed.MiniBlock
+	minis  []*feed.RawMiniBlock
 	number uint64
 	hash   common.Hash
 }
@@ -116,7 +116,7 @@ var (
 )
 
 // miniBlock takes in the next mini-block. One that came before is passed over.
-func (a *assembler) miniBlock(ctx context.Context, m *feed.MiniBlock) error {
+func (a *assembler) miniBlock(ctx context.Context, m *feed.RawMiniBlock) error {
 	if err := a.room(ctx, m.Header.BlockNumber); err != nil {
 		return err
 	}
@@ -231,20 +231,8 @@ func (a *assembler) witness(ctx context.Context, w *feed.Witness) error {
 	return nil
 }
 
-// size is about the memory of a mini-block.
-func size(m *feed.MiniBlock) int {
-	bytes := len(m.Diff) + 512
-	for _, tx := range m.Txs {
-		bytes += len(tx.Raw()) + 512
-	}
-	for _, r := range m.Receipts {
-		bytes += 512
-		for _, l := range r.Logs {
-			bytes += 256 + len(l.Data)
-		}
-	}
-	return bytes
-}
+// size is about the memory of a mini-block: its encoding, and what leads to the parts.
+func size(m *feed.RawMiniBlock) int { return len(m.Encoded) + 68*len(m.Txs) + 512 }
 
 func witnessSize(w *chain.Witness) (bytes int) {
 	for _, n := range w.State {
@@ -313,7 +301,7 @@ func (a *assembler) job(p *parts, h *feed.Block, w *feed.Witness) *job {
 		minis: p.minis, number: h.Header.Number.Uint64(), hash: w.Hash,
 	}
 	for _, m := range p.minis {
-		j.in.MiniBlocks = append(j.in.MiniBlocks, m.MiniBlock)
+		j.in.MiniBlocks = append(j.in.MiniBlocks, &m.RawMiniBlock)
 	}
 	return j
 }

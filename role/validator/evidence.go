@@ -40,7 +40,7 @@ var ErrNotConfirmed = errors.New("the evidence is not confirmed")
 
 // NewEvidence puts an input that has a fault into the form of a file. The mini-blocks are
 // those of in, as they came.
-func NewEvidence(cfg *chain.Config, in *verify.Input, minis []*feed.MiniBlock, fault *verify.Fault) (*Evidence, error) {
+func NewEvidence(cfg *chain.Config, in *verify.Input, minis []*feed.RawMiniBlock, fault *verify.Fault) (*Evidence, error) {
 	leader := in.Leader
 	if leader == (common.Address{}) {
 		leader = cfg.Sequencer
@@ -56,7 +56,7 @@ func NewEvidence(cfg *chain.Config, in *verify.Input, minis []*feed.MiniBlock, f
 	}
 	e.Witness, err3 = rlp.EncodeToBytes(in.Witness)
 	for _, m := range minis {
-		e.MiniBlocks = append(e.MiniBlocks, m.Encode())
+		e.MiniBlocks = append(e.MiniBlocks, m.Encoded)
 	}
 	if err := errors.Join(err1, err2, err3); err != nil {
 		return nil, fmt.Errorf("evidence about block %d: %w", e.Number, err)
@@ -101,11 +101,11 @@ func (e *Evidence) Input() (*verify.Input, error) {
 		}
 	}
 	for i, raw := range e.MiniBlocks {
-		m, err := feed.DecodeMiniBlock(raw)
+		m, err := feed.DecodeRawMiniBlock(raw)
 		if err != nil {
 			return nil, fmt.Errorf("evidence: mini-block %d: %w", i, err)
 		}
-		in.MiniBlocks = append(in.MiniBlocks, m.MiniBlock)
+		in.MiniBlocks = append(in.MiniBlocks, &m.RawMiniBlock)
 	}
 	return in, nil
 }

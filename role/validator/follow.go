@@ -11,10 +11,18 @@ import (
 	"github.com/talaria-l2/talaria/feed"
 )
 
+// Feed is where blocks come from; *feed.Client. Its methods are those of feed.Source.
+type Feed interface {
+	RawMiniBlocks(ctx context.Context, from uint64, f func(*feed.RawMiniBlock) error) error
+	Blocks(ctx context.Context, from uint64, f func(*feed.Block) error) error
+	Witnesses(ctx context.Context, from uint64, f func(*feed.Witness) error) error
+	Attestations(ctx context.Context, from uint64, f func(*feed.Attestation) error) error
+}
+
 // Node answers what the feed does not hold any more.
 type Node interface {
 	// MiniBlocks returns mini-blocks from number on, one at least and most at most.
-	MiniBlocks(ctx context.Context, from uint64, most int) ([]*feed.MiniBlock, error)
+	MiniBlocks(ctx context.Context, from uint64, most int) ([]*feed.RawMiniBlock, error)
 	// Header returns a sealed header.
 	Header(ctx context.Context, number uint64) (*types.Header, error)
 	// Witness returns the witness of a sealed block.
@@ -67,8 +75,8 @@ func (v *Validator) followMiniBlocks(ctx context.Context) {
 		if err != nil {
 			return err
 		}
-		take := func(m *feed.MiniBlock) error { return v.assembler.miniBlock(ctx, m) }
-		err = v.opts.Feed.MiniBlocks(ctx, from, take)
+		take := func(m *feed.RawMiniBlock) error { return v.assembler.miniBlock(ctx, m) }
+		err = v.opts.Feed.RawMiniBlocks(ctx, from, take)
 		switch {
 		case errors.Is(err, errBranch), errors.Is(err, errGap):
 			v.assembler.forget()
@@ -101,7 +109,7 @@ func (v *Validator) firstMiniBlock(ctx context.Context, back uint64) (uint64, er
 }
 
 // fetchMiniBlocks asks the node for what the feed does not hold, until the feed does.
-func (v *Validator) fetchMiniBlocks(ctx context.Context, from uint64, take func(*feed.MiniBlock) error) error {
+func (v *Validator) fetchMiniBlocks(ctx context.Context, from uint64, take func(*feed.RawMiniBlock) error) error {
 	for ctx.Err() == nil {
 		list, err := v.opts.Node.MiniBlocks(ctx, from, fetched)
 		if err != nil {
@@ -113,7 +121,7 @@ func (v *Validator) fetchMiniBlocks(ctx context.Context, from uint64, take func(
 			}
 			from = m.Header.Number + 1
 		}
-		err = v.opts.Feed.MiniBlocks(ctx, from, take)
+		err = v.opts.Feed.RawMiniBlocks(ctx, from, take)
 		if !errors.Is(err, feed.ErrGone) {
 			return err
 		}

@@ -32,7 +32,7 @@ func DialNode(ctx context.Context, url string) (*RPC, error) {
 func (r *RPC) Close() { r.client.Close() }
 
 // MiniBlocks implements Node.
-func (r *RPC) MiniBlocks(ctx context.Context, from uint64, most int) ([]*feed.MiniBlock, error) {
+func (r *RPC) MiniBlocks(ctx context.Context, from uint64, most int) ([]*feed.RawMiniBlock, error) {
 	var raws []hexutil.Bytes
 	if err := r.client.CallContext(ctx, &raws, "talaria_feedMiniBlocks", hexutil.Uint64(from), hexutil.Uint64(most)); err != nil {
 		return nil, fmt.Errorf("mini-blocks from %d: %w", from, err)
@@ -40,9 +40,9 @@ func (r *RPC) MiniBlocks(ctx context.Context, from uint64, most int) ([]*feed.Mi
 	if len(raws) == 0 || len(raws) > most {
 		return nil, fmt.Errorf("mini-blocks from %d: the node has %d", from, len(raws))
 	}
-	out := make([]*feed.MiniBlock, len(raws))
+	out := make([]*feed.RawMiniBlock, len(raws))
 	for i, raw := range raws {
-		m, err := feed.DecodeMiniBlock(raw)
+		m, err := feed.DecodeRawMiniBlock(raw)
 		if err != nil {
 			return nil, fmt.Errorf("mini-blocks from %d: %w", from, err)
 		}

@@ -67,8 +67,8 @@ func planOf(j *job) plan {
 	minis := make([]derive.MiniPlan, len(j.minis))
 	for i, m := range j.minis {
 		minis[i] = derive.MiniPlan{TimestampMicros: m.Header.TimestampMicros, TxCount: m.Header.TxCount, Epoch: m.Header.Epoch}
-		for _, tx := range m.Txs {
-			p.depositsOnly = p.depositsOnly && tx.IsDeposit()
+		for _, raw := range m.Txs {
+			p.depositsOnly = p.depositsOnly && len(raw) > 0 && raw[0] == chain.DepositTxType
 		}
 	}
 	p.minis = planHash(minis)

@@ -24,7 +24,7 @@ type Options struct {
 	Genesis *chain.Genesis
 	// GenesisHash is the hash of block 0, on which block 1 must stand.
 	GenesisHash common.Hash
-	Feed        feed.Source
+	Feed        Feed
 	Sink        feed.Sink // takes attestations; nil: they are not published
 	Node        Node      // is asked for what the feed does not hold; nil: nobody
 	// Dir holds the file of the last checked block, that of the last signed one, and

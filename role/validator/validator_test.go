@@ -144,13 +144,13 @@ func TestEvidenceAboutARightBlockIsNotConfirmed(t *testing.T) {
 	w := newWorld(t)
 	w.publish(1, 1)
 	b, minis, witness := w.block(1)
-	in := &verify.Input{Header: b.Header, Witness: witness.Witness, MiniBlocks: []*chain.MiniBlock{minis[0].MiniBlock, minis[1].MiniBlock}}
+	in := &verify.Input{Header: b.Header, Witness: witness.Witness, MiniBlocks: []*chain.RawMiniBlock{minis[0].Raw(), minis[1].Raw()}}
 	before, err := feed.DecodeMiniBlock(w.feed.all[0][1].raw)
 	if err != nil {
 		t.Fatal(err)
 	}
 	in.Before = &before.Header
-	e, err := NewEvidence(&w.g.Config, in, minis, &verify.Fault{Kind: verify.KindStateRoot, Where: "block 2", Want: "a", Have: "b"})
+	e, err := NewEvidence(&w.g.Config, in, raws(t, minis), &verify.Fault{Kind: verify.KindStateRoot, Where: "block 2", Want: "a", Have: "b"})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -333,7 +333,7 @@ func TestBlocksAreComparedWithL1(t *testing.T) {
 	} {
 		in := input(b, minis, w.l1)
 		change(in)
-		if f := planOf(jobOf(b, minis)).compare(planFrom(in), 1); f == nil || f.Kind != kind {
+		if f := planOf(jobOf(t, b, minis)).compare(planFrom(in), 1); f == nil || f.Kind != kind {
 			t.Fatalf("%s: %v", kind, f)
 		}
 	}
@@ -350,8 +350,20 @@ func TestBlocksAreComparedWithL1(t *testing.T) {
 	}
 }
 
-func jobOf(b *feed.Block, minis []*feed.MiniBlock) *job {
-	return &job{in: &verify.Input{Header: b.Header}, minis: minis, number: b.Header.Number.Uint64(), hash: b.Header.Hash()}
+// raws are mini-blocks as a validator reads them.
+func raws(t *testing.T, minis []*feed.MiniBlock) (out []*feed.RawMiniBlock) {
+	for _, m := range minis {
+		raw, err := feed.DecodeRawMiniBlock(m.Encode())
+		if err != nil {
+			t.Fatal(err)
+		}
+		out = append(out, raw)
+	}
+	return out
+}
+
+func jobOf(t *testing.T, b *feed.Block, minis []*feed.MiniBlock) *job {
+	return &job{in: &verify.Input{Header: b.Header}, minis: raws(t, minis), number: b.Header.Number.Uint64(), hash: b.Header.Hash()}
 }
 
 func TestABlockInPlaceOfABatchsIsBelieved(t *testing.T) {
@@ -389,9 +401,9 @@ func TestASecondOpinionIsAsked(t *testing.T) {
 func TestMiniBlocksThatTheFeedHasNoMoreComeFromANode(t *testing.T) {
 	w := newWorld(t)
 	w.publish(5, 1)
-	var all []*feed.MiniBlock
+	var all []*feed.RawMiniBlock
 	for _, e := range w.feed.all[0] {
-		m, err := feed.DecodeMiniBlock(e.raw)
+		m, err := feed.DecodeRawMiniBlock(e.raw)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -408,9 +420,9 @@ func TestMiniBlocksThatTheFeedHasNoMoreComeFromANode(t *testing.T) {
 
 type miniBlocksOf struct {
 	Node
-	all []*feed.MiniBlock
+	all []*feed.RawMiniBlock
 }
 
-func (n *miniBlocksOf) MiniBlocks(_ context.Context, from uint64, _ int) ([]*feed.MiniBlock, error) {
+func (n *miniBlocksOf) MiniBlocks(_ context.Context, from uint64, _ int) ([]*feed.RawMiniBlock, error) {
 	return n.all[from : from+2], nil
 }

@@ -238,8 +238,8 @@ func follow[T any](ctx context.Context, m *memory, stream int, from uint64, deco
 	}
 }
 
-func (m *memory) MiniBlocks(ctx context.Context, from uint64, f func(*feed.MiniBlock) error) error {
-	return follow(ctx, m, 0, from, feed.DecodeMiniBlock, f)
+func (m *memory) RawMiniBlocks(ctx context.Context, from uint64, f func(*feed.RawMiniBlock) error) error {
+	return follow(ctx, m, 0, from, feed.DecodeRawMiniBlock, f)
 }
 
 func (m *memory) Blocks(ctx context.Context, from uint64, f func(*feed.Block) error) error {
