@@ -17,6 +17,8 @@ ARGS     ?=
 FUZZTIME ?= 3s
 # Rounds of `kill -9` in `make crash`; `make test` runs a few.
 CRASH_ROUNDS ?= 100
+# For how long `make nodes` disturbs nodes, after a minute in which it measures.
+NODES_TIME ?= 15m
 # How long `make evm-fuzz` runs.
 EVMFUZZ_TIME ?= 1h
 
@@ -139,7 +141,8 @@ e2e: $(BIN) sdk contracts/node_modules/.stamp e2e/node_modules/.stamp ## drive t
 
 .PHONY: nodes
 nodes: $(BIN) ## the long form of the test of nodes in network namespaces; needs root
-	TALARIA_BIN=$(abspath $(BIN)) TALARIA_LONG=1 $(GO) test -count 1 -v -timeout 20m -run 'TestTheWire|TestNodes' ./e2e
+	TALARIA_BIN=$(abspath $(BIN)) TALARIA_LONG=1 TALARIA_NODES_TIME=$(NODES_TIME) \
+		$(GO) test -count 1 -v -timeout 0 -run 'TestTheWire|TestNodes' ./e2e
 
 .PHONY: crash
 crash: $(BIN) contracts/node_modules/.stamp e2e/node_modules/.stamp ## the long form of the kill -9 tests: CRASH_ROUNDS rounds

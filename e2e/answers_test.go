@@ -41,6 +41,49 @@ func questionsAt(number uint64, accounts []common.Address, tokens []common.Addre
 	return all
 }
 
+// deepQuestionsAt asks for what a node computes, or looks for, to answer: proofs, calls,
+// traces, witnesses, searches. hash and txs are of the block.
+func deepQuestionsAt(number uint64, hash common.Hash, txs []common.Hash, accounts, tokens []common.Address) []question {
+	at := hexutil.EncodeUint64(number)
+	calls, parity := map[string]any{"tracer": "callTracer"}, []string{"trace", "stateDiff"}
+	all := []question{
+		{"eth_getBlockByHash", []any{hash, false}}, {"eth_getHeaderByNumber", []any{at}}, {"eth_getBlockTransactionCountByHash", []any{hash}},
+		{"debug_getRawBlock", []any{at}}, {"debug_getRawHeader", []any{at}}, {"debug_getRawReceipts", []any{at}}, {"debug_getRawBlockAccessList", []any{at}},
+		{"eth_feeHistory", []any{"0x4", at, []int{10, 50, 90}}},
+		{"eth_getLogs", []any{map[string]any{"fromBlock": hexutil.EncodeUint64(number - min(number, 5)), "toBlock": at, "address": tokens}}},
+	}
+	if number > 0 {
+		all = append(all,
+			question{"debug_executionWitness", []any{at}}, question{"debug_traceBlockByNumber", []any{at, calls}}, question{"trace_block", []any{at}},
+			question{"debug_traceBlockByHash", []any{hash, map[string]any{"tracer": "prestateTracer"}}}, question{"ots_getBlockDetails", []any{at}})
+	}
+	for i, tx := range txs {
+		index := hexutil.EncodeUint64(uint64(i))
+		all = append(all, question{"eth_getTransactionByHash", []any{tx}}, question{"eth_getTransactionReceipt", []any{tx}},
+			question{"eth_getTransactionByBlockNumberAndIndex", []any{at, index}}, question{"debug_getRawTransaction", []any{tx}})
+		if i < 4 {
+			all = append(all, question{"debug_traceTransaction", []any{tx}}, question{"trace_transaction", []any{tx}}, question{"trace_replayTransaction", []any{tx, parity}})
+		}
+	}
+	for _, token := range tokens {
+		for _, a := range accounts {
+			slot := crypto.Keccak256Hash(common.LeftPadBytes(a[:], 32), make([]byte, 32))
+			balanceOf := map[string]any{"from": a, "to": token, "data": hexutil.Encode(append(common.FromHex("0x70a08231"), common.LeftPadBytes(a[:], 32)...))}
+			all = append(all, question{"eth_getProof", []any{a, []common.Hash{}, at}}, question{"eth_getProof", []any{token, []common.Hash{slot}, at}},
+				question{"eth_call", []any{balanceOf, at}}, question{"eth_estimateGas", []any{balanceOf, at}}, question{"eth_createAccessList", []any{balanceOf, at}})
+		}
+	}
+	return all
+}
+
+// miniBlockQuestions ask about some mini-blocks.
+func miniBlockQuestions(from, to uint64) (all []question) {
+	for number := from; number <= to; number++ {
+		all = append(all, question{"talaria_getMiniBlock", []any{hexutil.EncodeUint64(number)}}, question{"talaria_getMiniBlockDiff", []any{hexutil.EncodeUint64(number)}})
+	}
+	return append(all, question{"talaria_feedMiniBlocks", []any{hexutil.EncodeUint64(from), "0x10"}})
+}
+
 // answers asks a node, and returns what it says without what depends on how far L1 is.
 func answers(t *testing.T, client *rpc.Client, all []question) [][]byte {
 	t.Helper()
@@ -98,11 +141,24 @@ func withoutFinality(t *testing.T, raw []byte) []byte {
 func sameAnswers(t *testing.T, name string, want, got *rpc.Client, blocks []uint64, accounts, tokens []common.Address) {
 	t.Helper()
 	asked, differ, full := 0, 0, 0
-	for _, number := range blocks {
+	methods := map[string]bool{}
+	for i, number := range blocks {
 		all := questionsAt(number, accounts, tokens)
+		var block struct {
+			Hash         common.Hash
+			Transactions []common.Hash
+		}
+		if err := want.CallContext(t.Context(), &block, "eth_getBlockByNumber", hexutil.EncodeUint64(number), false); err != nil {
+			t.Fatal(err)
+		}
+		all = append(all, deepQuestionsAt(number, block.Hash, block.Transactions, accounts, tokens)...)
+		if i == len(blocks)-1 {
+			all = append(all, miniBlockQuestions(1, 20)...)
+		}
 		a, b := answers(t, want, all), answers(t, got, all)
 		for i, q := range all {
 			asked++
+			methods[q.method] = true
 			if len(b[i]) > 500 {
 				full++
 			}
@@ -113,6 +169,7 @@ func sameAnswers(t *testing.T, name string, want, got *rpc.Client, blocks []uint
 			}
 		}
 	}
+	t.Logf("%s: %d answers of %d methods are the sequencer's", name, asked-differ, len(methods))
 	if differ > 0 || full == 0 {
 		t.Errorf("%s: %d of %d answers differ, %d are long", name, differ, asked, full)
 	}

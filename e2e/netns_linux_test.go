@@ -147,7 +147,8 @@ func newWire(t *testing.T, seed uint64, delay time.Duration, loss float64, space
 	for _, e := range w.ends {
 		wg.Add(2)
 		go func() { defer wg.Done(); w.receive(e) }()
-		go func() { defer wg.Done(); e.deliver(stop) }()
+		clock := newAlarm(t)
+		go func() { defer wg.Done(); e.deliver(clock, stop) }()
 	}
 	t.Cleanup(func() {
 		close(stop)
@@ -194,11 +195,12 @@ func (w *wire) loses() bool {
 }
 
 // deliver gives a namespace what has come for it, when it is due.
-func (e *wireEnd) deliver(stop <-chan struct{}) {
+func (e *wireEnd) deliver(clock *alarm, stop <-chan struct{}) {
+	defer clock.close()
 	for {
 		select {
 		case p := <-e.queue:
-			sleepUntil(p.due)
+			clock.sleepUntil(p.due)
 			if !e.cut.Load() {
 				_, _ = e.space.tun.Write(p.data)
 			}
@@ -208,14 +210,39 @@ func (e *wireEnd) deliver(stop <-chan struct{}) {
 	}
 }
 
-// sleepUntil is exact to some 0.1 ms, where time.Sleep may be late by a millisecond.
-func sleepUntil(due time.Time) {
+// alarm is a timer of the kernel. It is exact to some 0.1 ms, where time.Sleep may be late
+// by a millisecond; and whoever waits for it leaves the processor to others, which a
+// goroutine that sleeps by a system call of its own does only when the runtime notices,
+// up to 10 ms later.
+type alarm struct {
+	fd   int
+	file *os.File
+}
+
+func newAlarm(t *testing.T) *alarm {
+	t.Helper()
+	fd, err := unix.TimerfdCreate(unix.CLOCK_MONOTONIC, unix.TFD_NONBLOCK|unix.TFD_CLOEXEC)
+	if err != nil {
+		t.Fatalf("timer: %v", err)
+	}
+	return &alarm{fd, os.NewFile(uintptr(fd), "timer")}
+}
+
+func (a *alarm) close() { _ = a.file.Close() }
+
+func (a *alarm) sleepUntil(due time.Time) {
 	left := time.Until(due)
 	if left <= 0 {
 		return
 	}
-	ts := unix.NsecToTimespec(int64(left))
-	_ = unix.Nanosleep(&ts, nil)
+	var expirations [8]byte
+	err := unix.TimerfdSettime(a.fd, 0, &unix.ItimerSpec{Value: unix.NsecToTimespec(int64(left))}, nil)
+	if err == nil {
+		_, err = a.file.Read(expirations[:])
+	}
+	if err != nil {
+		panic(fmt.Sprintf("timer: %v", err)) // nothing that is measured over the wire would hold
+	}
 }
 
 // cut takes a namespace off the wire, or puts it back.
@@ -285,13 +312,15 @@ func TestTheWire(t *testing.T) {
 			t.Error(err)
 		}
 	}
+	clock := newAlarm(t)
+	defer clock.close()
 	for i := range count {
 		send()
 		if i%4 == 3 {
-			sleepUntil(time.Now().Add(time.Millisecond))
+			clock.sleepUntil(time.Now().Add(time.Millisecond))
 		}
 	}
-	sleepUntil(time.Now().Add(10 * delay)) // what is on the way when a wire is cut does not arrive
+	clock.sleepUntil(time.Now().Add(10 * delay)) // what is on the way when a wire is cut does not arrive
 	w.cut(b, true)
 	for range 100 {
 		send()

@@ -28,10 +28,13 @@ const (
 // catchUp bounds how long a node takes back to the chain after it was away.
 const catchUp = time.Minute
 
-// Of the short form; in the long one of `make nodes` the machine must be quiet.
+// Of the short form; in the long one of `make nodes` the machine must be quiet while
+// trailing is measured.
 const (
 	shortWatch = 5 * time.Second
 	longWatch  = time.Minute
+	// longTime is for how long the long form disturbs, unless TALARIA_NODES_TIME says.
+	longTime = 15 * time.Minute
 	// trailMost is by how much replicas may trail in the long form: p99.
 	trailMost = wireDelay + 15*time.Millisecond
 )
@@ -46,30 +49,31 @@ func TestNodesInNamespaces(t *testing.T) {
 	leader := n.leader.client(t)
 	load := newMixedLoadBy(t, ethclient.NewClient(leader), n.accounts[:4])
 	load.pause = 20 * time.Millisecond // 200 transactions a second at the most
-	ctx, stop := context.WithCancel(t.Context())
-	ended := make(chan error, 1)
-	go func() { ended <- load.runBy(ctx, leader, 0) }()
+	stop := n.burden(t, load, leader)
 	for _, p := range slices.Concat(n.replicas, n.validators) {
 		p.start(t)
 	}
 	n.awaitHeight(t, 4)
 	n.measureTrailing(t, long)
 
-	rounds := 1
-	if long {
-		rounds = 4
-	}
-	for round := range rounds {
+	disturbing := time.Now()
+	for round := 0; round == 0 || long && time.Since(disturbing) < disturbed(t); round++ {
 		n.disturb(t, leader, round)
+		if long {
+			n.disturbLeader(t, round, stop)
+			stop = n.burden(t, load, leader)
+			last := n.settle(t, leader)
+			n.compare(t, load, last)
+			t.Logf("round %d ended %v after the first began, at block %d", round, time.Since(disturbing).Round(time.Second), last)
+		}
 	}
 	stop()
-	if err := <-ended; err != nil {
-		t.Fatal(err)
-	}
-	last := sealedHead(t, leader)
-	n.awaitHeight(t, last)
+	last := n.settle(t, leader)
 	load.checkBy(t, leader)
 	n.compare(t, load, last)
+	for _, r := range n.replicas {
+		load.checkBy(t, r.client(t))
+	}
 	t.Logf("%d blocks, %d transactions; %d packets, %d of them lost", last, load.acked.Load(), n.wire.sent.Load(), n.wire.lost.Load())
 	for _, p := range n.parties() {
 		if err := p.interrupt(); err != nil {
@@ -107,38 +111,6 @@ func (n *network) measureTrailing(t *testing.T, long bool) {
 			t.Errorf("%s trails by p50 %v, p99 %v: want at least %v and less than %v", n.replicas[i].name, q(0.5), q(0.99), wireDelay, most)
 		}
 	}
-}
-
-// disturb has each node away in another way, all at once: cut off, killed, killed and
-// wiped. Then one is stopped and started in order.
-func (n *network) disturb(t *testing.T, leader *rpc.Client, round int) {
-	t.Helper()
-	at := func(i int) *party { return n.replicas[(i+round)%len(n.replicas)] }
-	v := func(i int) *party { return n.validators[(i+round)%len(n.validators)] }
-	away := sealedHead(t, leader)
-	n.wire.cut(at(0).space, true)
-	at(1).kill()
-	at(2).wipe(t)
-	n.wire.cut(v(0).space, true)
-	v(1).kill()
-	eventually(t, 30*time.Second, "the chain goes on", func() error {
-		if head := sealedHead(t, leader); head < away+3 {
-			return fmt.Errorf("it is at %d", head)
-		}
-		return nil
-	})
-	n.wire.cut(at(0).space, false)
-	n.wire.cut(v(0).space, false)
-	for _, p := range []*party{at(1), at(2), v(1)} {
-		p.start(t)
-	}
-	n.awaitHeight(t, sealedHead(t, leader))
-	if err := at(0).interrupt(); err != nil {
-		t.Error(err)
-	}
-	at(0).start(t)
-	v(0).wipe(t)
-	v(0).start(t)
 }
 
 // awaitHeight waits until every replica has sealed block number, and every validator has
@@ -240,7 +212,6 @@ func (n *network) compare(t *testing.T, load *mixedLoad, last uint64) {
 		client := f.client(t)
 		sameAnswers(t, f.name, leader, client, blocks, accounts, tokens)
 		sameChainBy(t, f.name, leader, client, last)
-		load.checkBy(t, client)
 	}
 }
 

@@ -3,6 +3,7 @@ package rpc
 import (
 	"context"
 	"math/big"
+	"time"
 
 	"github.com/ethereum/go-ethereum/common"
 	"github.com/ethereum/go-ethereum/core/types"
@@ -159,6 +160,12 @@ type SyncStatus struct {
 	Starting uint64 // block at which syncing started
 	Current  uint64 // newest block held
 	Highest  uint64 // newest block known of
+}
+
+// Trailing is how far a node is behind another that it follows.
+type Trailing struct {
+	Age    time.Duration // of the newest mini-block: since it was cut, by the clock of who made it
+	Blocks uint64        // that are known of and not held, the open one aside
 }
 
 // CallRequest is a call to simulate.

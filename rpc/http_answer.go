@@ -339,6 +339,13 @@ func (s *Server) health(m *manner, path string, headOnly bool) {
 	out.key("client").text(s.opts.ClientVersion)
 	out.key("chainId").raw(u64(s.backend.Config().ChainID))
 	out.key("block").raw(u64(s.backend.Head().Number.Uint64()))
+	if s.opts.Trailing != nil {
+		now := s.opts.Trailing()
+		out.key("trailing").open('{')
+		out.key("seconds").raw(strconv.FormatFloat(now.Age.Seconds(), 'f', 3, 64))
+		out.key("blocks").raw(u64(now.Blocks))
+		out.shut('}')
+	}
 	if notReady != nil {
 		out.key("status").str("not ready")
 		out.key("reason").text(notReady.Error())

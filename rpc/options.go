@@ -68,16 +68,17 @@ type Options struct {
 	RateBurst  int    // units that may come at once, 1.. [10 times Rate]
 	Costs      Costs  // in units
 
-	SendTimeout     time.Duration // until eth_sendRawTransaction gives up waiting [30 s]
-	SyncTimeout     time.Duration // of eth_sendRawTransactionSync by default [2 s]
-	MaxSyncTimeout  time.Duration // that a client may ask for [1 min]
-	SuggestedTipWei uint64        // eth_maxPriorityFeePerGas [1,000,000]
-	ClientVersion   string        // web3_clientVersion ["talaria/dev"]
-	Origins         []string      // browsers' origins that may call; "*" is any ["*"]
-	Hosts           []string      // Host headers that are served, without port; empty is any
-	TLS             *tls.Config   // of the port; nil: plain
-	OpenTxPool      bool          // txpool_… shows everybody's transactions to anybody [each caller sees its own]
-	Logger          *slog.Logger  // for crashes of handlers and refused handshakes [discarded]
+	SendTimeout     time.Duration   // until eth_sendRawTransaction gives up waiting [30 s]
+	SyncTimeout     time.Duration   // of eth_sendRawTransactionSync by default [2 s]
+	MaxSyncTimeout  time.Duration   // that a client may ask for [1 min]
+	SuggestedTipWei uint64          // eth_maxPriorityFeePerGas [1,000,000]
+	ClientVersion   string          // web3_clientVersion ["talaria/dev"]
+	Origins         []string        // browsers' origins that may call; "*" is any ["*"]
+	Hosts           []string        // Host headers that are served, without port; empty is any
+	TLS             *tls.Config     // of the port; nil: plain
+	OpenTxPool      bool            // txpool_… shows everybody's transactions to anybody [each caller sees its own]
+	Trailing        func() Trailing // how far a node that follows another is behind; nil: it follows none
+	Logger          *slog.Logger    // for crashes of handlers and refused handshakes [discarded]
 }
 
 func orDefault[T comparable](field *T, value T) {

@@ -297,7 +297,8 @@ func TestABodyOf100MBIsRefusedEarly(t *testing.T) {
 func TestOriginsHostsAndHealth(t *testing.T) {
 	b := newFake(t)
 	b.ready = errors.New("recovering")
-	_, addr := serve(t, b, Options{Origins: []string{"https://app.example"}, Hosts: []string{"127.0.0.1"}})
+	trailing := func() Trailing { return Trailing{Age: 1234567 * time.Microsecond, Blocks: 2} }
+	_, addr := serve(t, b, Options{Origins: []string{"https://app.example"}, Hosts: []string{"127.0.0.1"}, Trailing: trailing})
 	for name, tc := range map[string]struct {
 		method, path, origin, host string
 		status                     int
@@ -305,6 +306,7 @@ func TestOriginsHostsAndHealth(t *testing.T) {
 	}{
 		"health":              {"GET", "/health", "", "", 200, `"status":"ok"`},
 		"root":                {"GET", "/", "", "", 200, `"chainId":7411`},
+		"how far it trails":   {"GET", "/health", "", "", 200, `"trailing":{"seconds":1.235,"blocks":2}`},
 		"not ready":           {"GET", "/ready", "", "", 503, `"reason":"recovering"`},
 		"no such page":        {"GET", "/x", "", "", 404, ""},
 		"preflight":           {"OPTIONS", "/", "https://app.example", "", 204, ""},

@@ -71,6 +71,9 @@ func readFollowing(c *cli.Command) (f following, err error) {
 	default:
 		return f, usagef("--mode %q: allowed are diff, execute and derive", f.mode)
 	}
+	if c.Bool("witness") && f.mode == modeDiff {
+		return f, usagef("--witness: not with --mode diff: a witness is what executing a block reads, and a replica that applies diffs executes nothing (--mode execute records; without --witness debug_executionWitness executes a block when somebody asks)")
+	}
 	if f.leaderURL != "" {
 		if u, err := url.Parse(f.leaderURL); err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Host == "" {
 			return f, usagef("--leader-url %q: want http://host:port or https://host:port", f.leaderURL)

@@ -27,7 +27,6 @@ func proposerCommand() *cli.Command {
 			"wrong claims of others are challenged. Anybody may, with ether for bonds, for one stake with which to challenge and for another in reserve; no operator of the chain is needed",
 		Flags: append([]cli.Flag{
 			&cli.StringFlag{Name: "key-file", Usage: "file with the private key of the L1 account that pays bonds and the stake, 64 hex digits; nothing else may use it (default: TALARIA_PROPOSER_KEY)", Sources: cli.EnvVars("TALARIA_PROPOSER_KEY_FILE")},
-			&cli.IntFlag{Name: "metrics-port", Value: -1, Usage: "Prometheus metrics, alarms among them, and pprof; 0: any free port, -1: none", Sources: cli.EnvVars("TALARIA_METRICS_PORT")},
 			&cli.DurationFlag{Name: "claim-interval", Value: time.Hour, Usage: "least time between two claims, each of which locks a bond for the challenge window, 1s..24h", Sources: cli.EnvVars("TALARIA_CLAIM_INTERVAL")},
 		}, replicaFlags()...),
 		Action: runProposer,
@@ -43,30 +42,14 @@ func runProposer(ctx context.Context, c *cli.Command) error {
 	if err != nil {
 		return err
 	}
-	log, err := logger(c)
-	if err != nil {
-		return err
-	}
-	measured, url := telemetry.New(), ""
-	switch number := c.Int("metrics-port"); {
-	case number < -1 || number > 65535:
-		return usagef("--metrics-port %d: allowed is -1..65535", number)
-	case number >= 0:
-		listener, err := listenOn(c.String("host"), "metrics-port", number)
-		if err != nil {
-			return err
-		}
-		defer servePages(measured, listener, log)()
-		url = "http://" + listener.Addr().String() + "/metrics"
-	}
-	return runReplica(ctx, c, &company{metricsURL: url, start: func(n *node.Node, client *l1.Client, log *slog.Logger) (func(), error) {
+	return runReplica(ctx, c, &company{start: func(n *node.Node, client *l1.Client, metrics *telemetry.Metrics, log *slog.Logger) (func(), error) {
 		factory := n.Config().DisputeGameFactory
 		if factory == (common.Address{}) {
 			return nil, errors.New("the genesis file names no DisputeGameFactory: there is nothing to claim at")
 		}
 		sender := l1.NewSender(client, l1.NewKeySigner(key), l1.SenderOptions{})
 		p := proposer.Start(proposer.Options{
-			Chain: n, Claims: proposer.NewContracts(client, sender, factory), Interval: interval, Metrics: measured.Claims(), Log: log,
+			Chain: n, Claims: proposer.NewContracts(client, sender, factory), Interval: interval, Metrics: metrics.Claims(), Log: log,
 		})
 		return p.Close, nil
 	}})

@@ -22,8 +22,10 @@ import (
 	"github.com/talaria-l2/talaria/role/exits"
 	"github.com/talaria-l2/talaria/role/l1feed"
 	"github.com/talaria-l2/talaria/role/node"
+	"github.com/talaria-l2/talaria/role/replica"
 	"github.com/talaria-l2/talaria/rpc"
 	"github.com/talaria-l2/talaria/store"
+	"github.com/talaria-l2/talaria/telemetry"
 )
 
 func replicaCommand() *cli.Command {
@@ -49,6 +51,8 @@ func replicaFlags() []cli.Flag {
 		&cli.IntFlag{Name: "port", Value: 8745, Usage: "JSON-RPC over HTTP and WebSocket; 0: any free port", Sources: env("PORT")},
 		stateCacheFlag(),
 		&cli.BoolFlag{Name: "script-tracers", Usage: "allow debug_trace… with tracers in JavaScript, whose memory nothing bounds", Sources: env("SCRIPT_TRACERS")},
+		&cli.BoolFlag{Name: "witness", Usage: "record a witness of every block while it is executed, for debug_executionWitness; without, blocks are executed again when somebody asks. Not with --mode diff, which executes nothing", Sources: env("WITNESS")},
+		&cli.IntFlag{Name: "metrics-port", Value: -1, Usage: "Prometheus metrics, how far the node trails among them, and pprof; 0: any free port, -1: none", Sources: env("METRICS_PORT")},
 		&cli.BoolFlag{Name: "json", Usage: "print one line of JSON when serving", Sources: env("JSON")},
 		logFlag(),
 	}, append(followFlags(), rpcFlags()...)...)
@@ -57,8 +61,7 @@ func replicaFlags() []cli.Flag {
 // company is what works beside a replica on the same chain.
 type company struct {
 	// start begins, with the client of the first L1 endpoint, and returns how to stop.
-	start      func(n *node.Node, client *l1.Client, log *slog.Logger) (stop func(), err error)
-	metricsURL string // empty: none are served
+	start func(n *node.Node, client *l1.Client, metrics *telemetry.Metrics, log *slog.Logger) (stop func(), err error)
 }
 
 // runReplica follows a chain and serves it. beside may be nil.
@@ -95,6 +98,12 @@ func runReplica(ctx context.Context, c *cli.Command, beside *company) (err error
 		return err
 	}
 	serving.Logger = log
+	metrics := telemetry.New()
+	metricsURL, closeMetrics, err := serveMetrics(c, metrics, log)
+	if err != nil {
+		return err
+	}
+	defer closeMetrics()
 	genesis, err := readGenesis(c.String("genesis"))
 	if err != nil {
 		return err
@@ -112,7 +121,7 @@ func runReplica(ctx context.Context, c *cli.Command, beside *company) (err error
 	if err != nil {
 		return err
 	}
-	n, err := node.Open(dir, node.Options{Genesis: genesis, StateCache: cache, ScriptTracers: c.Bool("script-tracers"), Log: log})
+	n, err := node.Open(dir, node.Options{Genesis: genesis, StateCache: cache, Witness: c.Bool("witness"), ScriptTracers: c.Bool("script-tracers"), Log: log})
 	if err != nil {
 		return err
 	}
@@ -138,6 +147,10 @@ func runReplica(ctx context.Context, c *cli.Command, beside *company) (err error
 		return err
 	}
 	defer follower.Close()
+	defer n.Observe(metrics)()
+	trail := replica.StartTrail(n, follower.status, metrics)
+	defer trail.Close()
+	serving.Trailing = trail.Now
 	backend.SyncStatus, backend.ReadyHook, backend.Submit = follower.status, follower.ready, follower.submit
 	server := rpc.New(backend, serving)
 	served := make(chan error, 1)
@@ -147,14 +160,12 @@ func runReplica(ctx context.Context, c *cli.Command, beside *company) (err error
 		defer cancel()
 		err = errors.Join(err, server.Shutdown(stop))
 	}()
-	metricsURL := ""
 	if beside != nil {
-		stop, err := beside.start(n, clients[0], log)
+		stop, err := beside.start(n, clients[0], metrics, log)
 		if err != nil {
 			return err
 		}
 		defer stop()
-		metricsURL = beside.metricsURL
 	}
 	if err := announceReplica(c, serving.TLS != nil, listener.Addr().String(), metricsURL, path, cfg.ChainID); err != nil {
 		return err
@@ -167,6 +178,23 @@ func runReplica(ctx context.Context, c *cli.Command, beside *company) (err error
 	case <-n.Failed():
 		return n.Failure()
 	}
+}
+
+// serveMetrics serves metrics where --metrics-port says, until stop is called. url is empty
+// where they are not served.
+func serveMetrics(c *cli.Command, m *telemetry.Metrics, log *slog.Logger) (url string, stop func(), err error) {
+	number := c.Int("metrics-port")
+	if number == -1 {
+		return "", func() {}, nil
+	}
+	if number < 0 || number > 65535 {
+		return "", nil, usagef("--metrics-port %d: allowed is -1..65535", number)
+	}
+	listener, err := listenOn(c.String("host"), "metrics-port", number)
+	if err != nil {
+		return "", nil, err
+	}
+	return "http://" + listener.Addr().String() + "/metrics", servePages(m, listener, log), nil
 }
 
 // batchLayers reads batch data where the flags say it may be; dialSettlement completes it.
