@@ -50,6 +50,7 @@ const outputSize = 64 << 10
 
 func (l *link) serveHTTP() {
 	c := &httpConn{link: l}
+	c.serial.off = l.raw == nil
 	c.change.L = &c.mu
 	end := c.run()
 	if end.ws != nil {
@@ -80,6 +81,7 @@ func (c *httpConn) run() ending {
 		case more:
 			continue
 		}
+		c.oneByOne()
 		c.handOver()
 		if !c.flush() {
 			return ending{}

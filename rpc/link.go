@@ -58,8 +58,9 @@ type link struct {
 	readBy, writeBy atomic.Int64
 	// idle is set while the connection waits for its next request, and nothing of it
 	// has come.
-	idle atomic.Bool
-	ws   *wsConn // set under Server.mu once it speaks WebSocket
+	idle   atomic.Bool
+	serial serial
+	ws     *wsConn // set under Server.mu once it speaks WebSocket
 }
 
 func (s *Server) newLink(nc net.Conn) *link {
@@ -212,6 +213,7 @@ func (l *link) write(b []byte) error {
 
 // interrupt ends a wait for the client if its time is up.
 func (l *link) interrupt(now int64) {
+	l.serial.interrupt(now, l.s.stopping.Load())
 	if by := l.readBy.Load(); by != 0 && now >= by {
 		l.nc.SetReadDeadline(time.Unix(1, 0))
 	}

@@ -12,6 +12,7 @@ type Submission struct {
 	mu      sync.Mutex
 	settled bool
 	done    chan struct{} // made when somebody waits for this one
+	wake    chan<- struct{}
 	group   *Group
 	info    *TxInfo
 	err     error
@@ -51,6 +52,9 @@ func (s *Submission) settle(info *TxInfo, err error) (wake bool) {
 	s.info, s.err, s.settled = info, err, true
 	if s.done != nil {
 		close(s.done)
+	}
+	if s.wake != nil {
+		nudge(s.wake)
 	}
 	s.mu.Unlock()
 	return s.group != nil && s.group.add(s)
@@ -103,6 +107,24 @@ func (s *Submission) Done() <-chan struct{} {
 	return s.done
 }
 
+// Wake has wake sent to when the submission is settled, unless somebody has not received
+// what was sent before; false: it is settled already. It costs less than Done, as one
+// channel serves for submission after submission.
+func (s *Submission) Wake(wake chan<- struct{}) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.wake = wake
+	return !s.settled
+}
+
+// nudge sends to a channel of one place, unless something is there already.
+func nudge(wake chan<- struct{}) {
+	select {
+	case wake <- struct{}{}:
+	default:
+	}
+}
+
 // Group is what Send.Group named, nil if nothing.
 func (s *Submission) Group() *Group { return s.group }
 
@@ -136,12 +158,7 @@ func (g *Group) add(s *Submission) (first bool) {
 	return len(g.settled) == 1
 }
 
-func (g *Group) signal() {
-	select {
-	case g.wake <- struct{}{}:
-	default:
-	}
-}
+func (g *Group) signal() { nudge(g.wake) }
 
 // Wake receives when there is something to take; sometimes there is nothing.
 func (g *Group) Wake() <-chan struct{} { return g.wake }
