@@ -96,7 +96,8 @@ var rooms = map[string]room{
 	"role/leader":     {layer: role, imports: with(below, "role/node", "role/l1feed", "role/safehead", "role/sequencer", "role/exits", "role/attestor", "role/feeder")},
 	"role/genesis":    {layer: role, imports: below},
 	"role/devnet": {layer: role, imports: with(below,
-		"role/node", "role/l1feed", "role/leader", "role/feeder", "role/sequencer", "role/batcher", "role/proposer", "role/daoperator", "role/daaudit", "role/genesis")},
+		"role/node", "role/l1feed", "role/leader", "role/feeder", "role/sequencer", "role/batcher", "role/proposer", "role/daoperator", "role/daaudit", "role/genesis",
+		"role/replica", "role/validator", "role/exits")},
 
 	"bench":              {layer: front, imports: []string{"sdk/ingest"}},
 	"bench/peers":        {layer: front, imports: []string{"bench"}},

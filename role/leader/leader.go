@@ -11,6 +11,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/talaria-l2/talaria/feed"
 	"github.com/talaria-l2/talaria/l1"
 	"github.com/talaria-l2/talaria/role/attestor"
 	"github.com/talaria-l2/talaria/role/exits"
@@ -185,6 +186,15 @@ func (l *Leader) FeedURL() string {
 		return ""
 	}
 	return l.feed.URL()
+}
+
+// DialFeed connects a reader of this process to the feed, which must be published. The caller
+// closes it before the leader.
+func (l *Leader) DialFeed(ctx context.Context) (*feed.Client, error) {
+	if l.feed == nil {
+		return nil, errors.New("the chain is not published for other nodes")
+	}
+	return l.feed.Dial(ctx)
 }
 
 func (l *Leader) serve(what string, f func() error) {
