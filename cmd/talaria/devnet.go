@@ -82,6 +82,9 @@ func runDevnet(ctx context.Context, c *cli.Command) error {
 		return err
 	}
 	opts.Block, opts.MiniBlock, opts.MiniBlockMin, opts.Queue, opts.NoSync = made.block, made.miniBlock, made.miniBlockMin, made.queue, made.noSync
+	if opts.Trusted = made.trusted; len(opts.Trusted) > 0 && opts.Development {
+		return usagef("--trusted-replica: not with --dev")
+	}
 	opts.Witness = made.witness && !opts.Development // edits of a development chain are in no block
 	if opts.L1Block, err = millisFlag(c, "l1-block-ms", 1000, 3_600_000); err != nil {
 		return err

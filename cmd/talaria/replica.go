@@ -28,12 +28,19 @@ import (
 	"github.com/talaria-l2/talaria/telemetry"
 )
 
+const replicaName = "replica"
+
 func replicaCommand() *cli.Command {
 	return &cli.Command{
-		Name:   "replica",
-		Usage:  "follow a chain by the leader's feed, or from L1 alone, and serve it",
-		Flags:  replicaFlags(),
-		Action: func(ctx context.Context, c *cli.Command) error { return runReplica(ctx, c, nil) },
+		Name:  replicaName,
+		Usage: "follow a chain by the leader's feed, or from L1 alone, and serve it",
+		Flags: append(replicaFlags(), edgeFlags()...),
+		Action: func(ctx context.Context, c *cli.Command) error {
+			if err := checkEdge(c); err != nil {
+				return err
+			}
+			return runReplica(ctx, c, nil)
+		},
 	}
 }
 
@@ -160,6 +167,11 @@ func runReplica(ctx context.Context, c *cli.Command, beside *company) (err error
 		defer cancel()
 		err = errors.Join(err, server.Shutdown(stop))
 	}()
+	ingestURL, stopIngest, err := serveIngest(c, backend, serving, log)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, stopIngest()) }()
 	if beside != nil {
 		stop, err := beside.start(n, clients[0], metrics, log)
 		if err != nil {
@@ -167,7 +179,7 @@ func runReplica(ctx context.Context, c *cli.Command, beside *company) (err error
 		}
 		defer stop()
 	}
-	if err := announceReplica(c, serving.TLS != nil, listener.Addr().String(), metricsURL, path, cfg.ChainID); err != nil {
+	if err := announceReplica(c, serving.TLS != nil, listener.Addr().String(), metricsURL, ingestURL, path, cfg.ChainID); err != nil {
 		return err
 	}
 	select {
@@ -300,7 +312,7 @@ func readGenesis(path string) (*chain.Genesis, error) {
 	return chain.DecodeGenesis(raw)
 }
 
-func announceReplica(c *cli.Command, secure bool, addr, metricsURL, datadir string, chainID uint64) error {
+func announceReplica(c *cli.Command, secure bool, addr, metricsURL, ingestURL, datadir string, chainID uint64) error {
 	httpURL, wsURL := "http://"+addr, "ws://"+addr
 	if secure {
 		httpURL, wsURL = "https://"+addr, "wss://"+addr
@@ -320,6 +332,9 @@ func announceReplica(c *cli.Command, secure bool, addr, metricsURL, datadir stri
 	}
 	if metricsURL != "" {
 		info["metricsUrl"] = metricsURL
+	}
+	if ingestURL != "" {
+		info["ingestUrl"] = ingestURL
 	}
 	line, err := json.Marshal(info)
 	if err != nil {

@@ -91,7 +91,7 @@ var rooms = map[string]room{
 	"role/exits":      {layer: role, imports: below},
 	"role/attestor":   {layer: role, imports: below},
 	"role/validator":  {layer: role, imports: with(below, "verify", "verify/opinion", "role/node", "role/l1feed", "role/derivation")},
-	"role/replica":    {layer: role, imports: with(below, "role/node", "role/l1feed", "role/derivation", "role/safehead"), testImports: []string{"role/batcher"}},
+	"role/replica":    {layer: role, imports: with(below, "role/node", "role/l1feed", "role/derivation", "role/safehead", "sdk/ingest"), testImports: []string{"role/batcher"}},
 	"role/feeder":     {layer: role, imports: below, testImports: []string{"role/node"}},
 	"role/leader":     {layer: role, imports: with(below, "role/node", "role/l1feed", "role/safehead", "role/sequencer", "role/exits", "role/attestor", "role/feeder")},
 	"role/genesis":    {layer: role, imports: below},

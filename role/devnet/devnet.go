@@ -68,11 +68,12 @@ type Options struct {
 	Claim                          chain.Millis // between claims of output roots; 0: nothing is claimed
 	DA                             DataLayer
 	NoSync                         bool
-	Queue                          int         // of transactions; see sequencer.Options
-	StateCache                     uint64      // bytes; see node.Options
-	Witness                        bool        // see node.Options
-	Development                    bool        // see sequencer.Development: nothing is posted to L1
-	RPC                            rpc.Options // ClientVersion and Logger aside
+	Queue                          int              // of transactions; see sequencer.Options
+	Trusted                        []common.Address // replicas; see sequencer.Options
+	StateCache                     uint64           // bytes; see node.Options
+	Witness                        bool             // see node.Options
+	Development                    bool             // see sequencer.Development: nothing is posted to L1
+	RPC                            rpc.Options      // ClientVersion and Logger aside
 	Version                        string
 	Log                            *slog.Logger
 }
@@ -190,7 +191,7 @@ func (d *Devnet) startLeader(ctx context.Context, source l1feed.L1, client *l1.C
 	o := leader.Options{
 		Sequencer: sequencer.Options{
 			Key: key, MiniBlock: d.opts.MiniBlock, MiniBlockMin: d.opts.MiniBlockMin, Block: d.opts.Block,
-			NoSync: d.opts.NoSync, Queue: d.opts.Queue, Development: development(d.opts.Development),
+			NoSync: d.opts.NoSync, Queue: d.opts.Queue, Trusted: d.opts.Trusted, Development: development(d.opts.Development),
 		},
 		L1: source, Client: client, Resolver: l1feed.FromDA(&d.layers.reader), Confirmations: d.opts.L1Confirmations,
 		RPC: d.opts.RPC, Listener: listeners[0], Feed: d.opts.Feed, Metrics: d.metrics, Log: d.log,

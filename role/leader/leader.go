@@ -142,6 +142,9 @@ func (l *Leader) startIngest(b *node.Backend) {
 	}
 	cfg := b.Config()
 	o := ingest.Options{ChainID: cfg.ChainID, MaxTxBytes: cfg.MaxTxBytes, Authorize: l.opts.RPC.Authorize, Log: l.opts.Log}
+	if len(l.opts.Sequencer.Trusted) > 0 {
+		o.Vouch, o.Release = l.seq.Vouch, l.seq.Release
+	}
 	if config := l.opts.RPC.TLS; config != nil { // a key must not go in the clear
 		o.TLS = config.Clone()
 		o.TLS.NextProtos = nil // of HTTP
