@@ -26,7 +26,7 @@ VERSION := $(shell git describe --always --dirty --tags 2>/dev/null || echo unkn
 LDFLAGS := -X main.version=$(VERSION)
 
 # What the binary is made of: Go sources, the module files and embedded assets.
-ROOMS   := bench bls bridge chain cmd batch da derive evm exec feed invariant keccak l1 netaddr role rpc sdk/bridging sdk/ingest sdk/light secp256k1 sequencing state store telemetry verify
+ROOMS   := bench bls bridge chain cmd batch da derive evm exec feed invariant keccak l1 netaddr role rpc sdk/bridging sdk/ingest sdk/light secp256k1 sequencing snapshot state store telemetry verify
 SOURCES := $(shell find $(wildcard $(ROOMS)) -type f -not -name '*_test.go' -not -path '*/testdata/*' 2>/dev/null)
 
 # Rooms that start goroutines: their tests run a second time under the race detector.

@@ -88,7 +88,7 @@ func (r *Receipt) AppendStored(out []byte) []byte { return r.append(out, nil) }
 // append appends the encoding with that bloom.
 func (r *Receipt) append(out, bloom []byte) []byte {
 	size, logs := r.contentSize(bloom)
-	out = slices.Grow(out, r.size(bloom)) // no more: who gives memory of that size keeps it
+	out = slices.Grow(out, int(rlp.ListSize(size))+1)
 	if r.Type != types.LegacyTxType {
 		out = append(out, r.Type)
 	}
@@ -225,6 +225,9 @@ func AppendStoredReceipts(out []byte, receipts []*Receipt) []byte {
 	}
 	return out
 }
+
+// StoredBinary is the encoding of one receipt for the disk, as in AppendStoredReceipts.
+func (r *Receipt) StoredBinary() []byte { return r.append(nil, nil) }
 
 // StoredReceiptsSize is the number of bytes that AppendStoredReceipts appends.
 func StoredReceiptsSize(receipts []*Receipt) int { return int(rlp.ListSize(storedContent(receipts))) }

@@ -25,9 +25,10 @@ const (
 	CodeNonceGap       = 6
 
 	// Of the execution-apis, beyond EIP-1474; CodeClientLimit is a limit that the
-	// node sets.
+	// node sets, CodePruned answers for history that it does not hold (EIP-4444).
 	CodeNotFound    = -32001
 	CodeClientLimit = -38026
+	CodePruned      = 4444
 )
 
 // Error is an error with the code and data that the client sees.

@@ -39,6 +39,9 @@ func (c *httpConn) manner() manner {
 	return m
 }
 
+// snapshotPath is below what Options.Snapshots answers.
+var snapshotPath = []byte("/snapshot/")
+
 // request serves a whole request.
 func (c *httpConn) request(body []byte) *ending {
 	h := &c.head
@@ -64,6 +67,15 @@ func (c *httpConn) request(body []byte) *ending {
 	case "POST":
 		return c.post(m, body, refused)
 	case "GET", "HEAD":
+		if c.s.opts.Snapshots != nil && bytes.HasPrefix(h.path, snapshotPath) {
+			if _, bad := c.s.identify(h, c.link); bad != nil {
+				return refused(bad)
+			}
+			m.noBody = string(h.method) == "HEAD"
+			m.status, m.kind, m.raw = c.s.opts.Snapshots(c.ctx, string(h.path))
+			c.answer(&exchange{manner: m})
+			return end()
+		}
 		c.s.health(&m, string(h.path), string(h.method) == "HEAD")
 		c.answer(&exchange{manner: m})
 	case "OPTIONS":

@@ -1,6 +1,7 @@
 package rpc
 
 import (
+	"context"
 	"crypto/tls"
 	"io"
 	"log/slog"
@@ -78,8 +79,13 @@ type Options struct {
 	TLS             *tls.Config     // of the port; nil: plain
 	OpenTxPool      bool            // txpool_… shows everybody's transactions to anybody [each caller sees its own]
 	Trailing        func() Trailing // how far a node that follows another is behind; nil: it follows none
+	Snapshots       Snapshots       // answers GET below /snapshot/ (docs/spec/snapshot.md); nil: nothing is there
 	Logger          *slog.Logger    // for crashes of handlers and refused handshakes [discarded]
 }
+
+// Snapshots is the answer to GET of a path below /snapshot/ by somebody who may ask. It
+// is called on the goroutine of the connection.
+type Snapshots func(ctx context.Context, path string) (status int, kind string, body []byte)
 
 func orDefault[T comparable](field *T, value T) {
 	var zero T

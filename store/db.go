@@ -11,6 +11,7 @@ import (
 
 	"github.com/cockroachdb/pebble/v2"
 	"github.com/cockroachdb/pebble/v2/bloom"
+	"github.com/cockroachdb/pebble/v2/sstable"
 	pebblefs "github.com/cockroachdb/pebble/v2/vfs"
 )
 
@@ -55,12 +56,15 @@ type Options struct {
 // and each sees only whole blocks. Nothing written is sure to survive a power cut
 // before Sync returns, but what survives is always a prefix of what was written.
 type DB struct {
-	db  *pebble.DB
-	log pebbleLog
+	db      *pebble.DB
+	log     pebbleLog
+	path    string
+	writing sstable.WriterOptions // of tables that are imported
 
 	mu      sync.Mutex
 	head    uint64
 	hasHead bool
+	base    uint64
 }
 
 // Open opens the database in the directory path, or creates it.
@@ -99,7 +103,8 @@ func Open(path string, opts Options) (*DB, error) {
 	if err != nil {
 		return nil, fmt.Errorf("open database %s: %w", path, err)
 	}
-	db := &DB{db: p, log: log}
+	o.EnsureDefaults()
+	db := &DB{db: p, log: log, path: path, writing: o.MakeWriterOptions(0, p.TableFormat())}
 	if err := db.start(); err != nil {
 		return nil, errors.Join(fmt.Errorf("open database %s: %w", path, err), p.Close())
 	}
@@ -117,6 +122,9 @@ func (db *DB) start() error {
 		return err
 	case format > dbFormat:
 		return fmt.Errorf("%w: %d, this one knows %d (hint: use the newer program)", ErrFormat, format, dbFormat)
+	}
+	if db.base, err = db.number(keyBase); err != nil && !errors.Is(err, ErrNotFound) {
+		return err
 	}
 	head, err := db.number(keyHead)
 	if errors.Is(err, ErrNotFound) {

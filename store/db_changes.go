@@ -21,7 +21,10 @@ type Change struct {
 func (db *DB) Changes(number uint64) ([]Change, error) {
 	var records []changeRecord
 	if err := db.getRLP(numberKey(tableChanges, number), &records); err != nil {
-		return nil, fmt.Errorf("changes of block %d: %w", number, err)
+		if base := db.Base(); base > 0 && number == base {
+			number-- // what it changed is not part of a snapshot
+		}
+		return nil, fmt.Errorf("changes of block %d: %w", number, db.absent(number, err))
 	}
 	changes := make([]Change, len(records))
 	for i, r := range records {

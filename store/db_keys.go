@@ -36,6 +36,10 @@ var (
 	keyFormat  = []byte{tableSystem, 'f'}
 	keyGenesis = []byte{tableSystem, 'g'}
 	keyHead    = []byte{tableSystem, 'h'}
+	// Of a database that was filled from a snapshot.
+	keyBase     = []byte{tableSystem, 'b'} // number of the block with which it begins
+	keyImport   = []byte{tableSystem, 'i'} // there while it is being filled
+	keyImported = []byte{tableSystem, 'p'} // and the index of a piece (u32): that is loaded
 )
 
 func be64(v uint64) []byte { return binary.BigEndian.AppendUint64(nil, v) }

@@ -34,7 +34,7 @@ func (db *DB) getRLP(key []byte, into any) error {
 func (db *DB) Header(number uint64) (*types.Header, error) {
 	h := new(types.Header)
 	if err := db.getRLP(numberKey(tableHeader, number), h); err != nil {
-		return nil, fmt.Errorf("header %d: %w", number, err)
+		return nil, fmt.Errorf("header %d: %w", number, db.absent(number, err))
 	}
 	return h, nil
 }
@@ -60,11 +60,14 @@ func (db *DB) BlockByHash(hash common.Hash) (*chain.Block, error) {
 // Block returns the block with the number, or ErrNotFound. The context fields of
 // receipts and logs are set. The caller owns the block.
 func (db *DB) Block(number uint64) (*chain.Block, error) {
+	fail := func(err error) (*chain.Block, error) { return nil, fmt.Errorf("block %d: %w", number, err) }
+	if err := db.pruned(number); err != nil {
+		return fail(err)
+	}
 	h, err := db.Header(number)
 	if err != nil {
 		return nil, err
 	}
-	fail := func(err error) (*chain.Block, error) { return nil, fmt.Errorf("block %d: %w", number, err) }
 	txs, err := db.txs(number)
 	if err != nil {
 		return fail(err)
@@ -182,7 +185,10 @@ func (db *DB) mini(number uint64) (*miniRecord, error) {
 	if err != nil {
 		return nil, err
 	}
-	if len(recs) == 0 || number < recs[0].Header.Number || number-recs[0].Header.Number >= uint64(len(recs)) {
+	if len(recs) > 0 && number < recs[0].Header.Number {
+		return nil, db.absent(recs[0].Header.BlockNumber-1, ErrNotFound)
+	}
+	if len(recs) == 0 || number-recs[0].Header.Number >= uint64(len(recs)) {
 		return nil, ErrNotFound
 	}
 	return &recs[number-recs[0].Header.Number], nil

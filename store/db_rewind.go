@@ -18,6 +18,9 @@ func (db *DB) Rewind(toBlock uint64) error {
 	if !ok || toBlock > head {
 		return fmt.Errorf("rewind to block %d: %w", toBlock, ErrNotFound)
 	}
+	if toBlock < db.Base() {
+		return fmt.Errorf("rewind to block %d: %w: the chain begins with a snapshot of block %d (remove the data directory and load a newer one)", toBlock, ErrPruned, db.Base())
+	}
 	for n := head; n > toBlock; n-- {
 		if err := db.undo(n); err != nil {
 			return fmt.Errorf("rewind to block %d: undo block %d: %w", toBlock, n, err)

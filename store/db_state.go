@@ -9,6 +9,7 @@ import (
 	"github.com/cockroachdb/pebble/v2"
 	"github.com/ethereum/go-ethereum/common"
 	"github.com/ethereum/go-ethereum/core/types"
+	"github.com/ethereum/go-ethereum/rlp"
 
 	"github.com/talaria-l2/talaria/state"
 )
@@ -28,23 +29,36 @@ func (db *DB) LoadState(into StateLoader) error {
 	return loadState(snap, into)
 }
 
-// LoadHead is LoadState while blocks may be written: it also returns the number of the
+// LoadHead is LoadState while blocks may be written: it also returns the header of the
 // block whose state it streamed.
-func (db *DB) LoadHead(into StateLoader) (uint64, error) {
+func (db *DB) LoadHead(into StateLoader) (*types.Header, error) {
 	snap := db.db.NewSnapshot()
 	defer snap.Close()
-	raw, closer, err := snap.Get(keyHead)
+	number, err := readFrom(snap, keyHead)
 	if err != nil {
-		return 0, fmt.Errorf("load state: newest block: %w", err)
+		return nil, fmt.Errorf("load state: newest block: %w", err)
 	}
-	if len(raw) != 8 {
-		return 0, errors.Join(fmt.Errorf("load state: newest block: %d bytes, want 8", len(raw)), closer.Close())
+	if len(number) != 8 {
+		return nil, fmt.Errorf("load state: newest block: %d bytes, want 8", len(number))
 	}
-	head := binary.BigEndian.Uint64(raw)
-	if err := closer.Close(); err != nil {
-		return 0, fmt.Errorf("load state: newest block: %w", err)
+	raw, err := readFrom(snap, numberKey(tableHeader, binary.BigEndian.Uint64(number)))
+	if err != nil {
+		return nil, fmt.Errorf("load state: header of the newest block: %w", err)
 	}
-	return head, loadState(snap, into)
+	h := new(types.Header)
+	if err := rlp.DecodeBytes(raw, h); err != nil {
+		return nil, fmt.Errorf("load state: header of the newest block: %w", err)
+	}
+	return h, loadState(snap, into)
+}
+
+// readFrom returns a copy of a value of a snapshot.
+func readFrom(snap *pebble.Snapshot, key []byte) ([]byte, error) {
+	v, closer, err := snap.Get(key)
+	if err != nil {
+		return nil, err
+	}
+	return bytes.Clone(v), closer.Close()
 }
 
 func loadState(snap *pebble.Snapshot, into StateLoader) error {
@@ -123,6 +137,13 @@ type historyView struct {
 	number uint64
 }
 
+// check panics for a state before the database's base.
+func (v historyView) check() {
+	if base := v.db.Base(); v.number < base {
+		v.fail(fmt.Errorf("%w: it begins with block %d", ErrPruned, base))
+	}
+}
+
 func (v historyView) fail(err error) {
 	panic(fmt.Errorf("state of block %d: %w", v.number, err))
 }
@@ -147,6 +168,7 @@ func (db *DB) at(flat []byte, number uint64) ([]byte, error) {
 
 // Account implements state.View.
 func (v historyView) Account(addr common.Address) (state.Account, bool) {
+	v.check()
 	raw, err := v.db.at(accountKey(addr), v.number)
 	if err != nil {
 		v.fail(err)
@@ -163,6 +185,7 @@ func (v historyView) Account(addr common.Address) (state.Account, bool) {
 
 // Storage implements state.View.
 func (v historyView) Storage(addr common.Address, slot common.Hash) common.Hash {
+	v.check()
 	raw, err := v.db.at(slotKey(addr, slot), v.number)
 	if err != nil {
 		v.fail(err)
@@ -189,6 +212,7 @@ func (v historyView) Code(hash common.Hash) []byte {
 // HasStorage implements state.View. It reads one value per slot until it finds one
 // that is not zero.
 func (v historyView) HasStorage(addr common.Address) bool {
+	v.check()
 	prefix := append([]byte{tableSlotAt}, addr[:]...)
 	it, err := v.db.db.NewIter(&pebble.IterOptions{LowerBound: prefix, UpperBound: append(bytes.Clone(prefix), bytes.Repeat([]byte{0xff}, 41)...)})
 	if err != nil {

@@ -42,8 +42,6 @@ type following struct {
 	client    feed.ClientOptions
 
 	connections int // to the feed
-
-	ingest replica.IngestOptions // without URL: none
 }
 
 // readFollowing reads the flags.
@@ -80,9 +78,6 @@ func readFollowing(c *cli.Command) (f following, err error) {
 		if u, err := url.Parse(f.leaderURL); err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Host == "" {
 			return f, usagef("--leader-url %q: want http://host:port or https://host:port", f.leaderURL)
 		}
-	}
-	if err := f.readIngest(c); err != nil {
-		return f, err
 	}
 	if feedURL == "" {
 		return f, nil
@@ -147,8 +142,8 @@ func (f *following) follow(ctx context.Context, n *node.Node, source l1feed.L1, 
 		}
 		out.status, out.ready, out.close = l.Status, l.Ready, append(out.close, l.Close)
 	}
-	if to := f.forwarder(leader, n.Config().ChainID, log); to != nil {
-		g := replica.NewGateway(n, to)
+	if leader != nil {
+		g := replica.NewGateway(n, replica.NewRPCForwarder(leader))
 		out.submit, out.close = g.Submit, append(out.close, g.Close)
 	}
 	return out, nil

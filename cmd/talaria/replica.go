@@ -23,24 +23,18 @@ import (
 	"github.com/talaria-l2/talaria/role/l1feed"
 	"github.com/talaria-l2/talaria/role/node"
 	"github.com/talaria-l2/talaria/role/replica"
+	"github.com/talaria-l2/talaria/role/snapshots"
 	"github.com/talaria-l2/talaria/rpc"
 	"github.com/talaria-l2/talaria/store"
 	"github.com/talaria-l2/talaria/telemetry"
 )
 
-const replicaName = "replica"
-
 func replicaCommand() *cli.Command {
 	return &cli.Command{
-		Name:  replicaName,
-		Usage: "follow a chain by the leader's feed, or from L1 alone, and serve it",
-		Flags: append(replicaFlags(), edgeFlags()...),
-		Action: func(ctx context.Context, c *cli.Command) error {
-			if err := checkEdge(c); err != nil {
-				return err
-			}
-			return runReplica(ctx, c, nil)
-		},
+		Name:   "replica",
+		Usage:  "follow a chain by the leader's feed, or from L1 alone, and serve it",
+		Flags:  append(replicaFlags(), snapshotURLFlag(), snapshotEveryFlag()),
+		Action: func(ctx context.Context, c *cli.Command) error { return runReplica(ctx, c, nil) },
 	}
 }
 
@@ -83,6 +77,13 @@ func runReplica(ctx context.Context, c *cli.Command, beside *company) (err error
 	hasL1 := len(c.StringSlice("l1-url")) > 0
 	if !hasL1 && beside != nil {
 		return usagef("--l1-url is required")
+	}
+	if err := checkSnapshotURL(c); err != nil {
+		return err
+	}
+	serves, err := snapshotOptions(c)
+	if err != nil {
+		return err
 	}
 	quorum, err := l1Quorum(c)
 	if err != nil {
@@ -128,12 +129,18 @@ func runReplica(ctx context.Context, c *cli.Command, beside *company) (err error
 	if err != nil {
 		return err
 	}
+	if err := loadSnapshot(ctx, c, dir, genesis, log); err != nil {
+		return errors.Join(stoppedEarly(ctx, err), dir.Close())
+	}
 	n, err := node.Open(dir, node.Options{Genesis: genesis, StateCache: cache, Witness: c.Bool("witness"), ScriptTracers: c.Bool("script-tracers"), Log: log})
 	if err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, n.Close()) }()
 	cfg := n.Config()
+	if hasL1 && n.Base() > 0 {
+		return fmt.Errorf("%s: begins with a snapshot of block %d: --l1-url needs a chain that begins with genesis", path, n.Base())
+	}
 	layers, err := batchLayers(c, cfg)
 	if err != nil {
 		return err
@@ -159,6 +166,15 @@ func runReplica(ctx context.Context, c *cli.Command, beside *company) (err error
 	defer trail.Close()
 	serving.Trailing = trail.Now
 	backend.SyncStatus, backend.ReadyHook, backend.Submit = follower.status, follower.ready, follower.submit
+	if serves != nil {
+		serves.Log = log
+		made, err := snapshots.Start(n, *serves)
+		if err != nil {
+			return err
+		}
+		defer made.Close()
+		serving.Snapshots = made.Answer
+	}
 	server := rpc.New(backend, serving)
 	served := make(chan error, 1)
 	go func() { served <- server.Serve(listener) }()
@@ -167,11 +183,6 @@ func runReplica(ctx context.Context, c *cli.Command, beside *company) (err error
 		defer cancel()
 		err = errors.Join(err, server.Shutdown(stop))
 	}()
-	ingestURL, stopIngest, err := serveIngest(c, backend, serving, log)
-	if err != nil {
-		return err
-	}
-	defer func() { err = errors.Join(err, stopIngest()) }()
 	if beside != nil {
 		stop, err := beside.start(n, clients[0], metrics, log)
 		if err != nil {
@@ -179,7 +190,7 @@ func runReplica(ctx context.Context, c *cli.Command, beside *company) (err error
 		}
 		defer stop()
 	}
-	if err := announceReplica(c, serving.TLS != nil, listener.Addr().String(), metricsURL, ingestURL, path, cfg.ChainID); err != nil {
+	if err := announceReplica(c, serving.TLS != nil, listener.Addr().String(), metricsURL, path, cfg.ChainID); err != nil {
 		return err
 	}
 	select {
@@ -312,7 +323,7 @@ func readGenesis(path string) (*chain.Genesis, error) {
 	return chain.DecodeGenesis(raw)
 }
 
-func announceReplica(c *cli.Command, secure bool, addr, metricsURL, ingestURL, datadir string, chainID uint64) error {
+func announceReplica(c *cli.Command, secure bool, addr, metricsURL, datadir string, chainID uint64) error {
 	httpURL, wsURL := "http://"+addr, "ws://"+addr
 	if secure {
 		httpURL, wsURL = "https://"+addr, "wss://"+addr
@@ -332,9 +343,6 @@ func announceReplica(c *cli.Command, secure bool, addr, metricsURL, ingestURL, d
 	}
 	if metricsURL != "" {
 		info["metricsUrl"] = metricsURL
-	}
-	if ingestURL != "" {
-		info["ingestUrl"] = ingestURL
 	}
 	line, err := json.Marshal(info)
 	if err != nil {

@@ -21,6 +21,7 @@ import (
 	"github.com/talaria-l2/talaria/role/leader"
 	"github.com/talaria-l2/talaria/role/node"
 	"github.com/talaria-l2/talaria/role/sequencer"
+	"github.com/talaria-l2/talaria/role/snapshots"
 	"github.com/talaria-l2/talaria/rpc"
 	"github.com/talaria-l2/talaria/store"
 	"github.com/talaria-l2/talaria/telemetry"
@@ -48,6 +49,7 @@ func sequencerCommand() *cli.Command {
 			&cli.IntFlag{Name: "metrics-port", Value: 6060, Usage: "Prometheus metrics and pprof; 0: any free port", Sources: env("METRICS_PORT")},
 			&cli.BoolFlag{Name: "open-txpool", Usage: "txpool_… shows everybody's waiting transactions, else to each caller its own", Sources: env("OPEN_TXPOOL")},
 			stateCacheFlag(),
+			snapshotEveryFlag(),
 			&cli.BoolFlag{Name: "script-tracers", Usage: "allow debug_trace… with tracers in JavaScript, whose memory nothing bounds", Sources: env("SCRIPT_TRACERS")},
 			&cli.BoolFlag{Name: "json", Usage: "print one line of JSON when ready", Sources: env("JSON")},
 			logFlag(),
@@ -66,6 +68,7 @@ type sequencerSettings struct {
 	quorum     int
 	serving    rpc.Options
 	feed       *feeder.Options // nil: none
+	snapshots  *snapshots.Options
 	log        *slog.Logger
 }
 
@@ -105,6 +108,9 @@ func readSequencer(c *cli.Command) (s sequencerSettings, err error) {
 		return s, err
 	}
 	if s.feed, err = feedOptions(c); err != nil {
+		return s, err
+	}
+	if s.snapshots, err = snapshotOptions(c); err != nil {
 		return s, err
 	}
 	s.serving.Logger, s.serving.OpenTxPool = s.log, c.Bool("open-txpool")
@@ -157,10 +163,10 @@ func runSequencer(ctx context.Context, c *cli.Command) (err error) {
 	l, err := leader.Start(ctx, n, leader.Options{
 		Sequencer: sequencer.Options{
 			Key: s.key, Block: s.sequencing.block, MiniBlock: s.sequencing.miniBlock, MiniBlockMin: s.sequencing.miniBlockMin,
-			NoSync: s.sequencing.noSync, Queue: s.sequencing.queue, Trusted: s.sequencing.trusted,
+			NoSync: s.sequencing.noSync, Queue: s.sequencing.queue,
 		},
 		L1: source, Client: clients[0], Resolver: l1feed.FromDA(layers), Confirmations: c.Uint64("l1-confirmations"),
-		RPC: s.serving, Listener: listeners["port"], Ingest: listeners["ingest-port"], Feed: s.feed, Metrics: metrics, Log: s.log,
+		RPC: s.serving, Listener: listeners["port"], Ingest: listeners["ingest-port"], Feed: s.feed, Snapshots: s.snapshots, Metrics: metrics, Log: s.log,
 	})
 	if err != nil {
 		return stoppedEarly(ctx, feedPortTaken(err))

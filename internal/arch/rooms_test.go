@@ -31,7 +31,7 @@ type room struct {
 var below = []string{
 	"chain", "state", "evm", "exec", "sequencing", "batch", "derive", "bridge/predeploys",
 	"bridge", "tracer", "store", "l1", "l1/devl1", "l1/bindings", "l1/deploy", "rpc", "rpc/ingest", "telemetry", "invariant", "keccak",
-	"bls", "da", "da/altda", "da/committee", "feed",
+	"bls", "da", "da/altda", "da/committee", "feed", "snapshot",
 }
 
 // rooms is the layering table. Keys are directories relative to the module root.
@@ -60,13 +60,14 @@ var rooms = map[string]room{
 	"verify":            {layer: core, imports: []string{"chain", "keccak", "state", "evm"}, testImports: []string{"bridge/predeploys", "exec", "verify/opinion"}},
 	"verify/opinion":    {layer: core, imports: []string{"chain", "verify", "internal/gethevm"}},
 	"tracer":            {layer: core, imports: []string{"chain", "invariant", "state", "evm"}, testImports: []string{"bridge/predeploys", "internal/gethevm"}},
+	"snapshot":          {layer: core, imports: []string{"chain", "keccak", "state"}},
 	"sequencing":        {layer: core, imports: []string{"chain", "invariant"}},
 	"batch":             {layer: core, imports: []string{"chain", "invariant"}},
 	"derive":            {layer: core, imports: []string{"chain", "invariant", "state", "batch"}},
 	"bridge":            {layer: core, imports: []string{"chain", "keccak"}},
 	"bridge/predeploys": {layer: core, imports: []string{"chain", "invariant", "state"}, testImports: []string{"evm", "exec"}},
 
-	"store":           {layer: edge, imports: []string{"chain", "invariant", "state", "telemetry"}},
+	"store":           {layer: edge, imports: []string{"chain", "invariant", "snapshot", "state", "telemetry"}},
 	"rpc":             {layer: edge, imports: []string{"chain", "invariant", "netaddr", "telemetry"}},
 	"rpc/ingest":      {layer: edge, imports: []string{"chain", "keccak", "netaddr", "rpc", "sdk/ingest"}},
 	"l1":              {layer: edge, imports: []string{"chain", "invariant", "l1/bindings", "telemetry"}, testImports: []string{"l1/devl1"}},
@@ -91,13 +92,13 @@ var rooms = map[string]room{
 	"role/exits":      {layer: role, imports: below},
 	"role/attestor":   {layer: role, imports: below},
 	"role/validator":  {layer: role, imports: with(below, "verify", "verify/opinion", "role/node", "role/l1feed", "role/derivation")},
-	"role/replica":    {layer: role, imports: with(below, "role/node", "role/l1feed", "role/derivation", "role/safehead", "sdk/ingest"), testImports: []string{"role/batcher"}},
+	"role/replica":    {layer: role, imports: with(below, "role/node", "role/l1feed", "role/derivation", "role/safehead"), testImports: []string{"role/batcher", "role/snapshots"}},
 	"role/feeder":     {layer: role, imports: below, testImports: []string{"role/node"}},
-	"role/leader":     {layer: role, imports: with(below, "role/node", "role/l1feed", "role/safehead", "role/sequencer", "role/exits", "role/attestor", "role/feeder")},
+	"role/snapshots":  {layer: role, imports: with(below, "role/node")},
+	"role/leader":     {layer: role, imports: with(below, "role/snapshots", "role/node", "role/l1feed", "role/safehead", "role/sequencer", "role/exits", "role/attestor", "role/feeder")},
 	"role/genesis":    {layer: role, imports: below},
 	"role/devnet": {layer: role, imports: with(below,
-		"role/node", "role/l1feed", "role/leader", "role/feeder", "role/sequencer", "role/batcher", "role/proposer", "role/daoperator", "role/daaudit", "role/genesis",
-		"role/replica", "role/validator", "role/exits")},
+		"role/node", "role/l1feed", "role/leader", "role/feeder", "role/sequencer", "role/snapshots", "role/batcher", "role/proposer", "role/daoperator", "role/daaudit", "role/genesis")},
 
 	"bench":              {layer: front, imports: []string{"sdk/ingest"}},
 	"bench/peers":        {layer: front, imports: []string{"bench"}},
@@ -106,7 +107,7 @@ var rooms = map[string]room{
 	"bench/core":         {layer: front, imports: []string{"chain", "state", "evm", "exec", "bridge/predeploys", "internal/fixtures", "internal/gethevm"}},
 	"bench/core/compare": {layer: front, imports: []string{"bench/core"}},
 	"cmd/talaria": {layer: front, imports: with(below,
-		"bench", "role/node", "role/l1feed", "role/leader", "role/feeder", "role/sequencer", "role/batcher", "role/genesis", "role/replica", "role/proposer", "role/devnet", "role/daoperator", "role/daaudit", "role/exits", "role/validator", "sdk/bridging")},
+		"bench", "role/node", "role/l1feed", "role/leader", "role/feeder", "role/sequencer", "role/batcher", "role/genesis", "role/replica", "role/snapshots", "role/proposer", "role/devnet", "role/daoperator", "role/daaudit", "role/exits", "role/validator", "sdk/bridging")},
 
 	"e2e":           {layer: checks, imports: []string{"bench", "chain", "l1/bindings", "sdk/ingest"}, testImports: []string{"sdk/light", "batch", "feed", "l1", "l1/devl1"}},
 	"internal/arch": {layer: checks},

@@ -11,7 +11,6 @@ import (
 	"sync/atomic"
 	"time"
 
-	"github.com/talaria-l2/talaria/feed"
 	"github.com/talaria-l2/talaria/l1"
 	"github.com/talaria-l2/talaria/role/attestor"
 	"github.com/talaria-l2/talaria/role/exits"
@@ -20,6 +19,7 @@ import (
 	"github.com/talaria-l2/talaria/role/node"
 	"github.com/talaria-l2/talaria/role/safehead"
 	"github.com/talaria-l2/talaria/role/sequencer"
+	"github.com/talaria-l2/talaria/role/snapshots"
 	"github.com/talaria-l2/talaria/rpc"
 	"github.com/talaria-l2/talaria/rpc/ingest"
 	"github.com/talaria-l2/talaria/telemetry"
@@ -44,6 +44,10 @@ type Options struct {
 	// Feed is where the chain is published for other nodes; nil: nowhere. ChainID, Metrics
 	// and Log are the leader's, and without Dir it is in the data directory.
 	Feed *feeder.Options
+
+	// Snapshots has the state served to new nodes, by the RPC; nil, or on a development
+	// chain: it is not. Log is the leader's.
+	Snapshots *snapshots.Options
 
 	Metrics *telemetry.Metrics // [those of nobody]
 	Log     *slog.Logger       // [slog.Default()]
@@ -104,6 +108,9 @@ func (l *Leader) start(ctx context.Context) error {
 			return err
 		}
 	}
+	if err := l.startSnapshots(settled); err != nil {
+		return err
+	}
 	server := rpc.New(backend, l.opts.RPC)
 	l.onClose(server.Shutdown)
 	go l.serve("JSON-RPC", func() error { return server.Serve(l.opts.Listener) })
@@ -114,6 +121,23 @@ func (l *Leader) start(ctx context.Context) error {
 	if settled {
 		return l.follow(ctx)
 	}
+	return nil
+}
+
+// startSnapshots has the RPC serve the state to new nodes. What nobody signed could not be
+// checked by them, and a development chain has such transactions.
+func (l *Leader) startSnapshots(settled bool) error {
+	if l.opts.Snapshots == nil || !settled {
+		return nil
+	}
+	o := *l.opts.Snapshots
+	o.Log = l.opts.Log
+	s, err := snapshots.Start(l.node, o)
+	if err != nil {
+		return err
+	}
+	l.onClose(func(context.Context) error { s.Close(); return nil })
+	l.opts.RPC.Snapshots = s.Answer
 	return nil
 }
 
@@ -142,9 +166,6 @@ func (l *Leader) startIngest(b *node.Backend) {
 	}
 	cfg := b.Config()
 	o := ingest.Options{ChainID: cfg.ChainID, MaxTxBytes: cfg.MaxTxBytes, Authorize: l.opts.RPC.Authorize, Log: l.opts.Log}
-	if len(l.opts.Sequencer.Trusted) > 0 {
-		o.Vouch, o.Release = l.seq.Vouch, l.seq.Release
-	}
 	if config := l.opts.RPC.TLS; config != nil { // a key must not go in the clear
 		o.TLS = config.Clone()
 		o.TLS.NextProtos = nil // of HTTP
@@ -189,15 +210,6 @@ func (l *Leader) FeedURL() string {
 		return ""
 	}
 	return l.feed.URL()
-}
-
-// DialFeed connects a reader of this process to the feed, which must be published. The caller
-// closes it before the leader.
-func (l *Leader) DialFeed(ctx context.Context) (*feed.Client, error) {
-	if l.feed == nil {
-		return nil, errors.New("the chain is not published for other nodes")
-	}
-	return l.feed.Dial(ctx)
 }
 
 func (l *Leader) serve(what string, f func() error) {

@@ -146,9 +146,13 @@ func (n *Node) BlockByHash(ctx context.Context, hash common.Hash) (*chain.Block,
 	return n.BlockByNumber(ctx, number)
 }
 
-// absent turns the store's ErrNotFound into nil, as rpc.Backend asks.
+// absent turns the store's ErrNotFound into nil, as rpc.Backend asks, and ErrPruned into
+// what clients see.
 func absent[T any](v *T, err error) (*T, error) {
-	if errors.Is(err, store.ErrNotFound) {
+	switch {
+	case errors.Is(err, store.ErrPruned):
+		return nil, pruned(err)
+	case errors.Is(err, store.ErrNotFound):
 		return nil, nil
 	}
 	return v, err
@@ -242,10 +246,7 @@ func (n *Node) MiniBlockByHash(ctx context.Context, hash common.Hash) (*rpc.Mini
 }
 
 func (n *Node) storedMiniBlock(m *chain.MiniBlock, b *chain.Block, err error) (*rpc.MiniBlock, error) {
-	if errors.Is(err, store.ErrNotFound) {
-		return nil, nil
-	}
-	if err != nil {
+	if m, err = absent(m, err); m == nil {
 		return nil, err
 	}
 	return n.inBlock(m, b), nil
@@ -365,6 +366,9 @@ func (n *Node) read(ref rpc.StateRef, f func(state.View, *types.Header) error) e
 	n.mu.RUnlock()
 	if ref.Number > head {
 		return fmt.Errorf("block %d is not sealed yet, head is %d", ref.Number, head)
+	}
+	if err := n.hasState(ref.Number); err != nil {
+		return err
 	}
 	header, err := n.store.Header(ref.Number)
 	if err != nil {

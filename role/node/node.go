@@ -130,6 +130,9 @@ func (n *Node) load() error {
 	if n.store, err = store.Open(n.dir.DBPath(), store.Options{Log: n.log, CacheBytes: storeCache}); err != nil {
 		return err
 	}
+	if err := n.checkWhole(); err != nil {
+		return err
+	}
 	if err := n.store.SetGenesis(encodeGenesis(n.Genesis)); err != nil {
 		return err
 	}
@@ -224,13 +227,10 @@ func (n *Node) position(block *chain.Block) (exec.Position, error) {
 }
 
 func (n *Node) writeGenesis() error {
-	diff, err := exec.GenesisDiff(n.Genesis)
+	block, diff, err := GenesisOf(n.Genesis)
 	if err != nil {
 		return err
 	}
-	scratch := state.NewTrie()
-	scratch.Apply(diff)
-	block := exec.GenesisBlock(n.Genesis, scratch.Root(), scratch.StorageRoot(chain.MessagePasserAddr))
 	if err := n.store.WriteBlock(block, nil, diff, nil); err != nil {
 		return fmt.Errorf("write genesis: %w", err)
 	}

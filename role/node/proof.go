@@ -63,6 +63,9 @@ func (n *Node) withTrie(ctx context.Context, number uint64, f func(*state.Trie) 
 	if head := n.PublishedHead().Number.Uint64(); number+n.opts.ProofBlocks < head {
 		return rpc.Errorf(rpc.CodeClientLimit, "block %d is more than %d blocks behind the head: this node proves no older state", number, n.opts.ProofBlocks)
 	}
+	if err := n.hasState(number); err != nil {
+		return err
+	}
 	p := &n.prover
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -145,15 +148,11 @@ func (n *Node) checkTrie() error {
 // buildTrie makes the trie of the newest block in the store.
 func (n *Node) buildTrie() error {
 	loader := state.NewTrieLoader(state.NewTrie())
-	at, err := n.store.LoadHead(loader)
+	header, err := n.store.LoadHead(loader)
 	if err != nil {
 		return err
 	}
-	header, err := n.store.Header(at)
-	if err != nil {
-		return err
-	}
-	n.prover.trie, n.prover.at, n.prover.hash = loader.Finish(), at, header.Hash()
+	n.prover.trie, n.prover.at, n.prover.hash = loader.Finish(), header.Number.Uint64(), header.Hash()
 	return nil
 }
 

@@ -45,7 +45,7 @@ func (n *Node) MiniBlocksFrom(ctx context.Context, number uint64) ([]*rpc.MiniBl
 		return nil, nil
 	}
 	if err != nil {
-		return nil, err
+		return nil, pruned(err)
 	}
 	b, err := n.BlockByNumber(ctx, h.BlockNumber)
 	if b == nil || err != nil {

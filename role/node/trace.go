@@ -71,6 +71,9 @@ func (n *Node) tracedBlock(ctx context.Context, number uint64) (*tracer.Block, e
 	if b == nil {
 		return nil, fmt.Errorf("block #%d not found", number)
 	}
+	if err := n.hasState(number - 1); err != nil {
+		return nil, err
+	}
 	return &tracer.Block{
 		Hash: b.Hash(), ParentHash: b.Header.ParentHash, Env: n.envOf(b.Header),
 		Txs: b.Txs, MiniBlocks: b.MiniBlocks, Receipts: b.Receipts,

@@ -83,8 +83,18 @@ func (f *followerNode) reaches(l *leader) {
 }
 
 // questions are all that can be asked about a chain.
-func (l *leader) questions() (out []string) {
-	head := l.node.PublishedHead().Number.Uint64()
+func (l *leader) questions() []string { return l.questionsFrom(0) }
+
+// questionsFrom are all that a node can answer whose history begins with a block.
+func (l *leader) questionsFrom(base uint64) (out []string) {
+	head, firstMini, firstDiff := l.node.PublishedHead().Number.Uint64(), uint64(0), uint64(0)
+	if base > 0 {
+		b, err := l.node.BlockByNumber(l.t.Context(), base)
+		if err != nil {
+			l.t.Fatal(err)
+		}
+		firstMini, firstDiff = b.MiniBlocks[0].Number, b.MiniBlocks[len(b.MiniBlocks)-1].Number+1
+	}
 	add := func(method string, params ...any) {
 		raw, err := json.Marshal(params)
 		if err != nil {
@@ -98,7 +108,7 @@ func (l *leader) questions() (out []string) {
 	}
 	sort.Slice(accounts, func(i, j int) bool { return accounts[i].Cmp(accounts[j]) < 0 })
 	heights := []string{"pending", "latest"}
-	for n := range head + 1 {
+	for n := base; n <= head; n++ {
 		heights = append(heights, fmt.Sprintf("%#x", n))
 	}
 	for _, at := range heights {
@@ -114,18 +124,21 @@ func (l *leader) questions() (out []string) {
 			add("eth_getStorageAt", doomedAddr, fmt.Sprintf("%#x", slot), at)
 		}
 	}
-	add("eth_getLogs", map[string]any{"fromBlock": "0x0", "toBlock": "latest"})
+	add("eth_getLogs", map[string]any{"fromBlock": fmt.Sprintf("%#x", base), "toBlock": "latest"})
 	add("eth_blockNumber")
 	add("eth_gasPrice")
 	for _, hash := range l.txs {
+		if info, err := l.node.TxByHash(l.t.Context(), hash); err != nil || info != nil && info.BlockNumber < base {
+			continue
+		}
 		add("eth_getTransactionByHash", hash)
 		add("eth_getTransactionReceipt", hash)
 	}
-	for n := range l.node.Exec().NextMini() {
+	for n := firstMini; n < l.node.Exec().NextMini(); n++ {
 		add("talaria_getMiniBlock", fmt.Sprintf("%#x", n))
 	}
-	add("talaria_feedMiniBlocks", "0x0", 1000)
-	add("talaria_feedBlocks", "0x0", 1000)
+	add("talaria_feedMiniBlocks", fmt.Sprintf("%#x", firstDiff), 1000)
+	add("talaria_feedBlocks", fmt.Sprintf("%#x", base), 1000)
 	add("eth_call", map[string]any{"to": storeAddr, "data": "0x" + strings.Repeat("0", 128)}, "latest")
 	add("eth_getProof", storeAddr, []string{"0x1"}, "latest")
 	add("debug_traceBlockByNumber", fmt.Sprintf("%#x", head), map[string]any{"tracer": "callTracer"})
@@ -166,7 +179,7 @@ func (f *followerNode) agrees(l *leader) {
 			f.t.Fatal(err)
 		}
 	}
-	questions := l.questions()
+	questions := l.questionsFrom(f.node.Base())
 	theirs := answers(f.t, serve(f.t, &node.Backend{Node: l.node}), questions)
 	ours := answers(f.t, serve(f.t, &node.Backend{Node: f.node}), questions)
 	failed := 0
