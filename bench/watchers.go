@@ -7,12 +7,16 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math"
 	"net"
 	"net/http"
 	"net/url"
+	"os"
 	"slices"
 	"strconv"
 	"sync"
+	"sync/atomic"
+	"syscall"
 	"time"
 )
 
@@ -20,7 +24,7 @@ import (
 type WatchConfig struct {
 	URL      string        // ws:// of the node that they subscribe at
 	Watchers int           // connections, 1..100,000
-	Duration time.Duration // that each listens
+	Duration time.Duration // in which mini-blocks that count are cut
 	PID      int           // process of the node [who listens on the URL's port of this machine]
 }
 
@@ -59,15 +63,31 @@ type WatchReport struct {
 // maxEvent bounds one event in bytes.
 const maxEvent = 64 << 20
 
-// watcher is one subscriber.
+// watcher is one subscriber. It reads frames itself, all that have come with one call: a
+// library would cost more than what is measured, and take the processors from it.
 type watcher struct {
+	w             *window
 	late          histogram
 	events, bytes uint64
 	missing, last uint64
-	conn          net.Conn
-	in            *bufio.Reader
-	begun         bool
+	conn          *net.TCPConn
+	rest          []byte // the beginning of a frame that has not come whole
+	begun, over   bool
+	err           error
 }
+
+// window is the time in which mini-blocks that count are cut, microseconds since 1970.
+type window struct {
+	from, to atomic.Int64
+	bufs     sync.Pool
+}
+
+const (
+	// watchBuffer is what one read takes, in bytes.
+	watchBuffer = 256 << 10
+	// watchGrace is how long watchers wait for what was cut before the end.
+	watchGrace = 10 * time.Second
+)
 
 // Watch subscribes many times to a node's mini-blocks and measures how late they come.
 func Watch(ctx context.Context, cfg WatchConfig) (*WatchReport, error) {
@@ -86,34 +106,39 @@ func Watch(ctx context.Context, cfg WatchConfig) (*WatchReport, error) {
 		return u
 	}
 	before := use()
-	all := make([]*watcher, cfg.Watchers)
+	span := &window{bufs: sync.Pool{New: func() any { return make([]byte, 0, watchBuffer) }}}
+	span.from.Store(math.MaxInt64)
+	span.to.Store(math.MaxInt64)
+	all, errs := make([]*watcher, 0, cfg.Watchers), make([]error, cfg.Watchers)
+	var wg sync.WaitGroup
 	defer func() {
 		for _, w := range all {
-			if w != nil {
-				_ = w.conn.Close()
-			}
+			_ = w.conn.Close()
 		}
+		wg.Wait()
 	}()
-	for i := range all {
-		var err error
-		if all[i], err = connectWatcher(ctx, u); err != nil {
+	for i := range errs {
+		w, err := connectWatcher(ctx, u)
+		if err != nil {
 			return nil, fmt.Errorf("watcher %d: %w", i, err)
 		}
+		w.w = span
+		all = append(all, w)
+		wg.Go(func() { errs[i] = w.listen() })
 	}
 	connected, begun := use(), time.Now()
 	end := begun.Add(cfg.Duration)
-	errs := make([]error, len(all))
-	var wg sync.WaitGroup
+	span.from.Store(begun.UnixMicro())
+	span.to.Store(end.UnixMicro())
+	for _, w := range all {
+		_ = w.conn.SetReadDeadline(end.Add(watchGrace))
+	}
 	stop := context.AfterFunc(ctx, func() {
 		for _, w := range all {
 			_ = w.conn.SetReadDeadline(time.Now())
 		}
 	})
 	defer stop()
-	for i, w := range all {
-		_ = w.conn.SetReadDeadline(end)
-		wg.Go(func() { errs[i] = w.listen() })
-	}
 	wg.Wait()
 	after, took := use(), time.Since(begun).Seconds()
 	if err := errors.Join(errs...); err != nil {
@@ -129,6 +154,11 @@ func Watch(ctx context.Context, cfg WatchConfig) (*WatchReport, error) {
 		r.MiniBlocks = max(r.MiniBlocks, w.events)
 		r.Events, r.Bytes, r.Missing = r.Events+w.events, r.Bytes+w.bytes, r.Missing+w.missing
 	}
+	for _, w := range all {
+		if !w.over { // not even after the end
+			r.Missing += r.MiniBlocks - w.events
+		}
+	}
 	r.Latency = late.latency()
 	if pid > 0 && r.Events > 0 {
 		r.CPUSeconds = (after.cpu - connected.cpu).Seconds()
@@ -139,8 +169,7 @@ func Watch(ctx context.Context, cfg WatchConfig) (*WatchReport, error) {
 	return r, nil
 }
 
-// connectWatcher opens a WebSocket and subscribes. It reads frames itself: a library would
-// cost more than what is measured.
+// connectWatcher opens a WebSocket and subscribes.
 func connectWatcher(ctx context.Context, u *url.URL) (_ *watcher, err error) {
 	ctx, cancel := context.WithTimeout(ctx, 30*time.Second)
 	defer cancel()
@@ -148,7 +177,6 @@ func connectWatcher(ctx context.Context, u *url.URL) (_ *watcher, err error) {
 	if err != nil {
 		return nil, err
 	}
-	w := &watcher{conn: conn, in: bufio.NewReaderSize(conn, 8<<10)}
 	defer func() {
 		if err != nil {
 			_ = conn.Close()
@@ -160,7 +188,8 @@ func connectWatcher(ctx context.Context, u *url.URL) (_ *watcher, err error) {
 	if _, err = fmt.Fprintf(conn, "GET %s HTTP/1.1\r\nHost: %s\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGFsYXJpYSBiZW5jaC4uLg==\r\n\r\n", path, u.Host); err != nil {
 		return nil, err
 	}
-	answer, err := http.ReadResponse(w.in, nil)
+	in := bufio.NewReader(conn)
+	answer, err := http.ReadResponse(in, nil)
 	if err != nil {
 		return nil, err
 	}
@@ -168,46 +197,114 @@ func connectWatcher(ctx context.Context, u *url.URL) (_ *watcher, err error) {
 		return nil, fmt.Errorf("no WebSocket: %s", answer.Status)
 	}
 	const subscribe = `{"jsonrpc":"2.0","id":1,"method":"eth_subscribe","params":["miniBlocks"]}`
-	if _, err = conn.Write(clientFrame(1, []byte(subscribe))); err != nil {
+	if _, err = conn.Write(clientFrame(opText, []byte(subscribe))); err != nil {
 		return nil, err
 	}
-	said, err := w.frame(nil)
-	if err != nil {
-		return nil, err
+	for {
+		if _, err = in.Peek(in.Buffered() + 1); err != nil {
+			return nil, err
+		}
+		said, _ := in.Peek(in.Buffered())
+		_, payload, size, err := serverFrame(said)
+		switch {
+		case err != nil:
+			return nil, err
+		case size == 0:
+			continue
+		case !bytes.Contains(payload, []byte(`"result":"`)):
+			return nil, fmt.Errorf("eth_subscribe: %s", payload)
+		}
+		_ = conn.SetDeadline(time.Time{})
+		return &watcher{conn: conn.(*net.TCPConn), rest: bytes.Clone(said[size:])}, nil
 	}
-	if !bytes.Contains(said, []byte(`"result":"`)) {
-		return nil, fmt.Errorf("eth_subscribe: %s", said)
-	}
-	_ = conn.SetDeadline(time.Time{})
-	return w, nil
 }
 
-// listen reads events until the deadline.
+// listen reads events until one comes that was cut after the window, or the deadline.
 func (w *watcher) listen() error {
-	var msg []byte
-	for {
-		var err error
-		msg, err = w.frame(msg)
-		var timeout net.Error
-		if errors.As(err, &timeout) && timeout.Timeout() {
-			return nil
+	raw, err := w.conn.SyscallConn()
+	if err != nil {
+		return err
+	}
+	// One call waits for all events: the poller calls again when more has come.
+	err = raw.Read(func(fd uintptr) bool {
+		w.err = w.receive(int(fd))
+		return w.over || w.err != nil
+	})
+	if w.err != nil {
+		err = w.err
+	}
+	if err != nil && !errors.Is(err, os.ErrDeadlineExceeded) {
+		return fmt.Errorf("after %d events: %w", w.events, err)
+	}
+	return nil
+}
+
+// receive reads and counts what has come. A read that does not fill its buffer has taken
+// all of it.
+func (w *watcher) receive(fd int) error {
+	buf := w.w.bufs.Get().([]byte)
+	defer func() { w.w.bufs.Put(buf[:0]) }() //nolint:staticcheck // a slice head a read is nothing
+	buf = append(buf[:0], w.rest...)
+	for full := true; full; {
+		if len(buf) == cap(buf) {
+			buf = slices.Grow(buf, cap(buf))
 		}
+		n, err := syscall.Read(fd, buf[len(buf):cap(buf)])
+		switch {
+		case errors.Is(err, syscall.EINTR):
+			continue
+		case errors.Is(err, syscall.EAGAIN):
+			n = 0
+		case err != nil:
+			return err
+		case n == 0:
+			return io.EOF
+		}
+		full = n == cap(buf)-len(buf)
+		buf = buf[:len(buf)+n]
+		used, err := w.take(buf, time.Now())
 		if err != nil {
-			return fmt.Errorf("after %d events: %w", w.events, err)
+			return err
+		}
+		buf = buf[:copy(buf, buf[used:])]
+	}
+	w.rest = append(w.rest[:0], buf...)
+	return nil
+}
+
+// take counts the whole frames at the beginning of b and answers pings. It returns their
+// length in bytes.
+func (w *watcher) take(b []byte, now time.Time) (used int, err error) {
+	from, to := w.w.from.Load(), w.w.to.Load()
+	for !w.over {
+		kind, msg, size, err := serverFrame(b[used:])
+		if err != nil || size == 0 {
+			return used, err
+		}
+		used += size
+		if kind == opPing {
+			if _, err := w.conn.Write(clientFrame(opPong, msg)); err != nil {
+				return used, err
+			}
+			continue
 		}
 		number, ok1 := hexAfter(msg, `"number":"0x`)
 		micros, ok2 := hexAfter(msg, `"timestampMicros":"0x`)
 		if !ok1 || !ok2 {
-			return fmt.Errorf("an event that is no mini-block: %.200s", msg)
+			return used, fmt.Errorf("an event that is no mini-block: %.200s", msg)
 		}
-		w.late.add(time.Since(time.UnixMicro(int64(micros))))
 		if w.begun && number > w.last+1 {
 			w.missing += number - w.last - 1
 		}
 		w.begun, w.last = true, number
+		if w.over = int64(micros) >= to; w.over || int64(micros) < from {
+			continue
+		}
+		w.late.add(now.Sub(time.UnixMicro(int64(micros))))
 		w.events++
 		w.bytes += uint64(len(msg))
 	}
+	return used, nil
 }
 
 // hexAfter is the number behind a key, up to the quotation mark.
@@ -229,46 +326,39 @@ func clientFrame(kind byte, payload []byte) []byte {
 	return append(out, payload...)
 }
 
-// frame reads the payload of the next text frame into buf, which it may replace, and
-// answers pings before it.
-func (w *watcher) frame(buf []byte) ([]byte, error) {
-	const opText, opPing, opPong, fin = 1, 9, 10, 0x80
-	for in := w.in; ; {
-		head, err := in.Peek(2)
-		if err != nil {
-			return buf, err
-		}
-		kind, size, long := head[0], uint64(head[1]), 0
-		switch size {
-		case 126:
-			long = 2
-		case 127:
-			long = 8
-		}
-		if head, err = in.Peek(2 + long); err != nil {
-			return buf, err
-		}
-		if long > 0 {
-			size = 0
-			for _, b := range head[2:] {
-				size = size<<8 | uint64(b)
-			}
-		}
-		if kind != fin|opText && kind != fin|opPing || size > maxEvent {
-			return buf, fmt.Errorf("frame of kind %#x with %d bytes", kind, size)
-		}
-		_, _ = in.Discard(2 + long)
-		buf = slices.Grow(buf[:0], int(size))[:size]
-		if _, err := io.ReadFull(in, buf); err != nil {
-			return buf, err
-		}
-		if kind == fin|opText {
-			return buf, nil
-		}
-		if _, err := w.conn.Write(clientFrame(opPong, buf)); err != nil {
-			return buf, err
+// Opcodes of frames, RFC 6455 section 5.2.
+const opText, opPing, opPong = 1, 9, 10
+
+// serverFrame parses the frame at the beginning of b. size, of all of it, is 0 while it has
+// not come whole.
+func serverFrame(b []byte) (op byte, payload []byte, size int, err error) {
+	if len(b) < 2 {
+		return 0, nil, 0, nil
+	}
+	head, length := 2, uint64(b[1])
+	switch length {
+	case 126:
+		head = 4
+	case 127:
+		head = 10
+	}
+	if len(b) < head {
+		return 0, nil, 0, nil
+	}
+	if head > 2 {
+		length = 0
+		for _, x := range b[2:head] {
+			length = length<<8 | uint64(x)
 		}
 	}
+	const fin = 0x80
+	if op = b[0] &^ fin; b[0]&fin == 0 || op != opText && op != opPing || length > maxEvent {
+		return 0, nil, 0, fmt.Errorf("frame of kind %#x with %d bytes", b[0], length)
+	}
+	if size = head + int(length); len(b) < size {
+		return 0, nil, 0, nil
+	}
+	return op, b[head:size], size, nil
 }
 
 // WriteTable prints the report for people.

@@ -24,9 +24,11 @@ type Server struct {
 	slow    *turns
 	scans   *turns
 	bufs    buffers
+	pushers []*pusher
 	start   time.Time
 	date    atomic.Pointer[date]
 
+	upgrades atomic.Uint64 // to WebSocket
 	stopping atomic.Bool
 	stop     chan struct{}  // closes with Shutdown
 	work     sync.WaitGroup // the janitor, and one per connection
@@ -39,7 +41,7 @@ type Server struct {
 	draining  bool
 }
 
-// New makes a server of the backend; it owns two goroutines until Shutdown.
+// New makes a server of the backend; it owns two goroutines, and its pushers, until Shutdown.
 func New(b Backend, opts Options) *Server {
 	s := &Server{
 		backend: b, opts: opts.withDefaults(), start: time.Now(), stop: make(chan struct{}),
@@ -52,6 +54,7 @@ func New(b Backend, opts Options) *Server {
 	s.slow = newSlow(&s.opts)
 	s.scans = newScans(&s.opts)
 	s.setDate()
+	s.pushers = startPushers()
 	s.work.Add(1)
 	go s.janitor()
 	feed := b.Subscribe(s.opts.FeedBuffer)
@@ -240,5 +243,8 @@ func (s *Server) Shutdown(ctx context.Context) error {
 	}
 	close(s.hub.stop)
 	<-s.hub.done
+	for _, p := range s.pushers {
+		p.close()
+	}
 	return err
 }

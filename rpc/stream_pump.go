@@ -377,8 +377,13 @@ func (h *hub) replayMini(c *wsConn, sub *subscription, m *MiniBlock, skip uint64
 }
 
 // offer queues a push unless the part of the queue that pushes may fill is full. After
-// a refusal the connection's pump is woken when there is room.
+// a refusal the connection's pump is woken when there is room. What is published is
+// written with what is published next, if there are many to write to.
 func (c *wsConn) offer(sub *subscription, tail []byte) bool {
+	return c.put(sub, tail, (*wsConn).listLocked)
+}
+
+func (c *wsConn) put(sub *subscription, tail []byte, wake func(*wsConn)) bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.code != 0 || sub.ended.Load() {
@@ -391,6 +396,7 @@ func (c *wsConn) offer(sub *subscription, tail []byte) bool {
 		return false
 	}
 	c.queueLocked(outgoing{b: sub.prefix, tail: tail})
+	wake(c)
 	return true
 }
 
@@ -399,7 +405,7 @@ func share34(limit int) int { return limit - limit/4 }
 
 // await is offer that waits for room. False: the connection has ended.
 func (c *wsConn) await(sub *subscription, tail []byte) bool {
-	for !c.offer(sub, tail) {
+	for !c.put(sub, tail, (*wsConn).wakeLocked) {
 		select {
 		case <-c.room:
 		case <-c.ctx.Done():

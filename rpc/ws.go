@@ -3,13 +3,13 @@ package rpc
 import (
 	"encoding/binary"
 	"sync"
-	"time"
 	"unicode/utf8"
 )
 
 // wsConn is one WebSocket connection. Its goroutine reads and answers what needs no
 // waiting; a writer lives only while something waits to be sent, so an idle
-// connection costs one goroutine.
+// connection costs one goroutine. What is pushed to many connections is written by the
+// server's pushers.
 type wsConn struct {
 	*link
 	who     client
@@ -17,6 +17,7 @@ type wsConn struct {
 	slots   chan struct{} // one per message in flight beside the reader
 	wg      sync.WaitGroup
 	room    chan struct{} // a token when a full queue has room again
+	pusher  *pusher       // nil: what is pushed is written as everything else is
 
 	// Guarded by hub.mu.
 	subs    subSet
@@ -37,6 +38,7 @@ type wsConn struct {
 	bytes    int        // in queue
 	full     bool       // a push found no room
 	writing  bool       // somebody writes
+	listed   bool       // with the pusher
 	inFlight int
 	draining bool
 	code     closeCode // not 0: no more is accepted, close when queue is empty
@@ -112,10 +114,12 @@ func (c *httpConn) upgrade() *ending {
 // serveWS serves the connection from the end of the handshake on.
 func (l *link) serveWS(up *upgrade) {
 	c := &wsConn{link: l, who: up.who, slots: make(chan struct{}, l.s.opts.MaxInFlight), room: make(chan struct{}, 1)}
+	s := l.s
 	if up.deflate {
 		c.deflate = new(deflater)
+	} else if l.raw != nil {
+		c.pusher = s.pushers[int(s.upgrades.Add(1))%len(s.pushers)]
 	}
-	s := l.s
 	l.idle.Store(false)
 	l.readBy.Store(0)
 	c.nextPing = s.now() + int64(s.opts.PingInterval)
@@ -374,8 +378,9 @@ func (c *wsConn) flush() {
 		c.mu.Unlock()
 		return
 	}
-	if c.writing {
+	if c.writing || len(c.queue) > 0 {
 		c.queueLocked(outgoing{b: b, framed: true})
+		c.wakeLocked()
 		c.mu.Unlock()
 		return
 	}
@@ -449,115 +454,11 @@ func (c *wsConn) finishLocked(code closeCode, reason string, discard bool) {
 	c.wakeLocked()
 }
 
-func (c *wsConn) wakeLocked() {
-	if !c.writing {
-		c.writing = true
-		c.wg.Add(1)
-		go c.write()
-	}
-}
-
 func (c *wsConn) closed() bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return c.code != 0
 }
-
-// send queues a message. A full queue ends the connection: its client is too slow.
-func (c *wsConn) send(msg []byte) { c.enqueue(outgoing{b: msg}) }
-
-func (c *wsConn) enqueue(m outgoing) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if c.code == 0 {
-		c.queueLocked(m)
-	}
-}
-
-func (c *wsConn) queueLocked(m outgoing) {
-	o := &c.s.opts
-	if n := len(c.queue); n >= o.MaxQueueMessages || n > 0 && c.bytes+m.size() > o.MaxQueueBytes {
-		c.finishLocked(closeSlow, "slow consumer: outgoing queue is full, read faster or subscribe to less", true)
-		return
-	}
-	c.queue = append(c.queue, m)
-	c.bytes += m.size()
-	c.wakeLocked()
-}
-
-// write sends what is queued, many messages at a time, and ends.
-func (c *wsConn) write() {
-	defer c.wg.Done()
-	var out []byte
-	var taken []outgoing
-	for {
-		c.mu.Lock()
-		if len(c.queue) == 0 {
-			code, reason := c.code, c.reason
-			c.queue = nil // an idle connection holds no buffer
-			c.roomLocked()
-			c.writing = code != 0
-			c.mu.Unlock()
-			c.s.bufs.put(out)
-			c.farewell(code, reason)
-			return
-		}
-		size := 0
-		taken = taken[:0]
-		for len(c.queue) > 0 && (size == 0 || size+c.queue[0].size() <= outputSize) {
-			m := c.queue[0]
-			c.queue[0] = outgoing{}
-			c.queue = c.queue[1:]
-			c.bytes -= m.size()
-			size += m.size()
-			taken = append(taken, m)
-		}
-		c.roomLocked()
-		c.mu.Unlock()
-		if out == nil {
-			out = c.s.bufs.get()[:0]
-		}
-		out = out[:0]
-		for i := range taken { // not under mu, for which the hub would wait with everybody
-			out = c.pack(out, taken[i])
-			taken[i] = outgoing{}
-		}
-		if err := c.link.write(out); err != nil {
-			c.cancel()
-			c.finish(closeGone, "", true)
-		}
-		if cap(out) > 2*outputSize {
-			out = nil
-		}
-	}
-}
-
-// pack appends a message as a frame.
-func (c *wsConn) pack(out []byte, m outgoing) []byte {
-	switch {
-	case m.framed:
-		return append(out, m.b...)
-	case c.deflate != nil && m.size() >= deflateFrom:
-		return c.deflate.append(out, append(m.b[:len(m.b):len(m.b)], m.tail...))
-	}
-	return append(append(appendFrameHead(out, 0x80|opText, m.size()), m.b...), m.tail...)
-}
-
-// farewell sends the close frame, after which the client has a while to answer it.
-func (c *wsConn) farewell(code closeCode, reason string) {
-	switch {
-	case code > 0:
-		c.readBy.Store(c.s.now() + int64(closeTime))
-		if c.link.write(appendFrame(nil, opClose, closePayload(code, reason))) != nil {
-			c.nc.Close()
-		}
-	case code < 0:
-		c.nc.Close()
-	}
-}
-
-// closeTime is how long a client may take to answer a close frame.
-const closeTime = 5 * time.Second
 
 // discard reads on after the server closed, until the client has answered with its
 // close frame or its time is up: a plain close could lose the reason.
@@ -585,4 +486,5 @@ func (c *wsConn) keepAlive(now int64) {
 	}
 	c.pinged, c.nextPing = now, now+int64(c.s.opts.PingInterval)
 	c.queueLocked(outgoing{b: appendFrame(nil, opPing, nil), framed: true})
+	c.wakeLocked()
 }
