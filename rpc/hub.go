@@ -16,6 +16,7 @@ const (
 	kindLogs topicKind = iota
 	kindHeads
 	kindMiniBlocks
+	kindMiniHashes  // mini-blocks with hashes of transactions, without receipts
 	kindPending     // hashes of published transactions
 	kindPendingFull // the transactions themselves
 	kindReceipts
@@ -26,7 +27,7 @@ const (
 
 // letter names the kind in cursors. Both forms of pending transactions are one kind
 // there.
-func (k topicKind) letter() byte { return "lhmttrcs"[k] }
+func (k topicKind) letter() byte { return "lhmmttrcs"[k] }
 
 // hub fans published events out. One goroutine reads the feed; it never waits for a
 // client: a subscription whose connection has no room is brought up later, by a pump

@@ -330,9 +330,43 @@ func (w *writer) log(l *types.Log, t *TxInfo, i uint64) {
 
 // miniBlockJSON is a mini-block with its transactions and receipts.
 func miniBlockJSON(m *MiniBlock, t tiers) rawJSON {
-	h := &m.Header
 	w := newWriter(1024 + 2400*len(m.Txs))
 	w.open('{')
+	w.miniBlockFields(m)
+	places := m.places()
+	w.key("transactions").open('[')
+	for i := range places {
+		w.tx(&places[i])
+	}
+	w.shut(']')
+	w.key("receipts").open('[')
+	tier := t.of(m.Header.BlockNumber, m.BlockHash != common.Hash{})
+	for i := range places {
+		w.receipt(&places[i], tier)
+	}
+	w.shut(']')
+	w.shut('}')
+	return w.b
+}
+
+// miniHashesJSON is a mini-block with the hashes of its transactions.
+func miniHashesJSON(m *MiniBlock) rawJSON {
+	w := newWriter(1024 + 80*len(m.Txs))
+	w.open('{')
+	w.miniBlockFields(m)
+	w.key("transactions").open('[')
+	for _, tx := range m.Txs {
+		hash := tx.Hash()
+		w.hex(hash[:])
+	}
+	w.shut(']')
+	w.shut('}')
+	return w.b
+}
+
+// miniBlockFields writes the members of a mini-block's header, its hash and signature.
+func (w *writer) miniBlockFields(m *MiniBlock) {
+	h := &m.Header
 	w.key("chainId").qty(h.ChainID)
 	w.key("epoch").qty(h.Epoch)
 	w.key("number").qty(h.Number)
@@ -348,20 +382,6 @@ func miniBlockJSON(m *MiniBlock, t tiers) rawJSON {
 	w.key("diffHash").hex(h.DiffHash[:])
 	w.key("hash").hex(m.Hash[:])
 	w.key("signature").hex(m.Signature[:])
-	places := m.places()
-	w.key("transactions").open('[')
-	for i := range places {
-		w.tx(&places[i])
-	}
-	w.shut(']')
-	w.key("receipts").open('[')
-	tier := t.of(h.BlockNumber, m.BlockHash != common.Hash{})
-	for i := range places {
-		w.receipt(&places[i], tier)
-	}
-	w.shut(']')
-	w.shut('}')
-	return w.b
 }
 
 func receiptJSON(t *TxInfo, tier string) rawJSON {

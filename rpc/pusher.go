@@ -10,8 +10,8 @@ import (
 // pusher writes what is published to the sockets of many connections, in passes: each
 // takes what has gathered for a connection and writes it with one call that does not
 // wait. After a pass it rests in proportion to what the pass took: with few subscribers
-// an event leaves at once, with many, or on a machine that is behind, several events
-// share a call, and the clients wake up less often.
+// an event leaves at once; with many, or on a machine that is behind, several events
+// share a call, and clients wake up less often.
 //
 // A connection whose socket takes no more gets a goroutine of its own until it does
 // (wsConn.write), so that nobody waits for a slow client.
@@ -33,10 +33,8 @@ type pusher struct {
 const (
 	// maxPushers bounds the goroutines that push.
 	maxPushers = 8
-	// restShare is how many times as long as a pass its rest is, maxRest the most that an
-	// event waits for it.
-	restShare = 2
-	maxRest   = 20 * time.Millisecond
+	// maxRest is the longest rest after a pass, which is half as long as the pass else.
+	maxRest = 10 * time.Millisecond
 )
 
 // startPushers starts one for every two processors.
@@ -101,7 +99,7 @@ func (p *pusher) run() {
 			list[i] = nil
 		}
 		p.frames.forget()
-		rest.Reset(min(restShare*time.Since(begun), maxRest))
+		rest.Reset(min(time.Since(begun)/2, maxRest))
 		select {
 		case <-p.stop:
 			return

@@ -148,6 +148,7 @@ func parseCursor(s string, letter byte) (cursor, error) {
 type origin struct {
 	cursor    *string
 	fromBlock *blockRef
+	form      string // of transactions in mini-blocks: "full" or "hashes"; empty: not said
 }
 
 // decodeOrigin reads the options of eth_subscribe.
@@ -165,8 +166,12 @@ func decodeOrigin(raw []byte) (o origin, err error) {
 		case "fromBlock":
 			o.fromBlock = new(blockRef)
 			*o.fromBlock, err = decodeBlockNumber(value)
+		case "transactions":
+			if o.form = strings.Trim(string(value), `"`); o.form != "full" && o.form != "hashes" {
+				err = errors.New(`option "transactions": want "full" or "hashes"`)
+			}
 		default:
-			err = fmt.Errorf("option %q is not known: cursor and fromBlock are", clip(key))
+			err = fmt.Errorf("option %q is not known: cursor and fromBlock are, and transactions of miniBlocks", clip(key))
 		}
 	})
 	if err == nil && o.cursor != nil && o.fromBlock != nil {

@@ -97,8 +97,13 @@ func (p *miniPayloads) eachLog(visit func(item int, l *types.Log, render func() 
 	}
 }
 
-func (p *miniPayloads) whole() *shared {
-	return p.item(kindMiniBlocks, 0, 1, 1024, func(w *writer) { w.rawBytes(miniBlockJSON(p.m, p.s.tiers())) })
+// whole is the mini-block itself.
+func (p *miniPayloads) whole(kind topicKind) *shared {
+	render := func(w *writer) { w.rawBytes(miniBlockJSON(p.m, p.s.tiers())) }
+	if kind == kindMiniHashes {
+		render = func(w *writer) { w.rawBytes(miniHashesJSON(p.m)) }
+	}
+	return p.item(kind, 0, 1, 1024, render)
 }
 
 // tx is the transaction at that place: its hash, itself, or its receipt.
@@ -172,9 +177,9 @@ func (w *writer) accountChange(m *MiniBlock, c *AccountChange) {
 func (p *miniPayloads) each(ctx context.Context, sub *subscription, skip uint64, deliver func(item int, e *shared) bool) error {
 	from := int(min(skip, wholeItem>>1))
 	switch sub.kind {
-	case kindMiniBlocks:
+	case kindMiniBlocks, kindMiniHashes:
 		if from == 0 {
-			deliver(0, p.whole())
+			deliver(0, p.whole(sub.kind))
 		}
 	case kindLogs:
 		if !sub.query.inRange(p.m.Header.BlockNumber) {

@@ -103,7 +103,7 @@ func (l *liveSet) remove(sub *subscription) {
 func (h *hub) publishLive(p *miniPayloads) {
 	for kind, set := range h.live.all {
 		switch topicKind(kind) {
-		case kindMiniBlocks, kindPending, kindPendingFull, kindReceipts:
+		case kindMiniBlocks, kindMiniHashes, kindPending, kindPendingFull, kindReceipts:
 		case kindChanges:
 			if !h.changesKnown(p) {
 				continue

@@ -16,10 +16,19 @@ func (s *Server) subscribe(c *call, a *args) (rawJSON, error) {
 	sub := &subscription{conn: c.conn}
 	from := s.selection(a, sub)
 	if a.has(2) {
-		from = read(a, 2, decodeOrigin)
+		form := from.form
+		if from = read(a, 2, decodeOrigin); from.form == "" {
+			from.form = form
+		}
 	}
 	if a.err != nil {
 		return nil, a.err
+	}
+	if from.form != "" && sub.kind != kindMiniBlocks {
+		return nil, Errorf(CodeInvalidParams, "option transactions is one of miniBlocks only")
+	}
+	if from.form == "hashes" {
+		sub.kind = kindMiniHashes
 	}
 	sub.plain = from.cursor == nil && from.fromBlock == nil
 	var err error

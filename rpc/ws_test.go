@@ -76,6 +76,7 @@ func TestSubscriptionsPushWhatIsPublished(t *testing.T) {
 		"heads":                {`["newHeads"]`, func() { b.Deposit(); b.Seal() }, []string{`"miniBlockCount":"0x`, `"number":"0x`, `"hash":"0x`}},
 		"logs":                 {`["logs",{"address":"0x00000000000000000000000000000000000000aa","topics":["` + logTopic.Hex() + `"]}]`, func() { b.Deposit() }, []string{`"blockHash":"` + zeroHash.Hex(), `"logIndex":`}},
 		"mini-blocks":          {`["miniBlocks"]`, func() { b.Deposit() }, []string{`"timestampMicros":"0x0"`, `"signature":"0x`, `"transactions":[{`, `"receipts":[{`, `"sourceHash"`, `"depositNonce":"0x7"`}},
+		"mini-blocks, hashes":  {`["miniBlocks",{"transactions":"hashes"}]`, func() { b.Deposit() }, []string{`"signature":"0x`, `"transactions":["0x`, `"]},"cursor":"v1:m:`}},
 		"pending transactions": {`["newPendingTransactions"]`, func() { b.send(t) }, []string{`"result":"0x`}},
 		"pending, whole":       {`["newPendingTransactions",true]`, func() { b.send(t) }, []string{`"maxFeePerGas":"0x2dc6c0"`}},
 	} {
