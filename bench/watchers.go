@@ -25,6 +25,7 @@ type WatchConfig struct {
 	URL      string        // ws:// of the node that they subscribe at
 	Watchers int           // connections, 1..100,000
 	Duration time.Duration // in which mini-blocks that count are cut
+	Hashes   bool          // subscribe to mini-blocks with hashes of transactions, without receipts
 	PID      int           // process of the node [who listens on the URL's port of this machine]
 }
 
@@ -66,7 +67,7 @@ const maxEvent = 64 << 20
 // watcher is one subscriber. It reads frames itself, all that have come with one call: a
 // library would cost more than what is measured, and take the processors from it.
 type watcher struct {
-	w             *window
+	window        *window
 	late          histogram
 	events, bytes uint64
 	missing, last uint64
@@ -106,7 +107,7 @@ func Watch(ctx context.Context, cfg WatchConfig) (*WatchReport, error) {
 		return u
 	}
 	before := use()
-	span := &window{bufs: sync.Pool{New: func() any { return make([]byte, 0, watchBuffer) }}}
+	span := &window{bufs: sync.Pool{New: func() any { b := make([]byte, 0, watchBuffer); return &b }}}
 	span.from.Store(math.MaxInt64)
 	span.to.Store(math.MaxInt64)
 	all, errs := make([]*watcher, 0, cfg.Watchers), make([]error, cfg.Watchers)
@@ -118,11 +119,11 @@ func Watch(ctx context.Context, cfg WatchConfig) (*WatchReport, error) {
 		wg.Wait()
 	}()
 	for i := range errs {
-		w, err := connectWatcher(ctx, u)
+		w, err := connectWatcher(ctx, u, cfg.Hashes)
 		if err != nil {
 			return nil, fmt.Errorf("watcher %d: %w", i, err)
 		}
-		w.w = span
+		w.window = span
 		all = append(all, w)
 		wg.Go(func() { errs[i] = w.listen() })
 	}
@@ -170,7 +171,7 @@ func Watch(ctx context.Context, cfg WatchConfig) (*WatchReport, error) {
 }
 
 // connectWatcher opens a WebSocket and subscribes.
-func connectWatcher(ctx context.Context, u *url.URL) (_ *watcher, err error) {
+func connectWatcher(ctx context.Context, u *url.URL, hashes bool) (_ *watcher, err error) {
 	ctx, cancel := context.WithTimeout(ctx, 30*time.Second)
 	defer cancel()
 	conn, err := new(net.Dialer).DialContext(ctx, "tcp", u.Host)
@@ -196,7 +197,10 @@ func connectWatcher(ctx context.Context, u *url.URL) (_ *watcher, err error) {
 	if answer.StatusCode != http.StatusSwitchingProtocols {
 		return nil, fmt.Errorf("no WebSocket: %s", answer.Status)
 	}
-	const subscribe = `{"jsonrpc":"2.0","id":1,"method":"eth_subscribe","params":["miniBlocks"]}`
+	subscribe := `{"jsonrpc":"2.0","id":1,"method":"eth_subscribe","params":["miniBlocks"]}`
+	if hashes {
+		subscribe = `{"jsonrpc":"2.0","id":1,"method":"eth_subscribe","params":["miniBlocks",{"transactions":"hashes"}]}`
+	}
 	if _, err = conn.Write(clientFrame(opText, []byte(subscribe))); err != nil {
 		return nil, err
 	}
@@ -242,9 +246,12 @@ func (w *watcher) listen() error {
 // receive reads and counts what has come. A read that does not fill its buffer has taken
 // all of it.
 func (w *watcher) receive(fd int) error {
-	buf := w.w.bufs.Get().([]byte)
-	defer func() { w.w.bufs.Put(buf[:0]) }() //nolint:staticcheck // a slice head a read is nothing
-	buf = append(buf[:0], w.rest...)
+	lent := w.window.bufs.Get().(*[]byte)
+	buf := append((*lent)[:0], w.rest...)
+	defer func() {
+		*lent = buf
+		w.window.bufs.Put(lent)
+	}()
 	for full := true; full; {
 		if len(buf) == cap(buf) {
 			buf = slices.Grow(buf, cap(buf))
@@ -275,7 +282,7 @@ func (w *watcher) receive(fd int) error {
 // take counts the whole frames at the beginning of b and answers pings. It returns their
 // length in bytes.
 func (w *watcher) take(b []byte, now time.Time) (used int, err error) {
-	from, to := w.w.from.Load(), w.w.to.Load()
+	from, to := w.window.from.Load(), w.window.to.Load()
 	for !w.over {
 		kind, msg, size, err := serverFrame(b[used:])
 		if err != nil || size == 0 {

@@ -54,6 +54,7 @@ func benchWatchCommand() *cli.Command {
 			&cli.StringFlag{Name: "url", Value: "ws://127.0.0.1:8545", Usage: "the node, ws://"},
 			&cli.IntFlag{Name: "watchers", Value: 1000, Usage: "connections, 1..100000"},
 			&cli.DurationFlag{Name: "duration", Value: 10 * time.Second, Usage: "how long they listen, 1s..1h"},
+			&cli.BoolFlag{Name: "hashes", Usage: "subscribe to mini-blocks with hashes of transactions, without receipts"},
 			&cli.IntFlag{Name: "pid", Usage: "process of the node, for its processor time (default: who listens on the URL's port of this machine)"},
 			&cli.BoolFlag{Name: "json", Usage: "print the report as JSON"},
 		},
@@ -62,7 +63,7 @@ func benchWatchCommand() *cli.Command {
 }
 
 func runBenchWatch(ctx context.Context, c *cli.Command) error {
-	cfg := bench.WatchConfig{URL: c.String("url"), Watchers: c.Int("watchers"), Duration: c.Duration("duration"), PID: c.Int("pid")}
+	cfg := bench.WatchConfig{URL: c.String("url"), Watchers: c.Int("watchers"), Duration: c.Duration("duration"), Hashes: c.Bool("hashes"), PID: c.Int("pid")}
 	if err := cfg.Check(); err != nil {
 		return usageError{err}
 	}
