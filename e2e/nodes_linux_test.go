@@ -25,8 +25,11 @@ const (
 	wireLoss  = 0.01
 )
 
-// catchUp bounds how long a node takes back to the chain after it was away.
-const catchUp = time.Minute
+// catchUp bounds how long a node takes back to the chain after it was away; a wiped one
+// reads all of it, for which each block gives it more time.
+func catchUp(blocks uint64) time.Duration {
+	return time.Minute + time.Duration(blocks)*100*time.Millisecond
+}
 
 // Of the short form; in the long one of `make nodes` the machine must be quiet while
 // trailing is measured.
@@ -128,7 +131,7 @@ func (n *network) awaitHeight(t *testing.T, number uint64) {
 		}
 		wg.Go(func() {
 			at, err := uint64(0), error(nil)
-			for time.Since(begun) < catchUp && t.Context().Err() == nil {
+			for time.Since(begun) < catchUp(number) && t.Context().Err() == nil {
 				if at, err = height(t.Context()); at >= number || errors.Is(err, errFault) {
 					break
 				}
