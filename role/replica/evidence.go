@@ -40,13 +40,16 @@ type evidence struct {
 	ChainID   uint64        `json:"chainId"`
 	MiniBlock hexutil.Bytes `json:"miniBlock,omitempty"` // as it came
 	Held      hexutil.Bytes `json:"held,omitempty"`      // with the same number, as it came before
-	Header    *types.Header `json:"header,omitempty"`    // of the block as the feed has it
-	Ours      *types.Header `json:"ours,omitempty"`      // as this node computed it
+	Parent    *types.Header `json:"parent,omitempty"`    // of the block before, as this node computed it
 }
 
 // diverged writes down what shows that a mini-block is wrong.
 func (l *Live) diverged(kind string, m *feed.MiniBlock, why error) error {
-	return l.testify(fmt.Sprintf("evidence-%s-%d.json", kind, m.Header.Number), &evidence{Kind: kind, MiniBlock: m.Encode()}, why)
+	e := &evidence{Kind: kind, MiniBlock: m.Encode()}
+	if l.complete != nil {
+		e.Parent = l.complete.block.Header
+	}
+	return l.testify(fmt.Sprintf("evidence-%s-%d.json", kind, m.Header.Number), e, why)
 }
 
 // equivocation writes down two mini-blocks of one number and epoch, both signed.
@@ -54,11 +57,6 @@ func (l *Live) equivocation(m *feed.MiniBlock, held *rpc.MiniBlock) error {
 	e := &evidence{Kind: "equivocation", MiniBlock: m.Encode(), Held: (&feed.MiniBlock{MiniBlock: held.MiniBlock, Attributes: held.Attributes}).Encode()}
 	return l.testify(fmt.Sprintf("evidence-equivocation-%d.json", m.Header.Number), e,
 		fmt.Errorf("the leader signed two mini-blocks %d of epoch %d: %s and %s", m.Header.Number, m.Header.Epoch, held.Hash, m.Header.Hash()))
-}
-
-// wrongBlock writes down a block that is not what its mini-blocks give.
-func (l *Live) wrongBlock(b *feed.Block, ours *types.Header, why error) error {
-	return l.testify(fmt.Sprintf("evidence-block-%d.json", ours.Number), &evidence{Kind: "block", Header: b.Header, Ours: ours}, why)
 }
 
 // otherBlock says in what a block is not what its mini-blocks give.

@@ -377,7 +377,6 @@ func (l *Live) begin(m *feed.MiniBlock) error {
 	if err != nil {
 		return err
 	}
-	l.confirmed = l.complete.block.Number()
 	if err := l.announce(); err != nil {
 		return err
 	}
@@ -410,6 +409,8 @@ func (l *Live) sealed(b *feed.Block) error {
 	number := b.Header.Number.Uint64()
 	l.saw(number)
 	switch {
+	case number <= l.deaf:
+		return nil
 	case l.ends(b):
 		if err := l.seal(); err != nil {
 			return err
@@ -417,7 +418,11 @@ func (l *Live) sealed(b *feed.Block) error {
 		fallthrough
 	case l.completes(b):
 		if ours := l.complete.block.Header; ours.Hash() != b.Header.Hash() {
-			return l.doubted(otherBlock(b, ours), func(why error) error { return l.wrongBlock(b, ours, why) })
+			l.disbelieve(otherBlock(b, ours), number)
+			if err := l.giveUp(); err != nil { // it may go on
+				return err
+			}
+			return fmt.Errorf("sealed block %d of the feed: %w", number, exec.ErrContent)
 		}
 		if err := l.announce(); err != nil {
 			return err
@@ -446,9 +451,19 @@ func (l *Live) compare(b *feed.Block) error {
 	if theirs, err := chain.DecodeExtra(b.Header.Extra); err != nil || theirs.LastMiniBlock != ours.LastMiniBlock {
 		return nil
 	}
-	if b.Header.Number.Uint64() <= l.confirmed {
-		l.log.Error("the feed holds a block that its leader did not sign", "block", b.Header.Number, "hash", b.Header.Hash(), "held", h.Hash())
-		return nil
-	}
-	return l.wrongBlock(b, h, otherBlock(b, h))
+	l.disbelieve(otherBlock(b, h), b.Header.Number.Uint64())
+	return nil
+}
+
+// maxDeaf is for how many blocks the feed's word of sealed ones is not taken after a wrong
+// one.
+const maxDeaf = 1024
+
+// disbelieve notes that the feed told wrong of a sealed block. Nobody has signed that, so
+// it shows nothing against the leader: what the next block begins with does. Until then,
+// and for a while, blocks are sealed when the next one begins.
+func (l *Live) disbelieve(why error, number uint64) {
+	l.log.Error("the feed tells of a block that is not what its mini-blocks give; what it tells of sealed blocks is passed over for a while", "blocks", maxDeaf, "err", why)
+	l.deaf = number + maxDeaf
+	clear(l.expected)
 }

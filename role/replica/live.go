@@ -50,17 +50,17 @@ type Live struct {
 	log   *slog.Logger
 
 	// Of the driving goroutine.
-	unsigned  []*feed.MiniBlock      // behind the newest one: what follows will tell whether they hold
-	branch    []*feed.MiniBlock      // unsigned ones of another branch, from its beginning on
-	expected  map[uint64]*feed.Block // sealed blocks that the feed has told of, by number
-	complete  *sealedBlock           // sealed, and not published before something confirms it
-	confirmed uint64                 // newest block whose hash the leader has signed
-	dropped   bool                   // a block was given up since the newest one that is sealed, as its attributes may be wrong
-	asking    bool                   // mini-blocks come from the leader, not from the feed
-	heard     bool                   // the leader told itself what the newest block begins with
-	back      uint64                 // how far to look for where a branch begins
-	derived   *posted                // a block of L1's that waits
-	moved     time.Time              // when the chain last went on
+	unsigned []*feed.MiniBlock      // behind the newest one: what follows will tell whether they hold
+	branch   []*feed.MiniBlock      // unsigned ones of another branch, from its beginning on
+	expected map[uint64]*feed.Block // sealed blocks that the feed has told of, by number
+	complete *sealedBlock           // sealed, and not published before something confirms it
+	deaf     uint64                 // up to this block nothing is taken from the feed about sealed ones
+	dropped  bool                   // a block was given up since the newest one that is sealed, as its attributes may be wrong
+	asking   bool                   // mini-blocks come from the leader, not from the feed
+	heard    bool                   // the leader told itself what the newest block begins with
+	back     uint64                 // how far to look for where a branch begins
+	derived  *posted                // a block of L1's that waits
+	moved    time.Time              // when the chain last went on
 
 	decoder *chain.Decoder // of whoever verifies: the reader of the feed, or the driving goroutine
 
