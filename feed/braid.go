@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"sync"
+	"time"
 )
 
 // Braid reads a feed over several connections at once and takes each mini-block from the
@@ -15,14 +16,30 @@ type Braid []Source
 
 var _ Source = Braid(nil)
 
-// MiniBlocks implements Source. It ends when one of the connections gives up.
+const (
+	// freshAge is how old a mini-block is at the most that shows a connection to be up with
+	// the chain, by the clocks of who made it and of who reads.
+	freshAge = 2 * time.Second
+	// braidPatience is for how long the first connection may give nothing before the others
+	// are read, too.
+	braidPatience = time.Second
+)
+
+// MiniBlocks implements Source. It ends when one of the connections gives up. What is old
+// comes over the first connection alone: the others are read when that is up with the
+// chain, or gives nothing.
 func (b Braid) MiniBlocks(ctx context.Context, from uint64, f func(*MiniBlock) error) error {
 	ctx, stop := context.WithCancel(ctx)
 	defer stop()
-	o := &ordered{next: from, f: f}
+	o := &ordered{next: from, f: f, fresh: make(chan struct{})}
 	ended := make(chan error, len(b))
-	for _, s := range b {
-		go func() { ended <- o.read(ctx, s) }()
+	for i, s := range b {
+		go func() {
+			if i > 0 {
+				o.await(ctx)
+			}
+			ended <- o.read(ctx, s)
+		}()
 	}
 	err := <-ended
 	stop()
@@ -52,11 +69,32 @@ func (b Braid) Attestations(ctx context.Context, from uint64, f func(*Attestatio
 type ordered struct {
 	f func(*MiniBlock) error
 
+	fresh chan struct{} // closed when something new was given on
+
 	mu    sync.Mutex
+	new   bool // fresh is closed
 	begun bool
 	epoch uint64 // of the last one given on
 	next  uint64 // number after it
 	err   error  // of f
+}
+
+// await returns when what comes is new, or nothing comes, or ctx ends.
+func (o *ordered) await(ctx context.Context) {
+	for {
+		at := o.position()
+		patience := time.NewTimer(braidPatience)
+		select {
+		case <-o.fresh:
+		case <-ctx.Done():
+		case <-patience.C:
+			if o.position() != at {
+				continue
+			}
+		}
+		patience.Stop()
+		return
+	}
 }
 
 // read reads one connection. One that is so far behind that the feed has dropped what it
@@ -92,5 +130,9 @@ func (o *ordered) take(m *MiniBlock) error {
 		return o.err
 	}
 	o.begun, o.epoch, o.next = true, h.Epoch, h.Number+1
+	if !o.new && time.Since(time.UnixMicro(int64(h.TimestampMicros))) < freshAge {
+		o.new = true
+		close(o.fresh)
+	}
 	return nil
 }

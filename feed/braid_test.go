@@ -48,11 +48,11 @@ func (s *strand) MiniBlocks(ctx context.Context, from uint64, f func(*MiniBlock)
 	return ctx.Err()
 }
 
-// feedOf has numbers up to 300, then again from 250 in another epoch.
+// feedOf has numbers up to 300, then again from 250 in another epoch. All are new.
 func feedOf() (all []*MiniBlock) {
 	add := func(epoch, from, to uint64) {
 		for n := from; n <= to; n++ {
-			all = append(all, &MiniBlock{MiniBlock: &chain.MiniBlock{Header: chain.MiniBlockHeader{Epoch: epoch, Number: n}}})
+			all = append(all, &MiniBlock{MiniBlock: &chain.MiniBlock{Header: chain.MiniBlockHeader{Epoch: epoch, Number: n, TimestampMicros: chain.Micros(time.Now().UnixMicro())}}})
 		}
 	}
 	add(1, 10, 300)
@@ -85,6 +85,52 @@ func TestOfEachMiniBlockTheFirstIsTaken(t *testing.T) {
 			}
 		})
 	}
+}
+
+// What is old comes over one connection; the others are read when that is up with the
+// chain, or gives nothing.
+func TestWhatIsOldIsReadOnce(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		all := feedOf()
+		for _, m := range all[:200] {
+			m.Header.TimestampMicros -= 1_000_000_000
+		}
+		ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+		defer cancel()
+		var froms [3]uint64
+		var b Braid
+		for i := range froms {
+			s := &strand{all: all, random: rand.New(rand.NewPCG(7, uint64(i)))}
+			b = append(b, sourceFunc(func(ctx context.Context, from uint64, f func(*MiniBlock) error) error {
+				froms[i] = from
+				return s.MiniBlocks(ctx, from, f)
+			}))
+		}
+		var got []*MiniBlock
+		if err := b.MiniBlocks(ctx, 10, func(m *MiniBlock) error { got = append(got, m); return nil }); !errors.Is(err, context.DeadlineExceeded) {
+			t.Fatal(err)
+		}
+		if !slices.Equal(got, all) {
+			t.Errorf("%d mini-blocks of %d, or in another order", len(got), len(all))
+		}
+		if first := all[200].Header.Number + 1; froms[0] != 10 || froms[1] < first || froms[2] < first {
+			t.Errorf("the three are read from %v on, new ones begin with %d", froms, first-1)
+		}
+	})
+	synctest.Test(t, func(t *testing.T) {
+		all := feedOf()
+		silent := sourceFunc(func(ctx context.Context, _ uint64, _ func(*MiniBlock) error) error { <-ctx.Done(); return ctx.Err() })
+		begun, n := time.Now(), 0
+		err := Braid{silent, &strand{all: all, random: rand.New(rand.NewPCG(1, 1))}}.MiniBlocks(t.Context(), 10, func(*MiniBlock) error {
+			if n++; n == len(all) {
+				return errEnough
+			}
+			return nil
+		})
+		if took := time.Since(begun); !errors.Is(err, errEnough) || took > braidPatience+time.Minute {
+			t.Errorf("%d mini-blocks of %d after %v: %v", n, len(all), took, err)
+		}
+	})
 }
 
 func TestABraidEndsWithItsReader(t *testing.T) {

@@ -26,7 +26,7 @@ const (
 	maxLive      = 8192
 	maxLiveBytes = 32 << 20
 	// fetchBatch and fetchBytes are asked for at once.
-	fetchBatch = 256
+	fetchBatch = maxBatch
 	fetchBytes = maxBatchBytes
 	// lookAfter is for how long nothing may come before the stream is looked at.
 	lookAfter = 2 * time.Second
