@@ -369,10 +369,11 @@ func (c *wsConn) inline(cl *call, m *message) {
 // written.
 func (c *wsConn) flush() {
 	b := c.batch
+	c.batch = nil
 	if len(b) == 0 {
+		c.s.bufs.put(b)
 		return
 	}
-	c.batch = nil
 	c.mu.Lock()
 	if c.code != 0 {
 		c.mu.Unlock()
