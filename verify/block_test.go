@@ -8,6 +8,7 @@ import (
 
 	"github.com/ethereum/go-ethereum/common"
 	"github.com/ethereum/go-ethereum/core/types"
+	"github.com/holiman/uint256"
 
 	"github.com/talaria-l2/talaria/chain"
 )
@@ -115,7 +116,7 @@ func TestManyRandomBlocks(t *testing.T) {
 // random is a transaction of some kind.
 func (l *lab) random(r *rand.Rand) *chain.Tx {
 	from := r.Intn(len(l.keys))
-	switch r.Intn(6) {
+	switch r.Intn(7) {
 	case 0, 1:
 		return l.store(from, byte(r.Intn(40)), byte(r.Intn(3)))
 	case 2:
@@ -125,9 +126,36 @@ func (l *lab) random(r *rand.Rand) *chain.Tx {
 	case 4:
 		to := common.Address{0xaa, byte(r.Intn(256))}
 		return l.tx(from, &types.DynamicFeeTx{Gas: 21_000, To: &to, Value: big.NewInt(int64(r.Intn(3)))})
+	case 5:
+		return l.delegate(r, from)
 	default:
 		return l.transfer(from, r.Intn(len(l.keys)), int64(r.Intn(1000)))
 	}
+}
+
+// delegate has one of the users delegate to a contract of the lab, or to nobody any more
+// (EIP-7702), and calls it.
+func (l *lab) delegate(r *rand.Rand, from int) *chain.Tx {
+	l.t.Helper()
+	id := uint256.NewInt(l.g.Config.ChainID)
+	nonce := l.nonces[from]
+	l.nonces[from]++
+	who := r.Intn(len(l.keys))
+	auth := types.SetCodeAuthorization{ChainID: *id, Address: []common.Address{storer, historian, {}}[r.Intn(3)], Nonce: l.nonces[who]}
+	if r.Intn(4) == 0 {
+		auth.Nonce++ // not valid, which the transaction outlives
+	} else {
+		l.nonces[who]++
+	}
+	signed, err := types.SignSetCode(l.keys[who], auth)
+	if err != nil {
+		l.t.Fatal(err)
+	}
+	data := append(common.LeftPadBytes([]byte{byte(1 + r.Intn(5))}, 32), common.LeftPadBytes([]byte{byte(r.Intn(3))}, 32)...)
+	return l.decode(types.MustSignNewTx(l.keys[from], types.NewPragueSigner(id.ToBig()), &types.SetCodeTx{
+		ChainID: id, Nonce: nonce, Gas: 300_000, To: l.user(who), Data: data, GasFeeCap: uint256.NewInt(20_000_000), GasTipCap: uint256.NewInt(3),
+		AuthList: []types.SetCodeAuthorization{signed},
+	}))
 }
 
 func TestInputThatIsNoBlockIsNoFault(t *testing.T) {

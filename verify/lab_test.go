@@ -76,8 +76,11 @@ func newLab(t testing.TB, settings ...func(*chain.Genesis)) *lab {
 	db.Apply(diff)
 	l.trie.Apply(diff)
 	block := exec.GenesisBlock(l.g, l.trie.Root(), l.trie.StorageRoot(chain.MessagePasserAddr))
+	if l.g.Config.MinBaseFee == 0 { // gas is free, as in public test cases
+		block.Header.BaseFee = new(big.Int)
+	}
 	l.heads = append(l.heads, block.Header)
-	l.chain = exec.NewChain(&l.g.Config, db, l.trie, exec.Position{Parent: block.Header, LastMiniHash: block.Hash()})
+	l.chain = exec.NewChain(&l.g.Config, db, l.trie, exec.Position{Parent: block.Header, LastMiniHash: block.Header.Hash()})
 	l.chain.SetWitness(true)
 	t.Cleanup(l.chain.Close)
 	l.l1 = chain.L1Attributes{

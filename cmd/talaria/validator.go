@@ -44,7 +44,7 @@ func validatorCommand() *cli.Command {
 			&cli.StringFlag{Name: "feed-credentials", Usage: "file of who this process is there: name and password, the seed of an nkey, or NATS credentials (default: name and password or a seed in " + feedLogin + "); a validator with a key must be an attestor", Sources: env("FEED_CREDENTIALS")},
 			&cli.StringFlag{Name: "feed-tls-ca", Usage: "file of the authorities that its certificates are checked with, PEM (default: those of this machine)", Sources: env("FEED_TLS_CA")},
 			&cli.StringFlag{Name: "leader-url", Usage: "JSON-RPC of a node that is asked for what the feed does not hold", Sources: env("LEADER_URL")},
-			&cli.StringFlag{Name: "sequencer", Usage: "address that signs mini-blocks (default: the genesis file's)", Sources: env("SEQUENCER")},
+			&cli.StringFlag{Name: "sequencer", Usage: "address that signs mini-blocks, whatever L1 says (default: whom the SystemConfig contract names as of each block's L1 origin; without --l1-url, the genesis file's)", Sources: env("SEQUENCER")},
 			&cli.Uint64Flag{Name: "from", Value: 1, Usage: "first block to check in a new datadir; its parent is believed", Sources: env("FROM")},
 			&cli.IntFlag{Name: "workers", Usage: "blocks checked at a time (default: one for each processor)", Sources: env("WORKERS")},
 			&cli.StringSliceFlag{Name: "l1-url", Usage: "JSON-RPC of L1: compare with what it holds; again for every further endpoint", Sources: env("L1_URL")},
@@ -73,12 +73,16 @@ func validatorCheckCommand() *cli.Command {
 		Flags: []cli.Flag{
 			&cli.StringFlag{Name: "genesis", Usage: "genesis file that the configuration in the evidence must be of"},
 			&cli.BoolFlag{Name: "geth", Usage: "also say what go-ethereum comes to"},
+			&cli.StringSliceFlag{Name: "l1-url", Usage: "JSON-RPC of L1: ask whether it holds what evidence says that it does; again for every further endpoint"},
+			&cli.StringSliceFlag{Name: "l1-beacon-url", Usage: "beacon API of L1, in the order of --l1-url (default: the same)"},
+			l1QuorumFlag(),
+			&cli.StringFlag{Name: "altda-url", Usage: "alt-DA server of a chain whose batches are there"},
 		},
 		Action: checkEvidence,
 	}
 }
 
-func checkEvidence(_ context.Context, c *cli.Command) error {
+func checkEvidence(ctx context.Context, c *cli.Command) error {
 	if c.NArg() != 1 {
 		return usagef("validator check takes one file of evidence")
 	}
@@ -106,12 +110,42 @@ func checkEvidence(_ context.Context, c *cli.Command) error {
 	if err := e.Confirm(); err != nil {
 		return err
 	}
+	onL1, err := confirmOnL1(ctx, c, e)
+	if err != nil {
+		return err
+	}
 	what := "is wrong"
 	if e.Fault.Kind.Undecided() {
 		what = "is undecided: the witness in the file does not suffice"
 	}
-	_, err = fmt.Fprintf(out, "confirmed: block %d %s of chain %d (leader %s, parent %s) %s: %v\n", e.Number, e.Hash, e.Config.ChainID, e.Leader, e.Parent(), what, e.Fault)
+	_, err = fmt.Fprintf(out, "confirmed: block %d %s of chain %d (leader %s, parent %s) %s: %v%s\n", e.Number, e.Hash, e.Config.ChainID, e.Leader, e.Parent(), what, e.Fault, onL1)
 	return err
+}
+
+// confirmOnL1 asks L1, if there is one, for what evidence says of it, and tells in words how
+// far that is known.
+func confirmOnL1(ctx context.Context, c *cli.Command, e *validator.Evidence) (string, error) {
+	if e.L1 == nil {
+		return "", nil
+	}
+	tip := e.L1.Tip()
+	if len(c.StringSlice("l1-url")) == 0 {
+		return fmt.Sprintf("; if L1 has block %d %s with the transactions in the file (--l1-url asks one)", tip.Number, tip.Hash), nil
+	}
+	log, err := logger(c)
+	if err != nil {
+		return "", err
+	}
+	opts := new(validator.Options)
+	closeL1, err := validatorL1(ctx, c, &e.Config, opts, log)
+	if err != nil {
+		return "", err
+	}
+	defer closeL1()
+	if err := e.CheckL1(ctx, opts.L1); err != nil {
+		return "", err
+	}
+	return fmt.Sprintf("; L1 has block %d %s, and what the file says of it", tip.Number, tip.Hash), nil
 }
 
 func runValidator(ctx context.Context, c *cli.Command) (err error) {

@@ -25,6 +25,17 @@ func TestASecondCommandConfirmsEvidence(t *testing.T) {
 	}
 }
 
+func TestASecondCommandConfirmsEvidenceAboutL1(t *testing.T) {
+	file := "../../role/validator/testdata/evidence-l1.json"
+	code, out, errs := command("validator", "check", file)
+	if code != 0 || !strings.Contains(out, "confirmed: block 6 ") || !strings.Contains(out, "l1Transactions") || !strings.Contains(out, "if L1 has block ") {
+		t.Fatalf("%d %q %q", code, out, errs)
+	}
+	if code, out, errs = command("validator", "check", "--l1-url", "http://127.0.0.1:1", file); code != exitFailure || out != "" {
+		t.Fatalf("an L1 that is not there: %d %q %q", code, out, errs)
+	}
+}
+
 func TestEvidenceThatSaysMoreThanItShowsIsNotConfirmed(t *testing.T) {
 	raw, err := os.ReadFile(evidence)
 	if err != nil {

@@ -8,6 +8,7 @@ import (
 	"sync"
 	"time"
 
+	ethcommon "github.com/ethereum/go-ethereum/common"
 	"github.com/ethereum/go-ethereum/core/types"
 
 	"github.com/talaria-l2/talaria/chain"
@@ -24,6 +25,8 @@ type Node interface {
 	MiniBlockByNumber(ctx context.Context, number uint64) (*rpc.MiniBlock, error)
 	BlockByNumber(ctx context.Context, number uint64) (*chain.Block, error)
 	PublishedHead() *types.Header
+	RecordsWitnesses() bool
+	ExecutionWitness(ctx context.Context, number uint64, hash ethcommon.Hash) (*chain.Witness, error)
 }
 
 // Sink is where; *feed.Client.
@@ -66,6 +69,7 @@ type Feeder struct {
 	url     string
 
 	mini, block uint64 // next to publish
+	witness     uint64 // block of the next witness to publish, or behind it
 	failed      int    // how often mini was not to be had
 	gap         gap    // the last that was left
 }
@@ -201,6 +205,10 @@ func (f *Feeder) publish(ctx context.Context, ev *rpc.Event) error {
 		}
 		return f.publishBlock(ctx, ev.Sealed)
 	case ev.Witness != nil:
+		if ev.Witness.Number < f.witness {
+			return nil
+		}
+		f.witness = ev.Witness.Number + 1
 		w := &feed.Witness{Number: ev.Witness.Number, Hash: ev.Witness.Hash, Witness: ev.Witness.Witness}
 		if err := f.sink.PublishWitness(w); !errors.Is(err, feed.ErrBehind) {
 			return err
@@ -263,7 +271,7 @@ func (f *Feeder) catchUp(ctx context.Context) error {
 			return err
 		}
 		if b == nil {
-			return nil
+			return f.fillWitnesses(ctx)
 		}
 		if err := f.publishBlock(ctx, b); err != nil {
 			return err

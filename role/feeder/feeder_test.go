@@ -12,6 +12,7 @@ import (
 
 	"go.uber.org/goleak"
 
+	ethcommon "github.com/ethereum/go-ethereum/common"
 	"github.com/ethereum/go-ethereum/core/types"
 
 	"github.com/talaria-l2/talaria/chain"
@@ -33,6 +34,26 @@ type fakeNode struct {
 	minis  []*chain.MiniBlock
 	blocks []*chain.Block // from number 0
 	lost   uint64         // mini-blocks below cannot be had
+
+	witnesses bool // are recorded
+	executed  []uint64
+}
+
+func (n *fakeNode) RecordsWitnesses() bool { return n.witnesses }
+
+// ExecutionWitness makes the witness of a block anew; block 4 has none.
+func (n *fakeNode) ExecutionWitness(_ context.Context, number uint64, hash ethcommon.Hash) (*chain.Witness, error) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	n.executed = append(n.executed, number)
+	if number == 4 || number >= uint64(len(n.blocks)) || n.blocks[number].Hash() != hash {
+		return nil, errors.New("the state is not kept")
+	}
+	return n.witnessOf(number), nil
+}
+
+func (n *fakeNode) witnessOf(number uint64) *chain.Witness {
+	return &chain.Witness{Headers: []*types.Header{n.blocks[number-1].Header}, State: [][]byte{{byte(number)}}}
 }
 
 func newFakeNode() *fakeNode {
@@ -65,8 +86,12 @@ func (n *fakeNode) block() {
 	last := headers[2].Hash()
 	b := chain.NewBlock(&types.Header{Number: big.NewInt(int64(len(n.blocks))), Difficulty: new(big.Int), Extra: last[:]}, nil, nil, headers)
 	n.blocks = append(n.blocks, b)
+	w := &rpc.Witness{Number: b.Number(), Hash: b.Hash(), Witness: n.witnessOf(b.Number())}
 	n.mu.Unlock()
 	n.events.Publish(rpc.Event{Sealed: b})
+	if n.witnesses {
+		n.events.Publish(rpc.Event{Witness: w})
+	}
 }
 
 // rewind makes a block the newest again.
@@ -303,6 +328,77 @@ func TestWhatTheNodeCannotTellIsLeftOut(t *testing.T) {
 	})
 	if len(minis) != 6 || minis[2] != "1.2" || minis[3] < "1.18" {
 		t.Errorf("%v, %v", minis, err)
+	}
+}
+
+// Witnesses of blocks that were sealed while the feed was away are published when it is back,
+// in order and each once; one that cannot be made again is left out.
+func TestWitnessesThatTheFeedMissedAreMadeAgain(t *testing.T) {
+	n, dir := newFakeNode(), t.TempDir()
+	n.witnesses = true
+	n.block()
+	f := start(t, n, dir)
+	follow(t, reader(t, f), n)
+	n.block()
+	witnessed(t, reader(t, f), n, 2, 1, 2)
+	f.Close()
+	for range 4 {
+		n.block() // 3 to 6
+	}
+	f = start(t, n, dir)
+	witnessed(t, reader(t, f), n, 6, 1, 2, 3, 5, 6)
+	n.block()
+	witnessed(t, reader(t, f), n, 7, 1, 2, 3, 5, 6, 7)
+	f.Close()
+	n.rewind(5)
+	n.block()
+	f = start(t, n, dir)
+	witnessed(t, reader(t, f), n, 6, 1, 2, 3, 5, 6, 7, 6)
+	f.Close()
+
+	n.witnesses = false
+	n.executed = nil
+	n.block()
+	f = start(t, n, dir)
+	follow(t, reader(t, f), n)
+	f.Close()
+	if len(n.executed) > 0 {
+		t.Errorf("blocks %v were executed for witnesses that nobody wants", n.executed)
+	}
+	for range filledWitnesses + 20 {
+		n.block()
+	}
+	n.witnesses = true
+	f = start(t, n, dir)
+	defer f.Close()
+	last := uint64(7 + filledWitnesses + 20)
+	list := []uint64{1, 2, 3, 5, 6, 7, 6}
+	for i := last + 1 - filledWitnesses; i <= last; i++ {
+		list = append(list, i)
+	}
+	witnessed(t, reader(t, f), n, last, list...)
+}
+
+// witnessed wants the feed to hold the witnesses of these blocks, the last of them of the
+// node's chain.
+func witnessed(t *testing.T, c *feed.Client, n *fakeNode, last uint64, want ...uint64) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+	defer cancel()
+	n.mu.Lock()
+	hash := n.blocks[last].Hash()
+	n.mu.Unlock()
+	var got []uint64
+	enough := errors.New("enough")
+	err := c.Witnesses(ctx, 1, func(w *feed.Witness) error {
+		got = append(got, w.Number)
+		if w.Hash == hash {
+			return enough
+		}
+		return nil
+	})
+	if !errors.Is(err, enough) || fmt.Sprint(got) != fmt.Sprint(want) {
+		t.Fatalf("witnesses of %v, want %v: %v", got, want, err)
 	}
 }
 

@@ -19,7 +19,8 @@ func (f *Feeder) resume(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if _, err := f.sink.ResumeWitnesses(ctx); err != nil {
+	witness, err := f.sink.ResumeWitnesses(ctx)
+	if err != nil {
 		return err
 	}
 	if mini == nil || block == nil {
@@ -37,6 +38,7 @@ func (f *Feeder) resume(ctx context.Context) error {
 			return fmt.Errorf("last block that the feed and the node have: %w", err)
 		}
 	}
+	f.resumeWitnesses(witness)
 	if f.mini >= f.gap.from && f.mini < f.gap.to {
 		f.mini = f.gap.to
 	}

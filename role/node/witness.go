@@ -64,6 +64,9 @@ func (n *Node) PublishWitness(b *chain.Block, w *chain.Witness) {
 	n.feed.Publish(rpc.Event{Witness: published})
 }
 
+// RecordsWitnesses tells whether the node publishes a witness with every block.
+func (n *Node) RecordsWitnesses() bool { return n.opts.Witness }
+
 // ExecutionWitness implements rpc.Witnesser. That of a block which was recorded lately is
 // in memory; for others the block is executed again on the state before it.
 func (n *Node) ExecutionWitness(ctx context.Context, number uint64, hash common.Hash) (*chain.Witness, error) {

@@ -233,7 +233,7 @@ func TestNoFlippedByteIsPublished(t *testing.T) {
 				continue
 			}
 			next := live.tip()
-			if err = live.verify(m); err == nil {
+			if err = live.verify(t.Context(), m); err == nil {
 				err = live.take(m)
 			}
 			if live.tip() == next && len(live.unsigned) == 0 {
@@ -255,7 +255,7 @@ func TestNoFlippedByteIsPublished(t *testing.T) {
 			}
 		}
 		m := mustDecode(t, raw)
-		if err := live.verify(m); err != nil {
+		if err := live.verify(t.Context(), m); err != nil {
 			t.Fatal(err)
 		}
 		if err := live.take(m); err != nil {

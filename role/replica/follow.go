@@ -30,7 +30,7 @@ func (l *Live) follow(ctx context.Context, from uint64) error {
 	ended := make(chan error, 1)
 	readers.Go(func() {
 		err := l.opts.Feed.MiniBlocks(ctx, from, func(m *feed.MiniBlock) error {
-			if err := l.verify(m); err != nil {
+			if err := l.verify(ctx, m); err != nil {
 				return err
 			}
 			return hand(ctx, minis, m)
@@ -107,18 +107,14 @@ func sleep(ctx context.Context, d time.Duration) {
 }
 
 // verify checks that the leader signed a mini-block, unless nobody did.
-func (l *Live) verify(m *feed.MiniBlock) error {
+func (l *Live) verify(ctx context.Context, m *feed.MiniBlock) error {
 	if h := &m.Header; h.ChainID != l.node.Config().ChainID {
 		return fmt.Errorf("%w: the feed is of chain %d, this is %d", errFatal, h.ChainID, l.node.Config().ChainID)
 	}
 	if !signed(m) {
 		return l.recover(m)
 	}
-	by, err := m.Header.Signer(m.Signature)
-	if err == nil && by != l.opts.Signer {
-		err = fmt.Errorf("signed by %s, the leader is %s", by, l.opts.Signer)
-	}
-	if err != nil {
+	if err := l.checkSigner(ctx, m); err != nil {
 		return fmt.Errorf("mini-block %d: %w: %w", m.Header.Number, exec.ErrContent, err)
 	}
 	return l.recover(m)

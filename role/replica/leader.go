@@ -162,7 +162,7 @@ func (l *Live) catchUp(ctx context.Context, from uint64) (taken bool, err error)
 			return l.tip() != at, err
 		}
 		before := l.tip()
-		next, err := l.takeAll(list, from)
+		next, err := l.takeAll(ctx, list, from)
 		if errors.Is(err, exec.ErrContent) && !l.heard && !again {
 			// What does not fit may be what the block began with: all of it is asked for.
 			l.log.Warn("a block is given up and asked for again", "err", err)
@@ -207,9 +207,9 @@ func (l *Live) sealedBlocks(ctx context.Context) error {
 }
 
 // takeAll takes a list, and returns from where to go on.
-func (l *Live) takeAll(list []*feed.MiniBlock, from uint64) (next uint64, err error) {
+func (l *Live) takeAll(ctx context.Context, list []*feed.MiniBlock, from uint64) (next uint64, err error) {
 	for _, m := range list {
-		if err = l.verify(m); err == nil {
+		if err = l.verify(ctx, m); err == nil {
 			err = l.take(m)
 		}
 		var elsewhere *elsewhereError

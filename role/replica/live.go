@@ -16,6 +16,7 @@ import (
 	"github.com/talaria-l2/talaria/role/l1feed"
 	"github.com/talaria-l2/talaria/role/node"
 	"github.com/talaria-l2/talaria/role/safehead"
+	"github.com/talaria-l2/talaria/role/signers"
 	"github.com/talaria-l2/talaria/rpc"
 )
 
@@ -28,7 +29,8 @@ type LiveOptions struct {
 	// Execute makes the replica execute every transaction and compare, in place of applying
 	// diffs.
 	Execute bool
-	// Signer is who signs mini-blocks [the genesis's sequencer].
+	// Signer is who signs mini-blocks [whom L1's SystemConfig names; without L1, the genesis's
+	// sequencer].
 	Signer common.Address
 
 	// L1 is compared with, and decides where it holds another chain; nil: it is not read,
@@ -62,7 +64,10 @@ type Live struct {
 	derived  *posted                // a block of L1's that waits
 	moved    time.Time              // when the chain last went on
 
-	decoder *chain.Decoder // of whoever verifies: the reader of the feed, or the driving goroutine
+	// Of whoever verifies: the reader of the feed, or the driving goroutine.
+	decoder *chain.Decoder
+	opened  originOf         // of the block whose mini-blocks come
+	signers *signers.Signers // nil: Signer signs, always
 
 	posts   chan *posted
 	tracker *safehead.Tracker // nil without L1
@@ -80,18 +85,22 @@ func StartLive(n *node.Node, opts LiveOptions) (*Live, error) {
 	if opts.Log == nil {
 		opts.Log = slog.Default()
 	}
-	if opts.Signer == (common.Address{}) {
-		opts.Signer = n.Config().Sequencer
-	}
 	if opts.Retry == 0 {
 		opts.Retry = time.Second
 	}
 	if opts.Patience == 0 {
 		opts.Patience = 5 * time.Second
 	}
+	who, err := startSigners(n, &opts)
+	if err != nil {
+		return nil, err
+	}
+	if opts.Signer == (common.Address{}) {
+		opts.Signer = n.Config().Sequencer
+	}
 	ctx, cancel := context.WithCancel(context.Background())
 	l := &Live{
-		node: n, chain: n.Exec(), opts: opts, log: opts.Log, expected: make(map[uint64]*feed.Block), moved: time.Now(),
+		node: n, signers: who, chain: n.Exec(), opts: opts, log: opts.Log, expected: make(map[uint64]*feed.Block), moved: time.Now(),
 		decoder: chain.NewDecoder(n.Config()), posts: make(chan *posted), cancel: cancel, done: make(chan struct{}),
 	}
 	head := n.PublishedHead().Number.Uint64()
@@ -106,7 +115,6 @@ func StartLive(n *node.Node, opts LiveOptions) (*Live, error) {
 	if opts.L1 == nil {
 		return l, nil
 	}
-	var err error
 	l.tracker, err = safehead.Start(n, safehead.Options{L1: opts.L1, Resolver: opts.Resolver, Adopter: l, States: stateName, Poll: opts.Poll, Log: opts.Log})
 	if err != nil {
 		l.Close()
@@ -119,6 +127,9 @@ func StartLive(n *node.Node, opts LiveOptions) (*Live, error) {
 func (l *Live) Close() {
 	l.cancel()
 	<-l.done
+	if l.signers != nil {
+		l.signers.Close()
+	}
 	if l.tracker != nil {
 		l.tracker.Close()
 	}

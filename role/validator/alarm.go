@@ -60,6 +60,21 @@ func (v *Validator) keep(j *job, fault *verify.Fault) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	path := filepath.Join(v.opts.Dir, "evidence", fmt.Sprintf("%d-%x-%s.json", j.number, j.hash[:4], fault.Kind))
+	path := v.evidencePath(j.number, j.hash, fault)
 	return path, da.WriteFile(path, raw)
+}
+
+func (v *Validator) evidencePath(number uint64, hash common.Hash, fault *verify.Fault) string {
+	return filepath.Join(v.opts.Dir, "evidence", fmt.Sprintf("%d-%x-%s.json", number, hash[:4], fault.Kind))
+}
+
+// noteEvidence adds to an alarm that was noted where its evidence is.
+func (v *Validator) noteEvidence(hash common.Hash, path string) {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	for i := range v.status.Alarms {
+		if a := &v.status.Alarms[i]; a.Hash == hash && a.Evidence == "" {
+			a.Evidence = path
+		}
+	}
 }

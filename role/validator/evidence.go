@@ -33,6 +33,8 @@ type Evidence struct {
 	Before     hexutil.Bytes   `json:"before,omitempty"` // RLP of the mini-block header before
 	MiniBlocks []hexutil.Bytes `json:"miniBlocks"`       // as the feed has them
 	Witness    hexutil.Bytes   `json:"witness"`          // RLP
+
+	L1 *L1Evidence `json:"l1,omitempty"` // of a block that is right by itself, and not L1's
 }
 
 // ErrNotConfirmed is wrapped where evidence does not show what it says.
@@ -121,7 +123,10 @@ func (e *Evidence) Confirm() error {
 	if hash := in.Header.Hash(); hash != e.Hash || in.Header.Number.Uint64() != e.Number {
 		return fmt.Errorf("%w: it is about block %d %s, and holds %d %s", ErrNotConfirmed, e.Number, e.Hash, in.Header.Number, hash)
 	}
-	if _, err = verify.Block(&e.Config, in); err == nil && (e.Fault.Kind == opinion.KindReceipt || e.Fault.Kind == opinion.KindStateRoot) {
+	if _, err = verify.Block(&e.Config, in); err == nil && e.L1 != nil {
+		err = e.confirmL1(in)
+	}
+	if err == nil && (e.Fault.Kind == opinion.KindReceipt || e.Fault.Kind == opinion.KindStateRoot) {
 		err = opinion.Check(&e.Config, in)
 	}
 	var found *verify.Fault
@@ -132,6 +137,18 @@ func (e *Evidence) Confirm() error {
 		return err
 	case *found != *e.Fault:
 		return fmt.Errorf("%w: it says %v; found is %v", ErrNotConfirmed, e.Fault, found)
+	}
+	return nil
+}
+
+// confirmL1 compares a block that is right by itself with what L1 determines.
+func (e *Evidence) confirmL1(in *verify.Input) error {
+	derived, err := e.L1.find(&e.Config, e.Number)
+	if err != nil {
+		return err
+	}
+	if f := planOf(in).compare(planFrom(derived), e.Number); f != nil {
+		return f
 	}
 	return nil
 }

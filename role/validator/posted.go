@@ -58,14 +58,14 @@ type plan struct {
 }
 
 // planOf is the plan of a checked block.
-func planOf(j *job) plan {
-	h, p := j.in.Header, plan{made: true, depositsOnly: len(j.minis) == 1}
+func planOf(in *verify.Input) plan {
+	h, p := in.Header, plan{made: true, depositsOnly: len(in.MiniBlocks) == 1}
 	p.timestamp, p.txs, p.randao, p.params = h.Time, h.TxHash, h.MixDigest, chain.ParamsOf(&chain.Config{}, h)
 	if h.ParentBeaconRoot != nil {
 		p.beacon = *h.ParentBeaconRoot
 	}
-	minis := make([]derive.MiniPlan, len(j.minis))
-	for i, m := range j.minis {
+	minis := make([]derive.MiniPlan, len(in.MiniBlocks))
+	for i, m := range in.MiniBlocks {
 		minis[i] = derive.MiniPlan{TimestampMicros: m.Header.TimestampMicros, TxCount: m.Header.TxCount, Epoch: m.Header.Epoch}
 		for _, raw := range m.Txs {
 			p.depositsOnly = p.depositsOnly && len(raw) > 0 && raw[0] == chain.DepositTxType
@@ -124,9 +124,11 @@ type posted struct {
 	heads   derivation.Heads
 	headsAt time.Time // when they were read
 
+	outcomes []Outcome // of the blocks derived since the newest of states
+
 	mu    sync.Mutex
 	state Posted
-	told  map[common.Hash]bool // blocks that an alarm was for
+	told  map[common.Hash]bool // blocks that an alarm was for; true: with evidence
 }
 
 func newPosted(v *Validator, opts *L1Options, file string) (*posted, error) {
@@ -165,10 +167,7 @@ var errReplaced = fmt.Errorf("%w: the chain has deposits only in its place", nod
 func (p *posted) Execute(ctx context.Context, in *derive.BlockInput) (common.Hash, error) {
 	want := planFrom(in)
 	for {
-		p.v.mu.Lock()
-		block, ok := p.v.checked[in.Number]
-		oldest, changed := p.v.status.From, p.v.changed
-		p.v.mu.Unlock()
+		block, ok, oldest, changed := p.v.checkedAt(in.Number)
 		switch {
 		case ok && block.plan.made:
 			fault := block.plan.compare(want, in.Number)
@@ -176,21 +175,26 @@ func (p *posted) Execute(ctx context.Context, in *derive.BlockInput) (common.Has
 				p.mu.Lock()
 				p.state.Block = in.Number
 				p.mu.Unlock()
+				p.outcomes = append(p.outcomes, Outcome{Number: in.Number, Hash: block.hash})
 				return block.hash, nil
 			}
 			if in.Kind == derive.FromBatch && !want.depositsOnly && block.plan.depositsOnly && block.plan.timestamp == want.timestamp {
 				p.mu.Lock()
 				p.state.Believed++
 				p.mu.Unlock()
+				p.outcomes = append(p.outcomes, Outcome{Number: in.Number, Replaced: true})
 				return common.Hash{}, errReplaced
 			}
-			p.alarm(in.Number, block.hash, fault)
+			if p.stands(ctx, in, block) {
+				p.alarm(ctx, in, block, fault)
+			}
 		case in.Number < oldest: // not checked here, but on the way to what is
 			if p.v.opts.Node == nil {
 				return common.Hash{}, fmt.Errorf("block %d was not checked by this validator, and no node tells its hash", in.Number)
 			}
 			h, err := p.v.opts.Node.Header(ctx, in.Number)
 			if err == nil {
+				p.outcomes = append(p.outcomes, Outcome{Number: in.Number, Hash: h.Hash()})
 				return h.Hash(), nil
 			}
 			p.log.Warn("a node did not give a header", "block", in.Number, "err", err)
@@ -212,25 +216,57 @@ func (p *posted) Execute(ctx context.Context, in *derive.BlockInput) (common.Has
 	}
 }
 
-// alarm tells once that L1 has another block.
-func (p *posted) alarm(number uint64, hash common.Hash, fault *verify.Fault) {
+// stands tells whether L1 still has what both blocks follow from. A block whose L1 origin is
+// gone is void, and its sequencer takes it back without having lied; a batch that is gone
+// decides nothing. An L1 that does not answer tells nothing.
+func (p *posted) stands(ctx context.Context, in *derive.BlockInput, block checkedBlock) bool {
+	for _, want := range []chain.L1Origin{in.PostedIn, block.origin} {
+		if want == (chain.L1Origin{}) {
+			continue // not known
+		}
+		h, err := p.opts.L1.HeaderByNumber(ctx, want.Number)
+		if err != nil || h.Hash() != want.Hash {
+			return false
+		}
+	}
+	return true
+}
+
+// alarm tells once that L1 has another block, and writes evidence as soon as all parts of it
+// are to be had.
+func (p *posted) alarm(ctx context.Context, in *derive.BlockInput, block checkedBlock, fault *verify.Fault) {
 	p.mu.Lock()
-	first := !p.told[hash]
-	p.told[hash] = true
-	if first {
+	written, told := p.told[block.hash]
+	if !told {
+		p.told[block.hash] = false
 		p.state.Differs++
 	}
 	p.mu.Unlock()
-	if !first {
-		return
+	if !told {
+		p.log.Error("L1 has another block than the sequencer published", "block", in.Number, "hash", block.hash, "kind", fault.Kind, "want", fault.Want, "have", fault.Have)
+		p.v.taint(in.Number)
 	}
-	p.log.Error("L1 has another block than the sequencer published", "block", number, "hash", hash, "kind", fault.Kind, "want", fault.Want, "have", fault.Have)
-	p.v.taint(number)
-	p.v.noteFault(number, hash, fault, "")
+	path := ""
+	if !written {
+		var err error
+		if path, err = p.keep(ctx, in, block, fault); err != nil {
+			p.log.Warn("evidence is not complete yet", "block", in.Number, "err", err)
+		}
+		p.mu.Lock()
+		p.told[block.hash] = err == nil
+		p.mu.Unlock()
+	}
+	switch {
+	case !told:
+		p.v.noteFault(in.Number, block.hash, fault, path)
+	case path != "":
+		p.v.noteEvidence(block.hash, path)
+	}
 }
 
 // Settled implements derivation.Handler.
 func (p *posted) Settled(_ derive.State, tip chain.L1Origin) error {
+	p.outcomes = nil
 	p.mu.Lock()
 	p.state.L1Block = tip.Number
 	p.mu.Unlock()
@@ -259,6 +295,7 @@ func (p *posted) gone(ctx context.Context, in *derive.BlockInput) bool {
 
 // Rewound implements derivation.Handler.
 func (p *posted) Rewound(state derive.State) error {
+	p.outcomes = nil
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.state.Block = min(p.state.Block, state.Head.Number)

@@ -15,6 +15,7 @@ import (
 	"github.com/talaria-l2/talaria/bls"
 	"github.com/talaria-l2/talaria/chain"
 	"github.com/talaria-l2/talaria/feed"
+	"github.com/talaria-l2/talaria/role/signers"
 	"github.com/talaria-l2/talaria/telemetry"
 	"github.com/talaria-l2/talaria/verify"
 )
@@ -32,9 +33,11 @@ type Options struct {
 	Dir string
 	// From is the first block to check where Dir names none [1]. Its parent is believed
 	// then, unless it is block 0.
-	From    uint64
-	Leader  common.Address // who signs mini-blocks [whom the configuration names]
-	Workers int            // blocks checked at a time [one for each processor]
+	From uint64
+	// Leader is who signs mini-blocks [whom L1's SystemConfig names as of a block's L1 origin;
+	// without L1, the genesis file].
+	Leader  common.Address
+	Workers int // blocks checked at a time [one for each processor]
 	// BudgetBytes is what may wait to be checked, about [96 MiB].
 	BudgetBytes int
 	// Grace is how long parts of a block may come after each other before a node is asked for
@@ -66,6 +69,7 @@ type Validator struct {
 	votes     *votes
 	posted    *posted
 	opinion   *secondOpinion
+	signers   *signers.Signers // nil: L1 is not asked who signs
 	file      string
 
 	mu      sync.Mutex
@@ -83,9 +87,11 @@ type Validator struct {
 
 // checkedBlock is what is kept of a checked block.
 type checkedBlock struct {
-	hash common.Hash
-	last chain.MiniBlockHeader // its last mini-block
-	plan plan                  // what L1 must say
+	hash   common.Hash
+	last   chain.MiniBlockHeader // its last mini-block
+	plan   plan                  // what L1 must say
+	origin chain.L1Origin        // zero: not known
+	leader common.Address        // who signed it
 }
 
 // keptChecked bounds checked.
@@ -128,6 +134,16 @@ func Start(opts Options) (*Validator, error) {
 	if opts.L1 != nil {
 		if v.posted, err = newPosted(v, opts.L1, filepath.Join(opts.Dir, "derivation.json")); err != nil {
 			return nil, err
+		}
+		if opts.Leader == (common.Address{}) {
+			v.signers = signers.Start(signers.Options{
+				L1: opts.L1.L1, Config: &opts.Genesis.Config, From: v.posted.states.Oldest().Head, Poll: opts.L1.Poll, Log: opts.Log,
+			})
+			defer func() {
+				if v.cancel == nil { // nothing was started
+					v.signers.Close()
+				}
+			}()
 		}
 		// What L1 has not told yet is checked again: what L1 must tell is not on disk.
 		if head := v.posted.states.Newest().Head; last != nil && head.Number < last.Number {
@@ -192,12 +208,15 @@ func (v *Validator) fail(err error) {
 
 func (v *Validator) run(ctx context.Context) {
 	defer close(v.done)
+	if v.signers != nil {
+		defer v.signers.Close()
+	}
 	var all sync.WaitGroup
 	defer all.Wait()
 	verdicts := make(chan *verdict, v.opts.Workers)
 	var workers sync.WaitGroup
 	for range v.opts.Workers {
-		workers.Go(func() { v.work(verdicts) })
+		workers.Go(func() { v.work(ctx, verdicts) })
 	}
 	go func() { workers.Wait(); close(verdicts) }()
 	for _, follow := range []func(context.Context){v.followMiniBlocks, v.followBlocks, v.followWitnesses, v.followAttestations, v.fill} {
@@ -213,7 +232,7 @@ func (v *Validator) run(ctx context.Context) {
 }
 
 // work checks blocks until everything ends.
-func (v *Validator) work(out chan<- *verdict) {
+func (v *Validator) work(ctx context.Context, out chan<- *verdict) {
 	verifier := verify.New(&v.opts.Genesis.Config)
 	defer verifier.Close()
 	for {
@@ -221,7 +240,11 @@ func (v *Validator) work(out chan<- *verdict) {
 		if j == nil {
 			return
 		}
-		j.in.Leader, j.in.Genesis = v.leader(), v.opts.Genesis.L1Origin
+		leader, err := v.leader(ctx, j.in)
+		if err != nil {
+			return
+		}
+		j.in.Leader, j.in.Genesis = leader, v.opts.Genesis.L1Origin
 		start := time.Now()
 		result, err := verifier.Block(j.in)
 		d := &verdict{job: j, result: result, err: err, took: time.Since(start)}
@@ -232,13 +255,35 @@ func (v *Validator) work(out chan<- *verdict) {
 	}
 }
 
-// leader is who must have signed.
-func (v *Validator) leader() common.Address {
-	if v.opts.Leader != (common.Address{}) {
-		return v.opts.Leader
+// leader is who must have signed a block: whom the options name, else L1 as of the block's
+// L1 origin, for which it waits, else the genesis file. It fails only when ctx ends.
+func (v *Validator) leader(ctx context.Context, in *verify.Input) (common.Address, error) {
+	switch {
+	case v.opts.Leader != (common.Address{}):
+		return v.opts.Leader, nil
+	case v.signers == nil:
+		return v.opts.Genesis.Config.Sequencer, nil
 	}
-	return v.opts.Genesis.Config.Sequencer
+	origin := uint64(0) // a block that does not say it has a fault anyway
+	if len(in.MiniBlocks) > 0 && len(in.MiniBlocks[0].Txs) > 0 {
+		if tx, err := chain.DecodeAnyTx(in.MiniBlocks[0].Txs[0], &v.opts.Genesis.Config); err == nil {
+			if a, err := chain.ParseL1Attributes(tx); err == nil {
+				origin = a.Number
+			}
+		}
+	}
+	within, cancel := context.WithTimeout(ctx, leaderPatience)
+	defer cancel()
+	signer, err := v.signers.At(within, origin)
+	if err != nil && ctx.Err() == nil { // an origin that L1 may never have: who was named last
+		signer, _ = v.signers.Known(origin)
+		err = nil
+	}
+	return signer, err
 }
+
+// leaderPatience is how long L1 is waited for to say who signs.
+const leaderPatience = 30 * time.Second
 
 // judge takes a verdict in, and all behind it that waited for it.
 func (v *Validator) judge(ctx context.Context, d *verdict) {
@@ -311,6 +356,16 @@ func (v *Validator) linked(j *job) *verify.Fault {
 	}
 }
 
+// checkedAt is the block of that number, if it was checked and is of the chain as it is; from
+// where on blocks were checked; and what is closed when another is.
+func (v *Validator) checkedAt(number uint64) (block checkedBlock, ok bool, from uint64, changed <-chan struct{}) {
+	next, _, _, _, _ := v.assembler.where()
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	block, ok = v.checked[number]
+	return block, ok && number < next, v.status.From, v.changed
+}
+
 // count notes a verdict.
 func (v *Validator) count(d *verdict, fault *verify.Fault) {
 	v.mu.Lock()
@@ -319,7 +374,11 @@ func (v *Validator) count(d *verdict, fault *verify.Fault) {
 	s.Blocks++
 	s.LastMillis = float64(d.took.Microseconds()) / 1000
 	last := d.job.minis[len(d.job.minis)-1].Header
-	v.checked[d.job.number] = checkedBlock{hash: d.job.hash, last: last, plan: planOf(d.job)}
+	checked := checkedBlock{hash: d.job.hash, last: last, plan: planOf(d.job.in), leader: d.job.in.Leader}
+	if d.result != nil {
+		checked.origin = chain.L1Origin{Number: d.result.L1.Number, Hash: d.result.L1.Hash}
+	}
+	v.checked[d.job.number] = checked
 	delete(v.checked, d.job.number-keptChecked)
 	delete(v.asked, d.job.hash)
 	close(v.changed)

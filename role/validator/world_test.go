@@ -36,14 +36,18 @@ type world struct {
 	l1      chain.L1Attributes
 	feed    *memory
 	headers []*types.Header
+	sealed  *chain.Block // the newest
 }
 
-func newWorld(t *testing.T) *world {
+func newWorld(t *testing.T) *world { return newWorldOf(t, func(*chain.Genesis) {}) }
+
+func newWorldOf(t *testing.T, set func(*chain.Genesis)) *world {
 	w := &world{t: t, now: worldTime * 1_000_000, feed: newMemory()}
 	w.leader, w.user = testKey(t, 1), testKey(t, 2)
 	w.g = &chain.Genesis{Config: chain.DefaultConfig(), Timestamp: worldTime, Alloc: predeploys.Alloc(predeploys.Settings{}), L1Origin: chain.L1Origin{Number: 5, Hash: common.Hash{5}}}
 	w.g.Config.Sequencer = crypto.PubkeyToAddress(w.leader.PublicKey)
 	w.g.Alloc[crypto.PubkeyToAddress(w.user.PublicKey)] = types.Account{Balance: big.NewInt(params.Ether)}
+	set(w.g)
 	diff, err := exec.GenesisDiff(w.g)
 	if err != nil {
 		t.Fatal(err)
@@ -118,7 +122,7 @@ func (w *world) block(txs int) (*feed.Block, []*feed.MiniBlock, *feed.Witness) {
 	if err != nil {
 		w.t.Fatal(err)
 	}
-	w.headers = append(w.headers, block.Header)
+	w.headers, w.sealed = append(w.headers, block.Header), block
 	b := &feed.Block{Header: block.Header, LastMiniBlock: minis[1].Header.Number}
 	return b, minis, &feed.Witness{Number: block.Number(), Hash: block.Hash(), Witness: w.chain.Witness()}
 }

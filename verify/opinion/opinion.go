@@ -226,8 +226,10 @@ func (p *peer) signed(tx *chain.Tx, r *chain.Receipt) (uint64, error) {
 	if !out.Failed() {
 		r.Status = 1
 	}
-	base := uint256.MustFromBig(p.in.Header.BaseFee)
-	p.db.AddBalance(chain.BaseFeeVaultAddr, base.Mul(base, uint256.NewInt(out.UsedGas)), tracing.BalanceIncreaseRewardTransactionFee)
+	// Who is paid nothing is not looked at.
+	if base := uint256.MustFromBig(p.in.Header.BaseFee); !base.IsZero() {
+		p.db.AddBalance(chain.BaseFeeVaultAddr, base.Mul(base, uint256.NewInt(out.UsedGas)), tracing.BalanceIncreaseRewardTransactionFee)
+	}
 	if !fee.IsZero() {
 		p.db.AddBalance(chain.L1FeeVaultAddr, &fee, tracing.BalanceIncreaseRewardTransactionFee)
 	}
