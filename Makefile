@@ -149,6 +149,10 @@ crash: $(BIN) contracts/node_modules/.stamp e2e/node_modules/.stamp ## the long 
 	TALARIA_BIN=$(abspath $(BIN)) TALARIA_CRASH_ROUNDS=$(CRASH_ROUNDS) \
 		$(GO) test -count 1 -v -timeout 120m -run 'TestKill|TestFollower' ./e2e
 
+.PHONY: snapshots
+snapshots: ## a process joins a chain of 2,000,000 accounts by snapshot: time, bytes, memory, and what the leader feels
+	TALARIA_JOIN_ACCOUNTS=2000000 $(GO) test -count 1 -v -timeout 15m -run TestAChainOfManyAccountsIsJoined ./role/replica
+
 .PHONY: streams
 streams: ## 1,000 kills of subscribers under load, and every method asked about every event
 	TALARIA_STREAM_KILLS=170 TALARIA_LONG=1 $(GO) test -count 1 -v -timeout 15m \

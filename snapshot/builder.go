@@ -13,6 +13,8 @@ import (
 // after an error nothing more is emitted.
 type Builder struct {
 	Emit func(*Content) error
+	// PieceBytes is how large the encoding of a content becomes, about [PieceBytes].
+	PieceBytes int
 
 	Accounts, Codes, Slots uint64 // so far
 
@@ -50,7 +52,7 @@ func (b *Builder) AddBlock(base *Base) error {
 			m.Txs, m.Receipts = append(m.Txs, tx), append(m.Receipts, receipt)
 			size += len(tx) + len(receipt)
 		}
-		if b.size > 0 && b.size+size > PieceBytes {
+		if b.size > 0 && b.size+size > b.limit() {
 			b.flush()
 		}
 		b.content.MiniBlocks = append(b.content.MiniBlocks, m)
@@ -82,8 +84,15 @@ func (b *Builder) LoadSlot(addr common.Address, slot, value common.Hash) {
 	b.grow(slotBytes)
 }
 
+func (b *Builder) limit() int {
+	if b.PieceBytes == 0 {
+		return PieceBytes
+	}
+	return b.PieceBytes
+}
+
 func (b *Builder) grow(size int) {
-	if b.size += size; b.size >= PieceBytes {
+	if b.size += size; b.size >= b.limit() {
 		b.flush()
 	}
 }

@@ -91,7 +91,7 @@ func (db *DB) ImportPiece(index int, c *snapshot.Content, number uint64) error {
 	if err != nil {
 		return fail(err)
 	}
-	if err := db.db.Set(binary.BigEndian.AppendUint32(bytes.Clone(keyImported), uint32(index)), nil, pebble.NoSync); err != nil {
+	if err := db.db.Set(binary.BigEndian.AppendUint32(bytes.Clone(keyImported), uint32(index)), nil, pebble.Sync); err != nil {
 		return fail(err)
 	}
 	return nil

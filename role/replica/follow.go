@@ -10,6 +10,7 @@ import (
 	"github.com/talaria-l2/talaria/chain"
 	"github.com/talaria-l2/talaria/exec"
 	"github.com/talaria-l2/talaria/feed"
+	"github.com/talaria-l2/talaria/rpc"
 	"github.com/talaria-l2/talaria/state"
 )
 
@@ -188,7 +189,13 @@ func (l *Live) earlier(number uint64) error {
 func (l *Live) again(m *feed.MiniBlock) error {
 	h := &m.Header
 	held, err := l.node.MiniBlockByNumber(context.Background(), h.Number)
-	if err != nil {
+	var refused *rpc.Error
+	switch {
+	case errors.As(err, &refused) && refused.Code == rpc.CodePruned && signed(m) && h.Epoch > l.chain.Epoch():
+		return fmt.Errorf("%w: the leader took the chain back behind block %d, with which a snapshot began this data directory (remove it, and load a newer one)", errFatal, l.node.Base())
+	case errors.As(err, &refused) && refused.Code == rpc.CodePruned:
+		return nil
+	case err != nil:
 		return err
 	}
 	begins := h.Index == 0 && held != nil && held.Header.Index == 0 && h.ParentHash == held.Header.ParentHash

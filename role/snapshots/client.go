@@ -143,7 +143,7 @@ func (c *client) piece(ctx context.Context, m *snapshot.Manifest, index int) (*s
 
 // unpack decodes the bytes of a piece, whose encoding has that many.
 func unpack(packed []byte, size uint64) (*snapshot.Content, error) {
-	dec, err := zstd.NewReader(nil, zstd.WithDecoderConcurrency(1), zstd.WithDecoderLowmem(true), zstd.WithDecoderMaxWindow(maxWindow), zstd.WithDecoderMaxMemory(size))
+	dec, err := zstd.NewReader(nil, zstd.WithDecoderConcurrency(1), zstd.WithDecoderLowmem(true), zstd.WithDecoderMaxWindow(maxWindow), zstd.WithDecoderMaxMemory(max(size, maxWindow)))
 	if err != nil {
 		return nil, fmt.Errorf("zstd decoder: %w", err)
 	}

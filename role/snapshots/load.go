@@ -74,6 +74,7 @@ type loader struct {
 
 	db       *store.DB
 	manifest *snapshot.Manifest
+	gone     common.Hash // of the block of a snapshot that the server had dropped
 
 	mu     sync.Mutex
 	loaded int // pieces
@@ -120,6 +121,9 @@ func (l *loader) load(ctx context.Context) error {
 	l.log.Info("loads a snapshot", "from", l.opts.URL, "block", m.Number(), "hash", m.Header.Hash(),
 		"accounts", m.Accounts, "slots", m.Slots, "pieces", len(m.Pieces), "loaded", len(loaded), "bytes", m.Bytes())
 	headers, minis, err := l.pieces(ctx, loaded)
+	if errors.Is(err, errGone) {
+		l.gone = m.Header.Hash()
+	}
 	if err != nil {
 		return err
 	}
@@ -163,6 +167,9 @@ func (l *loader) begin(ctx context.Context) (loaded map[int]bool, err error) {
 		}
 		return err
 	})
+	if err == nil && l.manifest.Header.Hash() == l.gone {
+		err = &FaultError{l.opts.URL, fmt.Errorf("it offers the snapshot of block %d again, of which it did not have every piece", l.manifest.Number())}
+	}
 	if err == nil {
 		err = l.confirmed()
 	}

@@ -202,7 +202,7 @@ func newPieceWriter(s *Server, dir string) (*pieceWriter, error) {
 		return nil, fmt.Errorf("zstd encoder: %w", err)
 	}
 	w := &pieceWriter{s: s, dir: dir, enc: enc, since: time.Now()}
-	w.builder.Emit = w.write
+	w.builder.Emit, w.builder.PieceBytes = w.write, s.opts.PieceBytes
 	return w, nil
 }
 

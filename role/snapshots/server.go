@@ -29,7 +29,9 @@ type Options struct {
 	Every time.Duration
 	// Rate bounds what is served in bytes a second [64 MiB].
 	Rate int
-	Log  *slog.Logger // [slog.Default()]
+	// PieceBytes is how large a piece is before it is compressed, about, 1.. [2 MiB].
+	PieceBytes int
+	Log        *slog.Logger // [slog.Default()]
 }
 
 const (
