@@ -2,12 +2,14 @@ package bench
 
 import (
 	"crypto/ecdsa"
+	"errors"
 	"fmt"
 	"io"
 	"slices"
 	"strings"
 	"time"
 
+	"github.com/ethereum/go-ethereum/common"
 	"github.com/ethereum/go-ethereum/crypto"
 )
 
@@ -52,6 +54,7 @@ type Config struct {
 	// without waiting, over plain HTTP in the closed loop, 1..1,000 [1].
 	Pipeline int
 	Ingest   string // tcp:// or tls:// address of raw ingest [JSON-RPC at URL]
+	Replica  string // private key of a replica that raw ingest trusts, hex, to be that one [nobody]
 	Mix      string // weights of Mixed, "transfer=3,swap=1" [DefaultMix]
 	Seed     string // of the accounts' keys [new in every run]
 	Legacy   bool   // legacy transactions, not EIP-1559
@@ -141,6 +144,9 @@ func (c *Config) check() error {
 			return err
 		}
 	}
+	if _, err := c.replica(); err != nil {
+		return err
+	}
 	_, err := c.payer()
 	return err
 }
@@ -171,6 +177,8 @@ func (c *Config) checkPresigned() error {
 		return fmt.Errorf("sample %d: must not be negative", c.Sample)
 	case c.Ingest != "" && scheme != "tcp" && scheme != "tls":
 		return fmt.Errorf("ingest %q: must start with tcp:// or tls://", c.Ingest)
+	case c.Replica != "" && c.Ingest == "":
+		return errors.New("as a replica: needs raw ingest")
 	case c.Streams != "" && !strings.HasPrefix(c.Streams, "ws"):
 		return fmt.Errorf("streams %q: must start with ws:// or wss://", c.Streams)
 	case c.planned() > maxPresigned:
@@ -189,6 +197,18 @@ func (c *Config) payer() (*ecdsa.PrivateKey, error) {
 		return nil, fmt.Errorf("key: must be 64 hex digits of a secp256k1 private key: %w", err)
 	}
 	return key, nil
+}
+
+// replica signs as the replica that the run is; nil: it is none.
+func (c *Config) replica() (func(common.Hash) ([]byte, error), error) {
+	if c.Replica == "" {
+		return nil, nil
+	}
+	key, err := crypto.HexToECDSA(strings.TrimPrefix(c.Replica, "0x"))
+	if err != nil {
+		return nil, errors.New("key of a replica: must be 64 hex digits of a secp256k1 private key") // never what it is
+	}
+	return func(digest common.Hash) ([]byte, error) { return crypto.Sign(digest[:], key) }, nil
 }
 
 // perClient bounds how many transactions one client sends, for its funding.

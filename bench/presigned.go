@@ -234,11 +234,15 @@ func (r *presignedRun) lanes(ctx context.Context) (func(), error) {
 		if err != nil {
 			return nil, err
 		}
+		sign, err := r.cfg.replica()
+		if err != nil {
+			return nil, err
+		}
 		for i := range r.cfg.Conns {
 			l := newRawLane(d.newLane(i), r.follow.byHash)
 			starts = append(starts, func() {
 				l.run(ctx, func(onAck func([]ingest.Ack)) (*ingest.Client, error) {
-					return ingest.Dial(ctx, r.cfg.Ingest, ingest.Options{ChainID: id.Uint64(), OnAck: onAck})
+					return ingest.Dial(ctx, r.cfg.Ingest, ingest.Options{ChainID: id.Uint64(), Sign: sign, OnAck: onAck})
 				})
 			})
 		}

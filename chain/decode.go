@@ -23,8 +23,17 @@ type Decoder struct {
 	recovered  []secp256k1.Recovered
 	which      []int // of the list each of plain is
 	made       []*Tx // for each of plain
+	places     []int // in hashes, of the signed message of each of plain; the hash follows
+	believed   []believed
 	hinted     *hinted
 	lz         FastLZ
+}
+
+// believed is a plain transaction whose sender somebody vouches for.
+type believed struct {
+	tx   *Tx
+	of   int // index in the list
+	hash int // in hashes
 }
 
 // madeTogether transactions share an allocation. One that is kept keeps the others with it.
@@ -45,8 +54,16 @@ func (d *Decoder) Decode(raws [][]byte, txs []*Tx, errs []error) {
 // from an earlier transaction with a hint are proven to be by that key, instead of
 // recovering it. With hints the decoder holds up to 8 MB.
 func (d *Decoder) DecodeHinted(raws [][]byte, senders []common.Address, txs []*Tx, errs []error) {
-	d.plain, d.which = d.plain[:0], d.which[:0]
-	d.made = d.made[:0]
+	d.DecodeVouched(raws, senders, nil, txs, errs)
+}
+
+// DecodeVouched is DecodeHinted, but where vouched[i] is set senders[i] is taken to have
+// signed raws[i], without looking at the signature: a Checker must do that later. Only plain
+// transactions are, as nearly all are; it clears vouched[i] for the others. nil: nobody
+// vouches.
+func (d *Decoder) DecodeVouched(raws [][]byte, senders []common.Address, vouched []bool, txs []*Tx, errs []error) {
+	d.plain, d.which, d.places = d.plain[:0], d.which[:0], d.places[:0]
+	d.made, d.believed = d.made[:0], d.believed[:0]
 	var some []Tx
 	for i, raw := range raws {
 		if len(some) == 0 {
@@ -60,21 +77,35 @@ func (d *Decoder) DecodeHinted(raws [][]byte, senders []common.Address, txs []*T
 		if !small || !t.readPlain(raw, p) || p.protected && p.chainID != d.cfg.ChainID {
 			d.plain = d.plain[:len(d.plain)-1]
 			txs[i], errs[i] = DecodeTx(raw, d.cfg)
+			if vouched != nil {
+				vouched[i] = false
+			}
 			continue
 		}
-		d.which, d.made = append(d.which, i), append(d.made, t)
+		if vouched != nil && vouched[i] {
+			d.plain = d.plain[:len(d.plain)-1]
+			d.believed = append(d.believed, believed{t, i, d.batch.Len()})
+			d.batch.Add(raw)
+			continue
+		}
+		d.which, d.made, d.places = append(d.which, i), append(d.made, t), append(d.places, d.batch.Len())
 		p.addSigned(t.typ, &d.batch)
 		d.batch.Add(raw)
 	}
 	d.recover(senders)
 	defer clear(d.made)
+	defer clear(d.believed)
+	for _, b := range d.believed {
+		b.tx.hash, b.tx.from = d.hashes[b.hash], senders[b.of]
+		txs[b.of], errs[b.of] = b.tx, nil
+	}
 	for k, i := range d.which {
 		if !d.recovered[k].OK {
 			txs[i], errs[i] = DecodeTx(raws[i], d.cfg)
 			continue
 		}
 		t := d.made[k]
-		t.hash, t.from = d.hashes[2*k+1], d.recovered[k].Address
+		t.hash, t.from = d.hashes[d.places[k]+1], d.recovered[k].Address
 		txs[i], errs[i] = t, nil
 	}
 	for i, err := range errs[:len(raws)] {
@@ -90,7 +121,7 @@ func (d *Decoder) recover(senders []common.Address) {
 	d.signatures = d.signatures[:0]
 	for k := range d.plain {
 		s := &d.plain[k].signature
-		s.Hash = d.hashes[2*k]
+		s.Hash = d.hashes[d.places[k]]
 		d.signatures = append(d.signatures, *s)
 	}
 	if n := len(d.signatures); cap(d.recovered) < n {

@@ -88,7 +88,7 @@ func (r *Receipt) AppendStored(out []byte) []byte { return r.append(out, nil) }
 // append appends the encoding with that bloom.
 func (r *Receipt) append(out, bloom []byte) []byte {
 	size, logs := r.contentSize(bloom)
-	out = slices.Grow(out, int(rlp.ListSize(size))+1)
+	out = slices.Grow(out, r.size(bloom)) // no more: who gives memory of that size keeps it
 	if r.Type != types.LegacyTxType {
 		out = append(out, r.Type)
 	}

@@ -24,6 +24,22 @@ type DevnetInfo struct {
 	Development bool   `json:"development,omitempty"`
 	Ingest      string `json:"ingestURL,omitempty"` // raw transactions over TCP
 	Feed        string `json:"feedUrl,omitempty"`   // for other nodes, over NATS
+	// Replicas and Validators are those of --replicas and --validators.
+	Replicas   []ReplicaInfo   `json:"replicas,omitempty"`
+	Validators []ValidatorInfo `json:"validators,omitempty"`
+}
+
+// ReplicaInfo tells how to reach a replica of the devnet.
+type ReplicaInfo struct {
+	HTTPURL string `json:"httpUrl"`
+	WSURL   string `json:"wsUrl"`
+	Metrics string `json:"metricsUrl"`
+}
+
+// ValidatorInfo tells where a validator of the devnet says how far it is.
+type ValidatorInfo struct {
+	StatusURL string `json:"statusUrl"`
+	Metrics   string `json:"metricsUrl"`
 }
 
 // L2Info tells how to reach the L2 node. HTTP and WebSocket share one port.

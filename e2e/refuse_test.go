@@ -46,6 +46,10 @@ func TestBadFlagsExitWithTwo(t *testing.T) {
 		"a sequencer without a key":     {[]string{"sequencer", "--datadir", t.TempDir(), "--l1-url", "http://127.0.0.1:1"}, []string{"key-file", "TALARIA_SEQUENCER_KEY"}},
 		"a batcher without a node":      {[]string{"batcher", "--genesis", "genesis.json", "--l1-url", "http://127.0.0.1:1"}, []string{"node-url"}},
 		"a chain without a sequencer":   {[]string{"genesis", "--l1-url", "http://127.0.0.1:1"}, []string{"key-file", "TALARIA_DEPLOYER_KEY"}},
+		"witnesses of what is not run":  {[]string{"replica", "--datadir", t.TempDir(), "--feed-url", "nats://127.0.0.1:1", "--witness"}, []string{"--mode diff", "executes nothing"}},
+		"replicas without a feed":       {[]string{"devnet", "--replicas", "1", "--feed-port", "-1"}, []string{"replicas", "feed"}},
+		"validators of edits":           {[]string{"devnet", "--dev", "--validators", "1"}, []string{"validators", "--dev"}},
+		"too many replicas":             {[]string{"devnet", "--replicas", "9"}, []string{"replicas", "0..8"}},
 		"a proposer in a hurry":         {[]string{"proposer", "--claim-interval", "1ms"}, []string{"claim-interval", "1s"}},
 	}
 	for name, c := range cases {

@@ -103,8 +103,11 @@ type Backend interface {
 // Send is a signed transaction as a client handed it over.
 type Send struct {
 	Raw []byte // EIP-2718 encoding
-	// Sender is who the client says signed it; zero: not said. It is never trusted.
+	// Sender is who the client says signed it; zero: not said. It is trusted only where
+	// Voucher is set, and checked all the same.
 	Sender common.Address
+	// Voucher is the trusted replica that says so; nil: it is nobody trusted.
+	Voucher *Voucher
 	// Group, if set, is told when the submission is settled.
 	Group *Group
 	// Caller names who sent it, for what only the sender may see; empty: nobody.

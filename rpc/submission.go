@@ -19,6 +19,7 @@ type Submission struct {
 	hash    common.Hash
 	raw     []byte
 	caller  string
+	voucher *Voucher
 }
 
 // NewSubmission is an unresolved submission.
@@ -28,7 +29,7 @@ func NewSubmission() *Submission { return new(Submission) }
 func NewSubmissions(sends []Send) []*Submission {
 	made, out := make([]Submission, len(sends)), make([]*Submission, len(sends))
 	for i := range sends {
-		made[i].group, made[i].raw, made[i].caller = sends[i].Group, sends[i].Raw, sends[i].Caller
+		made[i].group, made[i].raw, made[i].caller, made[i].voucher = sends[i].Group, sends[i].Raw, sends[i].Caller, sends[i].Voucher
 		out[i] = &made[i]
 	}
 	return out
@@ -86,6 +87,9 @@ func (s *Submission) Raw() []byte { return s.raw }
 
 // Caller is who handed it over (Send.Caller).
 func (s *Submission) Caller() string { return s.caller }
+
+// Voucher is who vouches for its sender (Send.Voucher), nil if nobody.
+func (s *Submission) Voucher() *Voucher { return s.voucher }
 
 // Settled reports whether the submission is resolved.
 func (s *Submission) Settled() bool {

@@ -67,8 +67,8 @@ func (w *writer) fill(key []byte, size int, write func(out []byte) []byte) {
 	}
 	op := w.batch.SetDeferred(len(key), size)
 	copy(op.Key, key)
-	n := len(write(op.Value[:0:size]))
-	invariant.Assert(n == size, "an encoding has the size that was counted")
+	value := write(op.Value[:0:size])
+	invariant.Assert(len(value) == size && (size == 0 || &value[0] == &op.Value[0]), "an encoding has the size that was counted, and is in the memory it was given")
 	w.err = op.Finish()
 }
 

@@ -110,7 +110,11 @@ func (c *testChain) tx(gas *uint64) (*chain.Tx, *chain.Receipt) {
 	if c.rng.IntN(2) == 0 {
 		body.To = &to
 	}
-	eth, err := types.SignNewTx(c.key, c.signer, body)
+	var unsigned types.TxData = body
+	if c.rng.IntN(2) == 0 { // whose receipt has no type byte
+		unsigned = &types.LegacyTx{Nonce: c.nonce, GasPrice: big.NewInt(9000), Gas: 90_000, To: body.To, Data: body.Data}
+	}
+	eth, err := types.SignNewTx(c.key, c.signer, unsigned)
 	if err != nil {
 		panic(err)
 	}

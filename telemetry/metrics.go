@@ -23,6 +23,12 @@ type Metrics struct {
 	VoidLeft prometheus.Gauge   // transactions of void blocks that are to be executed again
 	VoidGone prometheus.Counter // and those that cannot be
 
+	Rechecked      prometheus.Counter // transactions whose signature was checked behind their execution
+	Unchecked      prometheus.Gauge   // transactions executed or to be, whose signature is still to be checked
+	RecheckSeconds prometheus.Gauge   // processor time of those checks by this run
+	Forged         prometheus.Counter // transactions whose sender a trusted replica forged
+	Distrusted     prometheus.Gauge   // replicas that are trusted no more
+
 	l1Endpoints *prometheus.GaugeVec // by endpoint
 	derivation  prometheus.Gauge
 	operators   *prometheus.CounterVec // by operator and result
@@ -51,6 +57,11 @@ func New() *Metrics {
 	m.Rewinds = counter("talaria_rewinds_total", "Times that the sequencer went back to an earlier block.")
 	m.VoidLeft = gauge("talaria_void_transactions_waiting", "Transactions of void blocks that are to be executed again.")
 	m.VoidGone = counter("talaria_void_transactions_gone_total", "Transactions of void blocks that cannot be executed again.")
+	m.Rechecked = counter("talaria_rechecked_transactions_total", "Transactions executed on a replica's word whose signature was checked since.")
+	m.Unchecked = gauge("talaria_unchecked_transactions", "Transactions admitted on a replica's word whose signature is still to be checked.")
+	m.RecheckSeconds = gauge("talaria_recheck_cpu_seconds", "Processor time of checking signatures behind execution, since the start.")
+	m.Forged = counter("talaria_forged_senders_total", "Transactions for which a trusted replica named a sender who did not sign.")
+	m.Distrusted = gauge("talaria_distrusted_replicas", "Trusted replicas whose word is not taken any more, since they named a wrong sender.")
 	m.derivation = gauge("talaria_derivation_waits_for_l1", "1 while L1 must be asked again before a derived block replaces one of this node's, else 0.")
 	m.Durable = prometheus.NewHistogram(prometheus.HistogramOpts{
 		Name: "talaria_miniblock_publish_seconds", Help: "Time from the cut of a mini-block to its publication.",

@@ -32,6 +32,7 @@ func benchCommand() *cli.Command {
 			&cli.BoolFlag{Name: "presign", Usage: "sign everything before the clock starts and look for it in blocks: the same as --receipt blocks"},
 			&cli.IntFlag{Name: "conns", Usage: "connections of a presigned run or of reads (default: 8)"},
 			&cli.StringFlag{Name: "ingest", Usage: "send presigned transactions to this tcp:// or tls:// address of raw ingest"},
+			&cli.StringFlag{Name: "as-replica", Usage: "private key of a replica that raw ingest trusts (--trusted-replica there): the run is that replica, and vouches for its senders", Sources: cli.EnvVars("TALARIA_BENCH_REPLICA_KEY")},
 			&cli.StringFlag{Name: "mix", Value: bench.DefaultMix, Usage: "weights of the workload mixed"},
 			&cli.StringFlag{Name: "seed", Usage: "of the accounts' keys (default: new in every run)"},
 			&cli.BoolFlag{Name: "legacy", Usage: "legacy transactions, not EIP-1559 (presigned)"},
@@ -82,7 +83,7 @@ func runBench(ctx context.Context, c *cli.Command) error {
 		URL: c.String("url"), Workload: c.String("workload"), Mode: c.String("mode"), Clients: int(c.Int("clients")),
 		Rate: c.Float64("rate"), Duration: c.Duration("duration"), Txs: int(c.Int("txs")), Batch: int(c.Int("batch")),
 		Receipt: c.String("receipt"), Key: strings.TrimPrefix(c.String("key"), "0x"), Timeout: c.Duration("timeout"),
-		Conns: int(c.Int("conns")), Ingest: c.String("ingest"), Mix: c.String("mix"), Seed: c.String("seed"), Legacy: c.Bool("legacy"),
+		Conns: int(c.Int("conns")), Ingest: c.String("ingest"), Replica: c.String("as-replica"), Mix: c.String("mix"), Seed: c.String("seed"), Legacy: c.Bool("legacy"),
 		PID: int(c.Int("pid")), Streams: c.String("streams"), Pipeline: int(c.Int("pipeline")), Sample: int(c.Int("sample")), Log: c.Root().ErrWriter,
 	}
 	if c.Bool("presign") {

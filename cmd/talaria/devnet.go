@@ -26,6 +26,10 @@ func devnetCommand() *cli.Command {
 			&cli.IntFlag{Name: "l1-port", Value: 8645, Usage: "L1 JSON-RPC and beacon API; 0: any free port", Sources: env("L1_PORT")},
 			&cli.IntFlag{Name: "web-port", Value: 8080, Usage: "status page; 0: any free port", Sources: env("WEB_PORT")},
 			&cli.IntFlag{Name: "metrics-port", Value: 6060, Usage: "Prometheus metrics and pprof; 0: any free port", Sources: env("METRICS_PORT")},
+			&cli.IntFlag{Name: "replicas", Usage: fmt.Sprintf("nodes that follow the sequencer's feed and serve JSON-RPC, 0..%d; not with --dev or --feed-port -1", devnet.MaxFollowers), Sources: env("REPLICAS")},
+			&cli.IntFlag{Name: "replica-port", Value: 8750, Usage: fmt.Sprintf("of the first one, %d more for every further one; 0: any free ports", devnet.FollowerPorts), Sources: env("REPLICA_PORT")},
+			&cli.IntFlag{Name: "validators", Usage: fmt.Sprintf("nodes that check every block and hold no state, 0..%d; not with --dev or --feed-port -1", devnet.MaxFollowers), Sources: env("VALIDATORS")},
+			&cli.IntFlag{Name: "validator-port", Value: 8752, Usage: fmt.Sprintf("HTTP of the first one: /status, /metrics; %d more for every further one; 0: any free ports", devnet.FollowerPorts), Sources: env("VALIDATOR_PORT")},
 			&cli.IntFlag{Name: "ingest-port", Value: 8546, Usage: "raw transactions over TCP; 0: any free port, -1: none", Sources: env("INGEST_PORT")},
 			&cli.BoolFlag{Name: "open-txpool", Value: true, Usage: "txpool_… shows everybody's waiting transactions; =false: to each caller its own", Sources: env("OPEN_TXPOOL")},
 			&cli.StringSliceFlag{Name: "l1-url", Usage: "use this L1 instead of the embedded one; again for every further endpoint of it", Sources: env("L1_URL")},
@@ -78,6 +82,9 @@ func runDevnet(ctx context.Context, c *cli.Command) error {
 		return err
 	}
 	opts.Block, opts.MiniBlock, opts.MiniBlockMin, opts.Queue, opts.NoSync = made.block, made.miniBlock, made.miniBlockMin, made.queue, made.noSync
+	if opts.Trusted = made.trusted; len(opts.Trusted) > 0 && opts.Development {
+		return usagef("--trusted-replica: not with --dev")
+	}
 	opts.Witness = made.witness && !opts.Development // edits of a development chain are in no block
 	if opts.L1Block, err = millisFlag(c, "l1-block-ms", 1000, 3_600_000); err != nil {
 		return err
@@ -100,6 +107,9 @@ func runDevnet(ctx context.Context, c *cli.Command) error {
 		return err
 	}
 	if opts.Feed, err = feedOptions(c); err != nil {
+		return err
+	}
+	if opts.Followers, err = followers(c, &opts); err != nil {
 		return err
 	}
 	if opts.L1Quorum, err = l1Quorum(c); err != nil {
@@ -135,6 +145,33 @@ func runDevnet(ctx context.Context, c *cli.Command) error {
 	case <-net.Failed():
 	}
 	return net.Close()
+}
+
+// followers reads the flags of nodes that follow. Feed and RPC of opts are read.
+func followers(c *cli.Command, opts *devnet.Options) (f devnet.Followers, err error) {
+	f.Replicas, f.Validators = c.Int("replicas"), c.Int("validators")
+	for name, count := range map[string]int{"replicas": f.Replicas, "validators": f.Validators} {
+		switch {
+		case count < 0 || count > devnet.MaxFollowers:
+			return f, usagef("--%s %d: allowed is 0..%d", name, count, devnet.MaxFollowers)
+		case count == 0:
+		case opts.Development:
+			return f, usagef("--%s: not with --dev, whose chain is edited beside its blocks", name)
+		case opts.Feed == nil:
+			return f, usagef("--%s: not with --feed-port -1, as they follow the feed", name)
+		case opts.RPC.TLS != nil || opts.RPC.RequireKey:
+			return f, usagef("--%s: not with --rpc-tls-cert or --rpc-require-key, as they ask the sequencer like anybody (docs/nodes.md has the roles one by one)", name)
+		}
+	}
+	for name, p := range map[string]*int{"replica-port": &f.ReplicaPort, "validator-port": &f.ValidatorPort} {
+		if *p, err = port(c, name); err != nil {
+			return f, err
+		}
+	}
+	if most := 65535 - devnet.FollowerPorts*max(f.Replicas, f.Validators); max(f.ReplicaPort, f.ValidatorPort) > most {
+		return f, usagef("--replica-port %d, --validator-port %d: allowed is 0..%d with so many nodes", f.ReplicaPort, f.ValidatorPort, most)
+	}
+	return f, nil
 }
 
 // inclusionWindow reads --inclusion-window.
@@ -202,7 +239,14 @@ func announce(c *cli.Command, info *devnet.Info) error {
 	if token := info.L2.Currency; token.L1Token != nil {
 		kind += fmt.Sprintf(" with %s (%s) of L1 as its currency", token.Name, token.Symbol)
 	}
-	_, err := fmt.Fprintf(out, "Talaria devnet is ready%s: L2 %s (chain %d), L1 %s (chain %d), status page %s, details in %s/devnet.json; Ctrl-C stops it\n",
-		kind, info.L2.HTTPURL, info.L2.ChainID, info.L1.HTTPURL, info.L1.ChainID, info.Web, info.Datadir)
+	also := ""
+	for _, r := range info.Replicas {
+		also += ", replica " + r.HTTPURL
+	}
+	for _, v := range info.Validators {
+		also += ", validator " + v.StatusURL
+	}
+	_, err := fmt.Fprintf(out, "Talaria devnet is ready%s: L2 %s (chain %d), L1 %s (chain %d)%s, status page %s, details in %s/devnet.json; Ctrl-C stops it\n",
+		kind, info.L2.HTTPURL, info.L2.ChainID, info.L1.HTTPURL, info.L1.ChainID, also, info.Web, info.Datadir)
 	return err
 }

@@ -42,6 +42,8 @@ type following struct {
 	client    feed.ClientOptions
 
 	connections int // to the feed
+
+	ingest replica.IngestOptions // without URL: none
 }
 
 // readFollowing reads the flags.
@@ -78,6 +80,9 @@ func readFollowing(c *cli.Command) (f following, err error) {
 		if u, err := url.Parse(f.leaderURL); err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Host == "" {
 			return f, usagef("--leader-url %q: want http://host:port or https://host:port", f.leaderURL)
 		}
+	}
+	if err := f.readIngest(c); err != nil {
+		return f, err
 	}
 	if feedURL == "" {
 		return f, nil
@@ -142,8 +147,8 @@ func (f *following) follow(ctx context.Context, n *node.Node, source l1feed.L1, 
 		}
 		out.status, out.ready, out.close = l.Status, l.Ready, append(out.close, l.Close)
 	}
-	if leader != nil {
-		g := replica.NewGateway(n, replica.NewRPCForwarder(leader))
+	if to := f.forwarder(leader, n.Config().ChainID, log); to != nil {
+		g := replica.NewGateway(n, to)
 		out.submit, out.close = g.Submit, append(out.close, g.Close)
 	}
 	return out, nil

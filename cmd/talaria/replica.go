@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+	"slices"
 	"time"
 
 	"github.com/ethereum/go-ethereum/common"
@@ -29,12 +30,19 @@ import (
 	"github.com/talaria-l2/talaria/telemetry"
 )
 
+const replicaName = "replica"
+
 func replicaCommand() *cli.Command {
 	return &cli.Command{
-		Name:   "replica",
-		Usage:  "follow a chain by the leader's feed, or from L1 alone, and serve it",
-		Flags:  append(replicaFlags(), snapshotURLFlag(), snapshotEveryFlag()),
-		Action: func(ctx context.Context, c *cli.Command) error { return runReplica(ctx, c, nil) },
+		Name:  replicaName,
+		Usage: "follow a chain by the leader's feed, or from L1 alone, and serve it",
+		Flags: slices.Concat(replicaFlags(), edgeFlags(), []cli.Flag{snapshotURLFlag(), snapshotEveryFlag()}),
+		Action: func(ctx context.Context, c *cli.Command) error {
+			if err := checkEdge(c); err != nil {
+				return err
+			}
+			return runReplica(ctx, c, nil)
+		},
 	}
 }
 
@@ -183,6 +191,11 @@ func runReplica(ctx context.Context, c *cli.Command, beside *company) (err error
 		defer cancel()
 		err = errors.Join(err, server.Shutdown(stop))
 	}()
+	ingestURL, stopIngest, err := serveIngest(c, backend, serving, log)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, stopIngest()) }()
 	if beside != nil {
 		stop, err := beside.start(n, clients[0], metrics, log)
 		if err != nil {
@@ -190,7 +203,7 @@ func runReplica(ctx context.Context, c *cli.Command, beside *company) (err error
 		}
 		defer stop()
 	}
-	if err := announceReplica(c, serving.TLS != nil, listener.Addr().String(), metricsURL, path, cfg.ChainID); err != nil {
+	if err := announceReplica(c, serving.TLS != nil, listener.Addr().String(), metricsURL, ingestURL, path, cfg.ChainID); err != nil {
 		return err
 	}
 	select {
@@ -323,7 +336,7 @@ func readGenesis(path string) (*chain.Genesis, error) {
 	return chain.DecodeGenesis(raw)
 }
 
-func announceReplica(c *cli.Command, secure bool, addr, metricsURL, datadir string, chainID uint64) error {
+func announceReplica(c *cli.Command, secure bool, addr, metricsURL, ingestURL, datadir string, chainID uint64) error {
 	httpURL, wsURL := "http://"+addr, "ws://"+addr
 	if secure {
 		httpURL, wsURL = "https://"+addr, "wss://"+addr
@@ -343,6 +356,9 @@ func announceReplica(c *cli.Command, secure bool, addr, metricsURL, datadir stri
 	}
 	if metricsURL != "" {
 		info["metricsUrl"] = metricsURL
+	}
+	if ingestURL != "" {
+		info["ingestUrl"] = ingestURL
 	}
 	line, err := json.Marshal(info)
 	if err != nil {

@@ -163,7 +163,7 @@ func runSequencer(ctx context.Context, c *cli.Command) (err error) {
 	l, err := leader.Start(ctx, n, leader.Options{
 		Sequencer: sequencer.Options{
 			Key: s.key, Block: s.sequencing.block, MiniBlock: s.sequencing.miniBlock, MiniBlockMin: s.sequencing.miniBlockMin,
-			NoSync: s.sequencing.noSync, Queue: s.sequencing.queue,
+			NoSync: s.sequencing.noSync, Queue: s.sequencing.queue, Trusted: s.sequencing.trusted,
 		},
 		L1: source, Client: clients[0], Resolver: l1feed.FromDA(layers), Confirmations: c.Uint64("l1-confirmations"),
 		RPC: s.serving, Listener: listeners["port"], Ingest: listeners["ingest-port"], Feed: s.feed, Snapshots: s.snapshots, Metrics: metrics, Log: s.log,

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"github.com/ethereum/go-ethereum/common"
 	"github.com/urfave/cli/v3"
 
 	"github.com/talaria-l2/talaria/chain"
@@ -14,6 +15,7 @@ func sequencingFlags() []cli.Flag {
 		&cli.Uint64Flag{Name: "miniblock-ms", Value: 10, Usage: "a mini-block is cut at the latest after so long, 1..1000", Sources: env("MINIBLOCK_MS")},
 		&cli.Uint64Flag{Name: "miniblock-min-ms", Value: 1, Usage: "and not before so long, 1..miniblock-ms", Sources: env("MINIBLOCK_MIN_MS")},
 		&cli.Uint64Flag{Name: "queue", Value: 16_384, Usage: "transactions that wait for execution, 1..1000000; more are refused with -32005", Sources: env("QUEUE")},
+		&cli.StringSliceFlag{Name: "trusted-replica", Usage: "address of a replica (its --key-file) whose word on senders is taken over raw ingest, and checked before the block is sealed; again for every further one", Sources: env("TRUSTED_REPLICA")},
 		&cli.StringFlag{Name: "durability", Value: "disk", Usage: "disk: acknowledge after fdatasync; none: after write (survives a crash of the process only)", Sources: env("DURABILITY")},
 		&cli.BoolFlag{Name: "witness", Value: true, Usage: "record a witness of every block while it is executed, for the feed and debug_executionWitness; =false: blocks are executed again when somebody asks", Sources: env("WITNESS")},
 	}
@@ -23,6 +25,7 @@ func sequencingFlags() []cli.Flag {
 type sequencing struct {
 	block, miniBlock, miniBlockMin chain.Millis
 	queue                          int // transactions
+	trusted                        []common.Address
 	noSync                         bool
 	witness                        bool
 }
@@ -42,6 +45,15 @@ func readSequencing(c *cli.Command) (s sequencing, err error) {
 		return s, usagef("--queue %d: allowed is 1..1000000", n)
 	}
 	s.queue, s.witness = int(c.Uint64("queue")), c.Bool("witness")
+	for _, text := range c.StringSlice("trusted-replica") {
+		if !common.IsHexAddress(text) {
+			return s, usagef("--trusted-replica %q: want an address of 40 hex digits", text)
+		}
+		s.trusted = append(s.trusted, common.HexToAddress(text))
+	}
+	if len(s.trusted) > 0 && c.Int("ingest-port") < 0 {
+		return s, usagef("--trusted-replica: replicas are heard over raw ingest, which --ingest-port -1 turns off")
+	}
 	switch c.String("durability") {
 	case "disk":
 	case "none":

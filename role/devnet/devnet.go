@@ -42,6 +42,9 @@ type Options struct {
 	IngestPort int
 	// Feed is where the chain is published for other nodes; nil: nowhere.
 	Feed *feeder.Options
+	// Followers run beside the sequencer; not with Development, without Feed, or where RPC
+	// asks for keys or speaks TLS.
+	Followers Followers
 	// OpenTxPool shows what waits to everybody; else each caller sees its own.
 	OpenTxPool bool
 
@@ -66,11 +69,12 @@ type Options struct {
 	Claim                          chain.Millis // between claims of output roots; 0: nothing is claimed
 	DA                             DataLayer
 	NoSync                         bool
-	Queue                          int         // of transactions; see sequencer.Options
-	StateCache                     uint64      // bytes; see node.Options
-	Witness                        bool        // see node.Options
-	Development                    bool        // see sequencer.Development: nothing is posted to L1
-	RPC                            rpc.Options // ClientVersion and Logger aside
+	Queue                          int              // of transactions; see sequencer.Options
+	Trusted                        []common.Address // replicas; see sequencer.Options
+	StateCache                     uint64           // bytes; see node.Options
+	Witness                        bool             // see node.Options
+	Development                    bool             // see sequencer.Development: nothing is posted to L1
+	RPC                            rpc.Options      // ClientVersion and Logger aside
 	Version                        string
 	Log                            *slog.Logger
 }
@@ -87,6 +91,10 @@ type Devnet struct {
 	leader  *leader.Leader
 	metrics *telemetry.Metrics
 	layers  layers
+
+	settlement  *l1.Client     // of the first L1 endpoint
+	pages       *http.ServeMux // of the metrics port
+	metricsAddr string
 }
 
 // closeTimeout bounds how long Close waits.
@@ -118,10 +126,15 @@ func (d *Devnet) start(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	following, err := d.listenFollowers()
+	if err != nil {
+		return err
+	}
 	clients, sender, genesis, err := d.startL1(ctx, dir)
 	if err != nil {
 		return err
 	}
+	d.settlement = clients[0]
 	owned = nil
 	n, err := node.Open(dir, node.Options{Genesis: genesis, StateCache: d.opts.StateCache, Witness: d.opts.Witness, Development: d.opts.Development, ScriptTracers: isLocal(d.opts.Host), Log: d.log})
 	if err != nil {
@@ -147,7 +160,9 @@ func (d *Devnet) start(ctx context.Context) error {
 		return err
 	}
 	d.startHTTP("status page", listeners[1], webHandler(listeners[0].Addr().(*net.TCPAddr).Port))
-	d.startHTTP("metrics", listeners[2], d.metrics.Pages())
+	d.pages, d.metricsAddr = http.NewServeMux(), listeners[2].Addr().String()
+	d.pages.Handle("/", d.metrics.Pages())
+	d.startHTTP("metrics", listeners[2], d.pages)
 	stopObserving := n.Observe(d.metrics)
 	d.onClose(func(context.Context) error { stopObserving(); return nil })
 
@@ -165,6 +180,9 @@ func (d *Devnet) start(ctx context.Context) error {
 	d.info.Genesis = dir.GenesisPath()
 	d.info.Ingest, d.info.Feed = d.leader.IngestURL(), d.leader.FeedURL()
 	d.info.Web, d.info.Metrics = url("http", listeners[1]), url("http", listeners[2])+"/metrics"
+	if err := d.startFollowers(ctx, following, genesis, source); err != nil {
+		return err
+	}
 	return writeInfo(dir.Path(), &d.info)
 }
 
@@ -174,7 +192,7 @@ func (d *Devnet) startLeader(ctx context.Context, source l1feed.L1, client *l1.C
 	o := leader.Options{
 		Sequencer: sequencer.Options{
 			Key: key, MiniBlock: d.opts.MiniBlock, MiniBlockMin: d.opts.MiniBlockMin, Block: d.opts.Block,
-			NoSync: d.opts.NoSync, Queue: d.opts.Queue, Development: development(d.opts.Development),
+			NoSync: d.opts.NoSync, Queue: d.opts.Queue, Trusted: d.opts.Trusted, Development: development(d.opts.Development),
 		},
 		L1: source, Client: client, Resolver: l1feed.FromDA(&d.layers.reader), Confirmations: d.opts.L1Confirmations,
 		RPC: d.opts.RPC, Listener: listeners[0], Feed: d.opts.Feed, Snapshots: new(snapshots.Options), Metrics: d.metrics, Log: d.log,
@@ -248,22 +266,31 @@ func (d *Devnet) listen() ([]net.Listener, error) {
 		if p.port < 0 {
 			continue
 		}
-		l, err := net.Listen("tcp", net.JoinHostPort(d.opts.Host, fmt.Sprint(p.port)))
-		if errors.Is(err, syscall.EADDRINUSE) {
-			return nil, fmt.Errorf("port %d is taken (choose another with --%s, %s)", p.port, p.flag, p.free)
-		}
+		l, err := d.take(p.port, p.flag, p.free)
 		if err != nil {
-			return nil, fmt.Errorf("listen for --%s: %w", p.flag, err)
+			return nil, err
 		}
-		d.onClose(func(context.Context) error {
-			if err := l.Close(); !errors.Is(err, net.ErrClosed) {
-				return err
-			}
-			return nil
-		})
 		out = append(out, l)
 	}
 	return out, nil
+}
+
+// take listens on a port that a flag names; free says what else may be chosen.
+func (d *Devnet) take(port int, flag, free string) (net.Listener, error) {
+	l, err := net.Listen("tcp", net.JoinHostPort(d.opts.Host, fmt.Sprint(port)))
+	if errors.Is(err, syscall.EADDRINUSE) {
+		return nil, fmt.Errorf("port %d is taken (choose another with --%s, %s)", port, flag, free)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("listen for --%s: %w", flag, err)
+	}
+	d.onClose(func(context.Context) error {
+		if err := l.Close(); !errors.Is(err, net.ErrClosed) {
+			return err
+		}
+		return nil
+	})
+	return l, nil
 }
 
 // startL1 connects to L1, embedded or not, and creates the chain's genesis if the

@@ -27,6 +27,9 @@ type Info struct {
 	Web      string    `json:"webUrl"`
 	Ingest   string    `json:"ingestURL,omitempty"` // raw transactions; empty: not served
 	Feed     string    `json:"feedUrl,omitempty"`   // for other nodes (docs/spec/feed.md); empty: not published
+	// Replicas and Validators follow the sequencer.
+	Replicas   []ReplicaInfo   `json:"replicas,omitempty"`
+	Validators []ValidatorInfo `json:"validators,omitempty"`
 	// DA is where batches are, as --da has it.
 	DA string `json:"da"`
 	// Development tells a development chain: L1 holds nothing of it.
@@ -47,6 +50,19 @@ type L1Info struct {
 	HTTPURL   string `json:"httpUrl"`
 	BeaconURL string `json:"beaconUrl"`
 	ChainID   uint64 `json:"chainId"`
+}
+
+// ReplicaInfo tells how to reach a replica. HTTP and WebSocket share one port.
+type ReplicaInfo struct {
+	HTTPURL string `json:"httpUrl"`
+	WSURL   string `json:"wsUrl"`
+	Metrics string `json:"metricsUrl"`
+}
+
+// ValidatorInfo tells where a validator says how far it is.
+type ValidatorInfo struct {
+	StatusURL string `json:"statusUrl"`
+	Metrics   string `json:"metricsUrl"`
 }
 
 // Account is one of the ten accounts of the well-known test mnemonic.

@@ -67,6 +67,7 @@ type Feeder struct {
 	done    sync.WaitGroup
 	closer  func() // of the server of this process; nil without one
 	url     string
+	reader  feed.ClientOptions // of who reads the feed, Publish aside
 
 	mini, block uint64 // next to publish
 	witness     uint64 // block of the next witness to publish, or behind it
@@ -83,6 +84,14 @@ func begin(n Node, connect func(context.Context) (Sink, error), metrics *telemet
 	f := &Feeder{node: n, connect: connect, metrics: metrics, log: log, cancel: cancel}
 	f.done.Go(func() { f.keep(ctx) })
 	return f
+}
+
+// Dial connects a reader to the feed, with the feeder's own rights: it may publish
+// attestations, too. The caller closes it before the feeder.
+func (f *Feeder) Dial(ctx context.Context) (*feed.Client, error) {
+	o := f.reader
+	o.Publish = nil
+	return feed.Dial(ctx, o)
 }
 
 // Close publishes what is queued, if that takes no longer than some seconds, and ends.

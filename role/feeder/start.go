@@ -52,7 +52,7 @@ func Start(ctx context.Context, n Node, opts Options) (*Feeder, error) {
 		}
 		client.URL, client.Credentials, client.TLS = opts.URL, opts.Credentials, opts.TLS
 		f := begin(n, connect, opts.Metrics, opts.Log)
-		f.url = opts.URL
+		f.url, f.reader = opts.URL, client
 		return f, nil
 	}
 	server, err := feed.StartServer(feed.ServerOptions{
@@ -68,7 +68,7 @@ func Start(ctx context.Context, n Node, opts Options) (*Feeder, error) {
 		return nil, err
 	}
 	f := begin(n, func(context.Context) (Sink, error) { return sink, nil }, opts.Metrics, opts.Log)
-	f.closer, f.url = server.Close, server.URL()
+	f.closer, f.url, f.reader = server.Close, server.URL(), client
 	return f, nil
 }
 

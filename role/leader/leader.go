@@ -11,6 +11,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/talaria-l2/talaria/feed"
 	"github.com/talaria-l2/talaria/l1"
 	"github.com/talaria-l2/talaria/role/attestor"
 	"github.com/talaria-l2/talaria/role/exits"
@@ -166,6 +167,9 @@ func (l *Leader) startIngest(b *node.Backend) {
 	}
 	cfg := b.Config()
 	o := ingest.Options{ChainID: cfg.ChainID, MaxTxBytes: cfg.MaxTxBytes, Authorize: l.opts.RPC.Authorize, Log: l.opts.Log}
+	if len(l.opts.Sequencer.Trusted) > 0 {
+		o.Vouch, o.Release = l.seq.Vouch, l.seq.Release
+	}
 	if config := l.opts.RPC.TLS; config != nil { // a key must not go in the clear
 		o.TLS = config.Clone()
 		o.TLS.NextProtos = nil // of HTTP
@@ -210,6 +214,15 @@ func (l *Leader) FeedURL() string {
 		return ""
 	}
 	return l.feed.URL()
+}
+
+// DialFeed connects a reader of this process to the feed, which must be published. The caller
+// closes it before the leader.
+func (l *Leader) DialFeed(ctx context.Context) (*feed.Client, error) {
+	if l.feed == nil {
+		return nil, errors.New("the chain is not published for other nodes")
+	}
+	return l.feed.Dial(ctx)
 }
 
 func (l *Leader) serve(what string, f func() error) {

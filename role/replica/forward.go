@@ -31,6 +31,7 @@ const (
 	maxArrivals = 16_384           // transactions that wait to be decoded
 	maxForward  = 256              // transactions that are decoded and handed over together
 	visible     = 30 * time.Second // until what the leader executed must be seen here
+	doubtful    = 2 * time.Second  // until what the leader may have executed must be
 	sweep       = time.Second
 )
 
@@ -40,7 +41,7 @@ const (
 type Gateway struct {
 	node     *node.Node
 	to       Forwarder
-	arrivals chan *rpc.Submission
+	arrivals chan arrival
 
 	mu      sync.Mutex
 	waiting map[common.Hash][]*forwarded
@@ -51,15 +52,22 @@ type Gateway struct {
 	workers sync.WaitGroup
 }
 
+// arrival is a transaction that was handed over to the node.
+type arrival struct {
+	sub    *rpc.Submission
+	sender common.Address // hint; zero: none
+}
+
 // forwarded is a transaction that the leader has, or is about to get.
 type forwarded struct {
 	sub   *rpc.Submission
 	until time.Time // zero: the leader has not answered
+	late  error     // the answer then [that it was not seen]
 }
 
 // NewGateway starts a gateway, which closes the forwarder with itself.
 func NewGateway(n *node.Node, to Forwarder) *Gateway {
-	g := &Gateway{node: n, to: to, arrivals: make(chan *rpc.Submission, maxArrivals), waiting: make(map[common.Hash][]*forwarded), stop: make(chan struct{})}
+	g := &Gateway{node: n, to: to, arrivals: make(chan arrival, maxArrivals), waiting: make(map[common.Hash][]*forwarded), stop: make(chan struct{})}
 	g.workers.Go(g.hand)
 	g.workers.Go(g.watch)
 	return g
@@ -91,13 +99,13 @@ func (g *Gateway) Submit(sends []rpc.Send) []*rpc.Submission {
 	subs := rpc.NewSubmissions(sends)
 	g.closing.RLock()
 	defer g.closing.RUnlock()
-	for _, sub := range subs {
+	for i, sub := range subs {
 		if g.closed {
 			sub.Resolve(nil, errClosing())
 			continue
 		}
 		select {
-		case g.arrivals <- sub:
+		case g.arrivals <- arrival{sub, sends[i].Sender}:
 		default:
 			sub.Resolve(nil, rpc.Errorf(rpc.CodeLimit, "transaction queue is full: limit %d transactions (send again in a moment)", maxArrivals))
 		}
@@ -109,37 +117,42 @@ func (g *Gateway) Submit(sends []rpc.Send) []*rpc.Submission {
 func (g *Gateway) hand() {
 	decoder := chain.NewDecoder(g.node.Config())
 	raws, txs, errs := make([][]byte, maxForward), make([]*chain.Tx, maxForward), make([]error, maxForward)
-	batch := make([]*rpc.Submission, 0, maxForward)
+	senders := make([]common.Address, maxForward)
+	batch := make([]arrival, 0, maxForward)
 	for {
 		batch = batch[:0]
 		select {
 		case <-g.stop:
 			return
-		case sub := <-g.arrivals:
-			batch = append(batch, sub)
+		case a := <-g.arrivals:
+			batch = append(batch, a)
 		}
 	more:
 		for len(batch) < maxForward {
 			select {
-			case sub := <-g.arrivals:
-				batch = append(batch, sub)
+			case a := <-g.arrivals:
+				batch = append(batch, a)
 			default:
 				break more
 			}
 		}
 		n := len(batch)
-		for i, sub := range batch {
-			raws[i] = sub.Raw()
+		var hints []common.Address
+		for i, a := range batch {
+			raws[i], senders[i] = a.sub.Raw(), a.sender
+			if a.sender != (common.Address{}) {
+				hints = senders[:n]
+			}
 		}
-		decoder.Decode(raws[:n], txs[:n], errs[:n])
+		decoder.DecodeHinted(raws[:n], hints, txs[:n], errs[:n])
 		head := g.node.PublishedHead()
 		if open := g.node.Pending(); open != nil {
 			head = open.Header
 		}
 		var good []*chain.Tx
 		var mine []*forwarded
-		for i, sub := range batch {
-			err := errs[i]
+		for i := range batch {
+			sub, err := batch[i].sub, errs[i]
 			if err == nil {
 				sub.Decoded(txs[i].Hash())
 				err = sequencing.Admit(txs[i], g.node.Config(), head.BaseFee)
@@ -152,6 +165,7 @@ func (g *Gateway) hand() {
 		}
 		clear(raws[:n])
 		clear(txs[:n])
+		clear(batch)
 		if len(good) > 0 {
 			g.to.Forward(good, func(i int, err error) { g.answered(mine[i], err) })
 		}
@@ -162,8 +176,8 @@ func (g *Gateway) hand() {
 func (g *Gateway) refuse() {
 	for {
 		select {
-		case sub := <-g.arrivals:
-			sub.Resolve(nil, errClosing())
+		case a := <-g.arrivals:
+			a.sub.Resolve(nil, errClosing())
 		default:
 			return
 		}
@@ -181,9 +195,12 @@ func (g *Gateway) await(sub *rpc.Submission) *forwarded {
 
 // answered takes the leader's answer.
 func (g *Gateway) answered(f *forwarded, err error) {
-	if err == nil {
+	var maybe uncertain
+	if err == nil || errors.As(err, &maybe) {
 		g.mu.Lock()
-		f.until = time.Now().Add(visible)
+		if f.until = time.Now().Add(visible); err != nil {
+			f.until, f.late = time.Now().Add(doubtful), maybe.error
+		}
 		g.mu.Unlock()
 		g.look(f.sub.Hash()) // it may be here already, and for long
 		return
@@ -307,6 +324,10 @@ func (g *Gateway) expire() {
 	}
 	g.mu.Unlock()
 	for _, f := range late {
+		if f.late != nil {
+			f.sub.Resolve(nil, f.late)
+			continue
+		}
 		f.sub.Resolve(nil, rpc.NotReadyError(fmt.Sprintf("the leader has executed the transaction, this node has not seen it for %s: look it up by its hash", visible)))
 	}
 }

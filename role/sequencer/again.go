@@ -119,7 +119,7 @@ func (a *again) begin(void []*voided, until uint64) ([]admitted, error) {
 	out := make([]admitted, 0, len(void))
 	for _, v := range void {
 		left[v.tx.Hash()] = v
-		out = append(out, admitted{v.tx, v.sub})
+		out = append(out, admitted{tx: v.tx, sub: v.sub})
 	}
 	list := void
 	for _, v := range a.list {
@@ -129,7 +129,7 @@ func (a *again) begin(void []*voided, until uint64) ([]admitted, error) {
 		}
 		if v.Until = max(v.Until, until); v.sub.Settled() { // refused, or in a mini-block that was not cut
 			v = a.make(v.tx, v.Place, v.Until)
-			out = append(out, admitted{v.tx, v.sub})
+			out = append(out, admitted{tx: v.tx, sub: v.sub})
 		}
 		list, left[hash] = append(list, v), v
 	}
@@ -157,7 +157,7 @@ func (a *again) retry(origin uint64) (out []admitted) {
 		if a.left[v.Hash] == v && v.refused && v.tried < origin {
 			v.sub, v.refused, v.tried = a.submission(v.tx), false, origin
 			a.refused--
-			out = append(out, admitted{v.tx, v.sub})
+			out = append(out, admitted{tx: v.tx, sub: v.sub})
 		}
 	}
 	return out

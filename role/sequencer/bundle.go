@@ -83,6 +83,9 @@ func (l *loop) bundle() int {
 	n := 0
 	for n < room {
 		tx := l.backlog[n].tx
+		if doubted(l.backlog[n].sub) {
+			break // each is looked at
+		}
 		bytes += len(tx.Raw())
 		if gas += tx.Gas(); bytes > batch.MaxBlockTxBytes || gas > maxBundleGas {
 			break

@@ -55,7 +55,7 @@ func TestWhatFollowsAFullBlocksTransactionWaitsWithIt(t *testing.T) {
 	r := newDevRig(t)
 	list := []admitted{}
 	for nonce := range uint64(2) {
-		list = append(list, admitted{r.transfer(0, nonce, 1), rpc.NewSubmission()})
+		list = append(list, admitted{tx: r.transfer(0, nonce, 1), sub: rpc.NewSubmission()})
 	}
 	r.held(func(l *loop) {
 		l.next = append(l.next, list[0])

@@ -79,6 +79,7 @@ func (l *loop) derived(in *derive.BlockInput) (common.Hash, error) {
 // rollBack makes block number the newest one. Transactions of the blocks that are void
 // are executed again, as far as they still can be.
 func (l *loop) rollBack(number uint64, why string) error {
+	l.settleChecks() // what is executed again is by whom it says
 	first, last := number+1, l.head.Number
 	if l.chain.IsOpen() {
 		last++
@@ -123,7 +124,7 @@ func (l *loop) rollBack(number uint64, why string) error {
 		return err
 	}
 	s.step("back")
-	l.epoch, l.stale = epoch, true
+	l.epoch, l.stale, l.forged = epoch, true, nil
 	l.next = append(again, l.next...)
 	return l.reload()
 }
@@ -147,6 +148,7 @@ func (l *loop) reached() (uint64, error) {
 func (l *loop) voidTxs(first uint64, why string, until uint64) (void []*voided, surplus int, err error) {
 	a, since := l.s.again, uint64(now()/1000)
 	room, over := a.room(), a.surplus()
+	var lost []node.GoneTx
 	add := func(number uint64, txs []*chain.Tx, minis []chain.MiniBlockHeader) error {
 		for _, mini := range minis {
 			for i := mini.FirstTxIndex; i < mini.FirstTxIndex+mini.TxCount; i++ {
@@ -155,6 +157,12 @@ func (l *loop) voidTxs(first uint64, why string, until uint64) (void []*voided, 
 					continue
 				}
 				place := node.VoidPlace{Block: number, MiniBlock: mini.Number, Index: i, Why: why, Since: since}
+				if f, is := l.forged[tx.Hash()]; is && f.right == nil {
+					lost = append(lost, node.GoneTx{Hash: tx.Hash(), Place: place, Refusal: f.err.Error()})
+					continue
+				} else if is {
+					tx = f.right
+				}
 				if room.take(tx) {
 					void = append(void, a.make(tx, place, until))
 				} else if err := over.add(tx.Hash(), place); err != nil {
@@ -178,6 +186,9 @@ func (l *loop) voidTxs(first uint64, why string, until uint64) (void []*voided, 
 		if err := add(l.head.Number+1, txs, minis); err != nil {
 			return nil, 0, err
 		}
+	}
+	if err := l.nameForged(lost); err != nil {
+		return nil, 0, err
 	}
 	return void, over.count, over.flush()
 }

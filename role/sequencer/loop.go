@@ -49,6 +49,10 @@ type loop struct {
 	unsynced bool   // the newest blocks were adopted and may not be on disk yet
 	stale    bool   // L1 is not read behind the newest block
 
+	unchecked uint64                 // place in the checks of the last transaction of the open block that has one
+	suspect   bool                   // the open block may have forged senders for another reason than an alarm
+	forged    map[common.Hash]forged // in the open block, as far as it was looked at
+
 	dev *devChain // nil but on a development chain
 }
 
@@ -63,6 +67,7 @@ func newLoop(s *Sequencer) (*loop, error) {
 	if l.chain.IsOpen() {
 		_, minis, attrs := l.chain.OpenBlock()
 		l.attrs = attrs
+		l.suspect = true // what of it was checked the log does not tell
 		l.slot = s.slots.Reopen(minis[0].TimestampMicros)
 		l.lastStamp = minis[len(minis)-1].TimestampMicros
 		open := s.node.Pending()
@@ -120,6 +125,7 @@ func (l *loop) run() {
 			}
 		case q := <-s.questions:
 			l.answer(q)
+		case <-s.checks.alarm:
 		case <-timer.C:
 		case <-s.stop:
 			l.finish()
@@ -144,6 +150,11 @@ func (l *loop) step() (time.Duration, error) {
 		return l.devStep()
 	}
 	for {
+		if l.suspect || l.s.checks.alarmed.Load() {
+			if err := l.purge(); err != nil {
+				return 0, err
+			}
+		}
 		t := now()
 		l.expire(t)
 		if !l.chain.IsOpen() {
@@ -340,14 +351,14 @@ func (l *loop) follow(from common.Address, nonce uint64) {
 			return
 		}
 		for i, tx := range ready {
-			b := admitted{tx, l.unhold(tx)}
+			b := l.released(tx)
 			if l.execute(b) {
 				nonce++
 				continue
 			}
 			// The ones behind follow it into the next block, or wait again for theirs.
 			for _, rest := range ready[i+1:] {
-				if b := (admitted{rest, l.unhold(rest)}); len(l.next) > 0 {
+				if b := l.released(rest); len(l.next) > 0 {
 					l.hold(b)
 				} else {
 					l.take(b)
@@ -356,6 +367,16 @@ func (l *loop) follow(from common.Address, nonce uint64) {
 			return
 		}
 	}
+}
+
+// released is a transaction that waited, to be executed. Its place in the checks is not known
+// any more, but no later than the last.
+func (l *loop) released(tx *chain.Tx) admitted {
+	a := admitted{tx: tx, sub: l.unhold(tx)}
+	if a.sub.Voucher() != nil {
+		a.check = l.s.checks.last()
+	}
+	return a
 }
 
 func (l *loop) unhold(tx *chain.Tx) *rpc.Submission {
@@ -381,6 +402,12 @@ func (l *loop) execute(a admitted) bool {
 			return false
 		}
 	}
+	if doubted(a.sub) {
+		if err := l.genuine(a); err != nil {
+			a.sub.Resolve(nil, err)
+			return false
+		}
+	}
 	r, err := l.chain.Apply(a.tx)
 	if errors.Is(err, exec.ErrBlockFull) {
 		l.hold(a)
@@ -398,6 +425,7 @@ func (l *loop) execute(a admitted) bool {
 func (l *loop) enter(a admitted, r *chain.Receipt, index uint64) {
 	l.bytes += len(a.tx.Raw())
 	l.users++
+	l.unchecked = max(l.unchecked, a.check)
 	l.waiters = append(l.waiters, waiter{a.sub, index, l.logs})
 	l.count(r)
 }
@@ -496,6 +524,9 @@ func (l *loop) closeBlock(t chain.Micros) error {
 		if err := l.cut(t); err != nil {
 			return err
 		}
+	}
+	if l.settleChecks(); len(l.forged) > 0 {
+		return l.purge()
 	}
 	block, diff, err := l.chain.Seal()
 	if err != nil {

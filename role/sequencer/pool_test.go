@@ -76,7 +76,7 @@ func TestThePoolTellsWhatWaitsForItsTurn(t *testing.T) {
 	}
 	waits := func(nonce uint64, caller string) admitted {
 		tx := r.transfer(0, nonce, 1)
-		return admitted{tx, rpc.NewSubmissions([]rpc.Send{{Raw: tx.Raw(), Caller: caller}})[0]}
+		return admitted{tx: tx, sub: rpc.NewSubmissions([]rpc.Send{{Raw: tx.Raw(), Caller: caller}})[0]}
 	}
 	l.next = []admitted{waits(0, "ali")}
 	l.backlog = []admitted{waits(1, "baba")}

@@ -10,6 +10,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/ethereum/go-ethereum/common"
 	"github.com/ethereum/go-ethereum/crypto"
 
 	"github.com/talaria-l2/talaria/chain"
@@ -38,6 +39,9 @@ type Options struct {
 	Block        chain.Millis // 100..12000 [1000]
 	NoSync       bool         // do not wait for the disk (durability "none")
 	Queue        int          // transactions that wait for execution, 1.. [16384]
+	// Trusted are replicas whose word is taken on who signed a transaction, and checked
+	// before the block is sealed; a development chain takes nobody's [none].
+	Trusted []common.Address
 	// Pending bounds those that wait for an earlier nonce.
 	Pending     sequencing.PendingSettings
 	Development *Development // makes it a development chain; nil: it is none
@@ -88,6 +92,8 @@ type Sequencer struct {
 	loop   *loop
 	undone node.Undone
 	again  *again // transactions of void blocks
+	trust  *trust
+	checks *checks
 
 	dev      *devChain    // nil but on a development chain; the loop owns it
 	commands chan command // for the loop
@@ -115,6 +121,11 @@ func Start(n *node.Node, opts Options) (*Sequencer, error) {
 		ready: make(chan []admitted, maxReady), questions: make(chan question), entries: make(chan entry, maxInFlight),
 		commands: make(chan command), stop: make(chan struct{}), looped: make(chan struct{}), published: make(chan struct{}),
 	}
+	if opts.Development != nil && len(opts.Trusted) > 0 {
+		return nil, errors.New("a development chain trusts no replicas")
+	}
+	s.trust = newTrust(n, opts.Trusted, opts.Metrics, opts.Log)
+	s.checks = newChecks(n.Config(), s.trust, opts.Metrics, s.step)
 	s.again = newAgain(n, opts.again, opts.Metrics, opts.Log)
 	s.intake = intake{wake: make(chan struct{}, 1), maxTxs: opts.Queue}
 	var err error
@@ -164,6 +175,7 @@ func Start(n *node.Node, opts Options) (*Sequencer, error) {
 	}
 	s.log.Info("sequencing", "block", n.PublishedHead().Number, "nextMiniBlock", n.Exec().NextMini(), "recoveredIn", time.Since(started).Round(time.Millisecond))
 	go s.decoder()
+	go s.checks.run()
 	go s.publisher()
 	go s.again.watch(s.published)
 	go s.loop.run()
@@ -197,6 +209,7 @@ func (s *Sequencer) Close(ctx context.Context) error {
 	}
 	var err error
 	s.walOnce.Do(func() {
+		s.checks.close()
 		if s.l1.Close != nil {
 			s.l1.Close()
 		}

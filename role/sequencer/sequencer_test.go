@@ -25,6 +25,7 @@ import (
 	"github.com/talaria-l2/talaria/rpc"
 	"github.com/talaria-l2/talaria/sequencing"
 	"github.com/talaria-l2/talaria/store"
+	"github.com/talaria-l2/talaria/telemetry"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -80,8 +81,10 @@ type rig struct {
 	derived    func() Derived // nil: nobody derives
 	probe      func(string)   // see Options
 	again      againLimits
+	trusted    []common.Address
 	block      chain.Millis // [200]
 	noSync     bool
+	metrics    *telemetry.Metrics
 	// origin is the L1 block that the last start asked for; restarted tells that it was
 	// not the first.
 	origin             chain.L1Origin
@@ -132,7 +135,7 @@ func (r *rig) start() {
 	if r.dev {
 		dev = &Development{Keys: r.users}
 	}
-	r.seq, err = Start(r.node, Options{Key: r.key, Block: max(r.block, 200), NoSync: r.noSync, Pending: r.pending, Development: dev, Derived: r.derived, probe: r.probe, again: r.again, Connect: func(at chain.L1Origin) (L1, error) {
+	r.seq, err = Start(r.node, Options{Key: r.key, Block: max(r.block, 200), NoSync: r.noSync, Pending: r.pending, Development: dev, Derived: r.derived, probe: r.probe, again: r.again, Trusted: r.trusted, Metrics: r.metrics, Connect: func(at chain.L1Origin) (L1, error) {
 		if r.chain != nil {
 			return r.chain.connect(at)
 		}

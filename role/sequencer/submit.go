@@ -13,8 +13,9 @@ import (
 
 // admitted is a transaction on its way to execution.
 type admitted struct {
-	tx  *chain.Tx
-	sub *rpc.Submission
+	tx    *chain.Tx
+	sub   *rpc.Submission
+	check uint64 // its place in the checks, if its sender was not looked at; else 0
 }
 
 // arrival is a transaction as it was handed over.
@@ -174,23 +175,28 @@ func (s *Sequencer) decoder() {
 		decoders[i] = chain.NewDecoder(s.node.Config())
 	}
 	batch := make([]arrival, 0, maxDecode)
-	senders := make([]common.Address, maxDecode)
+	senders, vouched := make([]common.Address, maxDecode), make([]bool, maxDecode)
 	raws, txs, errs := make([][]byte, maxDecode), make([]*chain.Tx, maxDecode), make([]error, maxDecode)
 	for {
 		clear(batch)
 		if batch = s.intake.take(batch[:0], maxDecode); len(batch) == 0 {
 			return
 		}
+		n, room := len(batch), s.checks.room()
 		var hints []common.Address
 		for i := range batch {
-			raws[i], senders[i] = batch[i].raw, batch[i].sender
-			if batch[i].sender != (common.Address{}) {
-				hints = senders[:len(batch)]
+			raws[i], senders[i], vouched[i] = batch[i].raw, batch[i].sender, false
+			if batch[i].sender == (common.Address{}) {
+				continue
+			}
+			hints = senders[:n]
+			if v := batch[i].sub.Voucher(); v != nil && !v.Withdrawn() && room > 0 {
+				vouched[i] = true
+				room--
 			}
 		}
-		n := len(batch)
-		decodeAll(decoders, raws[:n], hints, txs[:n], errs[:n])
-		if list := s.admit(batch, txs, errs); len(list) > 0 {
+		decodeAll(decoders, raws[:n], hints, vouched[:n], txs[:n], errs[:n])
+		if list := s.admit(batch, vouched, txs, errs); len(list) > 0 {
 			s.ready <- list
 		}
 		clear(raws[:n])
@@ -199,14 +205,14 @@ func (s *Sequencer) decoder() {
 }
 
 // decodeAll shares the work between the decoders. hints is nil if there are none.
-func decodeAll(decoders []*chain.Decoder, raws [][]byte, hints []common.Address, txs []*chain.Tx, errs []error) {
+func decodeAll(decoders []*chain.Decoder, raws [][]byte, hints []common.Address, vouched []bool, txs []*chain.Tx, errs []error) {
 	parts := min(len(decoders), max(1, len(raws)/decodeShare))
 	decode := func(i, from, to int) {
 		var some []common.Address
 		if hints != nil {
 			some = hints[from:to]
 		}
-		decoders[i].DecodeHinted(raws[from:to], some, txs[from:to], errs[from:to])
+		decoders[i].DecodeVouched(raws[from:to], some, vouched[from:to], txs[from:to], errs[from:to])
 	}
 	var others sync.WaitGroup
 	for i := 1; i < parts; i++ {
@@ -217,10 +223,12 @@ func decodeAll(decoders []*chain.Decoder, raws [][]byte, hints []common.Address,
 	others.Wait()
 }
 
-// admit returns the decoded transactions that may be executed, and answers the others.
-func (s *Sequencer) admit(batch []arrival, txs []*chain.Tx, errs []error) []admitted {
+// admit returns the decoded transactions that may be executed, and answers the others. Those
+// that somebody vouches for are queued to be checked.
+func (s *Sequencer) admit(batch []arrival, vouched []bool, txs []*chain.Tx, errs []error) []admitted {
 	baseFee := s.admitFee()
 	list := make([]admitted, 0, len(batch))
+	var later []unchecked
 	for i := range batch {
 		a, err := &batch[i], errs[i]
 		if err == nil {
@@ -233,7 +241,21 @@ func (s *Sequencer) admit(batch []arrival, txs []*chain.Tx, errs []error) []admi
 			a.sub.Resolve(nil, err)
 			continue
 		}
-		list = append(list, admitted{txs[i], a.sub})
+		b := admitted{tx: txs[i], sub: a.sub}
+		if vouched[i] {
+			later = append(later, unchecked{txs[i], a.sub.Voucher()})
+			b.check = uint64(len(later))
+		}
+		list = append(list, b)
+	}
+	if len(later) == 0 {
+		return list
+	}
+	before := s.checks.add(later) - 1
+	for i := range list {
+		if list[i].check > 0 {
+			list[i].check += before
+		}
 	}
 	return list
 }

@@ -37,9 +37,11 @@ type conn struct {
 	surplus error // why it is one more than the server serves
 	flags   byte
 	sender  rpc.Sender
+	voucher *rpc.Voucher // nil: not a trusted replica's
 	group   *rpc.Group
 
 	stopping atomic.Bool // by Server.Shutdown
+	forged   atomic.Bool // the replica is not trusted any more
 	deadOnce sync.Once
 	dead     chan struct{} // closed with the socket
 	received chan struct{} // closed when nothing more is handed over
@@ -64,6 +66,7 @@ func newConn(s *Server, socket net.Conn) *conn {
 // serve lives as long as the connection.
 func (c *conn) serve() {
 	defer c.abort()
+	defer c.release()
 	if err := c.greet(); err != nil {
 		c.s.opts.Log.Debug("ingest connection refused", "from", c.socket.RemoteAddr(), "err", err)
 		return
@@ -150,6 +153,9 @@ func (c *conn) readHello() (wire.HelloStatus, error) {
 		return wire.HelloNotReady, err
 	}
 	c.flags = hello.Flags
+	if hello.Flags&wire.FlagReplica != 0 {
+		return c.identify()
+	}
 	return wire.HelloOK, nil
 }
 
@@ -173,14 +179,16 @@ func (c *conn) receive() wire.Reason {
 				return 0
 			}
 		}
-		if c.stopping.Load() {
-			return wire.ReasonShutdown
+		if reason := c.told(); reason != 0 {
+			return reason
 		}
 		n, err := c.socket.Read(buf[end:])
 		end += n
 		before := start
 		var bad error
-		start, need, bad = c.take(buf, start, end)
+		if start, need, bad = c.take(buf, start, end); c.forged.Load() {
+			return wire.ReasonForged
+		}
 		if !c.submit() {
 			return 0
 		}
@@ -192,8 +200,8 @@ func (c *conn) receive() wire.Reason {
 		case err == nil:
 		case !errors.Is(err, os.ErrDeadlineExceeded):
 			return 0
-		case c.stopping.Load():
-			return wire.ReasonShutdown
+		case c.told() != 0:
+			return c.told()
 		case start < end || c.unacked.Load() == 0:
 			return wire.ReasonIdle
 		default:
@@ -217,7 +225,7 @@ func (c *conn) take(buf []byte, start, end int) (next, need int, err error) {
 				return start, need, nil
 			}
 		}
-		c.sends = append(c.sends, rpc.Send{Raw: bytes.Clone(f.Raw), Sender: f.Sender, Caller: c.sender.Name, Group: c.group})
+		c.sends = append(c.sends, rpc.Send{Raw: bytes.Clone(f.Raw), Sender: f.Sender, Voucher: c.voucher, Caller: c.sender.Name, Group: c.group})
 		c.bytes += len(f.Raw)
 		start += size
 	}

@@ -48,7 +48,7 @@ func TestHellosThatAreNotAllowedAreRefused(t *testing.T) {
 		{"the right hello", nil, nil, hello(wire.ClientHello{ChainID: 7411}), wire.HelloOK},
 		{"any chain", nil, nil, hello(wire.ClientHello{}), wire.HelloOK},
 		{"another version", nil, nil, "TLRI\x02" + strings.Repeat("\x00", 11), wire.HelloVersion},
-		{"an unknown flag", nil, nil, hello(wire.ClientHello{Flags: 2}), wire.HelloMalformed},
+		{"an unknown flag", nil, nil, hello(wire.ClientHello{Flags: 4}), wire.HelloMalformed},
 		{"a key too long", nil, nil, hello(wire.ClientHello{Key: strings.Repeat("k", wire.MaxKeySize+1)}), wire.HelloMalformed},
 		{"another chain", nil, nil, hello(wire.ClientHello{ChainID: 1}), wire.HelloChain},
 		{"the right key", keys, nil, hello(wire.ClientHello{Key: "sesame"}), wire.HelloOK},

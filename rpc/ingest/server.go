@@ -34,6 +34,12 @@ type Options struct {
 	// [anybody is nobody in particular].
 	Authorize func(key string) (rpc.Sender, error)
 
+	// Vouch says whether the word of a replica, which has proven to be that, is taken on who
+	// signed: if not, with rpc.ErrNotTrusted or rpc.ErrTrustWithdrawn. It is called for each
+	// connection, and Release when it is over [nobody's is].
+	Vouch   func(*rpc.Voucher) error
+	Release func(*rpc.Voucher)
+
 	MaxConns    int // connections at once; more are turned away [256]
 	MaxPerAddr  int // and of one address [64]
 	Window      int // unacknowledged transactions of a connection, 1..1,000,000 [8192]
@@ -76,6 +82,12 @@ func (o Options) withDefaults() Options {
 	times(&o.DrainTimeout, 15*time.Second)
 	if o.Authorize == nil {
 		o.Authorize = func(string) (rpc.Sender, error) { return rpc.Sender{}, nil }
+	}
+	if o.Vouch == nil {
+		o.Vouch = func(*rpc.Voucher) error { return rpc.ErrNotTrusted }
+	}
+	if o.Release == nil {
+		o.Release = func(*rpc.Voucher) {}
 	}
 	if o.Log == nil {
 		o.Log = slog.Default()

@@ -22,6 +22,10 @@ type Options struct {
 	ChainID uint64      // refuse a server of another chain [any]
 	Key     string      // of the API [none]
 	TLS     *tls.Config // [no TLS, unless the address says so]
+	// Sign proves which replica this is: the server executes before it checks the hints of
+	// one that it trusts. It signs a digest with secp256k1, 65 bytes with a recovery id of 0
+	// or 1; ChainID must be set then [nobody in particular].
+	Sign func(digest common.Hash) ([]byte, error)
 	// OnAck is called with what was acknowledged, in order of arrival, by one goroutine.
 	// The slice is valid during the call, and nothing is received meanwhile [Acks].
 	OnAck func([]Ack)
@@ -106,6 +110,9 @@ func Dial(ctx context.Context, addr string, o Options) (*Client, error) {
 	if len(o.Key) > MaxKeySize {
 		return nil, fmt.Errorf("%w: %d bytes, limit %d", ErrKeySize, len(o.Key), MaxKeySize)
 	}
+	if o.Sign != nil && o.ChainID == 0 {
+		return nil, errors.New("a replica must say which chain it is of")
+	}
 	if rest, ok := strings.CutPrefix(addr, "tls://"); ok {
 		addr = rest
 		if o.TLS == nil {
@@ -150,13 +157,19 @@ func dial(ctx context.Context, addr string, config *tls.Config) (net.Conn, error
 // greet exchanges the hellos.
 func (c *Client) greet() error {
 	hello := ClientHello{Flags: FlagHints, ChainID: c.opts.ChainID, Key: c.opts.Key}
+	if c.opts.Sign != nil {
+		hello.Flags |= FlagReplica
+	}
 	if _, err := c.conn.Write(hello.Append(nil)); err != nil {
 		return fmt.Errorf("ingest hello: %w", err)
 	}
 	var b [ServerHelloSize]byte
-	_, err := io.ReadFull(c.conn, b[:])
+	err := c.fill(b[:])
+	if err == nil && c.opts.Sign != nil {
+		err = c.identify(&b)
+	}
 	if err != nil {
-		return fmt.Errorf("ingest hello: %w", err)
+		return err
 	}
 	if c.hello, err = ParseServerHello(&b); err != nil {
 		return err
@@ -166,6 +179,14 @@ func (c *Client) greet() error {
 	}
 	if c.hello.Version != Version || c.hello.Window == 0 || c.hello.Window > maxWindow {
 		return fmt.Errorf("ingest hello: version %d with a window of %d: want version %d and 1..%d", c.hello.Version, c.hello.Window, Version, maxWindow)
+	}
+	return nil
+}
+
+// fill reads a part of the greeting.
+func (c *Client) fill(b []byte) error {
+	if _, err := io.ReadFull(c.conn, b); err != nil {
+		return fmt.Errorf("ingest hello: %w", err)
 	}
 	return nil
 }
@@ -272,6 +293,10 @@ func (c *Client) Err() error {
 	defer c.mu.Unlock()
 	return c.err
 }
+
+// Done is closed when the connection is over; Err says why. The last acknowledgements may
+// still be on their way to OnAck.
+func (c *Client) Done() <-chan struct{} { return c.done }
 
 // Close ends the connection at once; Flush first to wait for acknowledgements. It must
 // not be called by OnAck.

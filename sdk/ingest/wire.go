@@ -31,7 +31,7 @@ const (
 // FlagHints in the client's hello allows frames with a sender hint.
 const FlagHints = 1 << 0
 
-const knownFlags = FlagHints
+const knownFlags = FlagHints | FlagReplica
 
 // frameHinted is the bit of a frame's header that says that a hint comes first.
 const frameHinted = 1 << 31
@@ -85,13 +85,15 @@ type HelloStatus byte
 
 // Values of HelloStatus. After any but HelloOK the server closes.
 const (
-	HelloOK        HelloStatus = 0
-	HelloVersion   HelloStatus = 1 // Version is the one that the server speaks
-	HelloMalformed HelloStatus = 2
-	HelloChain     HelloStatus = 3 // ChainID is the server's
-	HelloKey       HelloStatus = 4
-	HelloBusy      HelloStatus = 5 // too many connections: try later
-	HelloNotReady  HelloStatus = 6 // the node takes no transactions now
+	HelloOK         HelloStatus = 0
+	HelloVersion    HelloStatus = 1 // Version is the one that the server speaks
+	HelloMalformed  HelloStatus = 2
+	HelloChain      HelloStatus = 3 // ChainID is the server's
+	HelloKey        HelloStatus = 4
+	HelloBusy       HelloStatus = 5 // too many connections: try later
+	HelloNotReady   HelloStatus = 6 // the node takes no transactions now
+	HelloNotTrusted HelloStatus = 7 // the replica is none that the server was told to trust, or proves nothing
+	HelloWithdrawn  HelloStatus = 8 // the replica named a wrong sender: its operator must talk to the server's
 )
 
 // String says what the status means.
@@ -111,6 +113,10 @@ func (s HelloStatus) String() string {
 		return "the server has too many connections: try later"
 	case HelloNotReady:
 		return "the node takes no transactions now: try later"
+	case HelloNotTrusted:
+		return "the server does not trust this replica"
+	case HelloWithdrawn:
+		return "the server trusts this replica no more: it named a wrong sender"
 	}
 	return fmt.Sprintf("refused with status %d", byte(s))
 }
@@ -245,6 +251,7 @@ const (
 	ReasonFrame    Reason = 1 // a frame that is not allowed: see ParseFrame
 	ReasonIdle     Reason = 2 // nothing was received for too long, or half a frame
 	ReasonShutdown Reason = 3 // the server stops
+	ReasonForged   Reason = 4 // the replica named a sender who did not sign: its word is not taken any more
 )
 
 // String says what the reason means.
@@ -256,6 +263,8 @@ func (r Reason) String() string {
 		return "nothing was received for too long"
 	case ReasonShutdown:
 		return "the server stops"
+	case ReasonForged:
+		return "a sender named by this replica did not sign: it is not trusted any more"
 	}
 	return fmt.Sprintf("reason %d", uint64(r))
 }

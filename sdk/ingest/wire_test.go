@@ -5,7 +5,10 @@ import (
 	"encoding/binary"
 	"encoding/hex"
 	"errors"
+	"io"
+	"net"
 	"testing"
+	"time"
 
 	"github.com/ethereum/go-ethereum/common"
 )
@@ -23,6 +26,7 @@ func TestEncodingsAreThoseOfTheSpecification(t *testing.T) {
 	}{
 		{"client hello", client.Append(nil), "544c5249" + "01" + "01" + "0000000000001cf3" + "0003" + "6b6579"},
 		{"server hello", server.Append(nil), "544c5249" + "01" + "03" + "0000" + "0000000000001cf3" + "00002000" + "00020000"},
+		{"challenge", (&Challenge{Nonce: [32]byte{1, 31: 2}}).Append(nil), "544c5243" + "0100000000000000000000000000000000000000000000000000000000000002"},
 		{"frame", AppendFrame(nil, []byte{0xaa, 0xbb}, common.Address{}), "00000002" + "aabb"},
 		{"frame with a hint", AppendFrame(nil, []byte{0xaa}, common.Address{19: 7}), "80000015" + "0000000000000000000000000000000000000007" + "aa"},
 		{"acknowledgement", ack.Append(nil), "0102000000000000000000000000000000000000000000000000000000000000" + "05" + "00000000000009"},
@@ -40,7 +44,7 @@ func TestEveryStatusHasAName(t *testing.T) {
 			t.Errorf("%d: %s, want %s", byte(s), s, want)
 		}
 	}
-	for s := HelloOK; s <= HelloNotReady; s++ {
+	for s := HelloOK; s <= HelloWithdrawn; s++ {
 		if s.String() == HelloStatus(99).String() || s.String() == "" {
 			t.Errorf("hello status %d has no text", byte(s))
 		}
@@ -94,6 +98,8 @@ func FuzzFrames(f *testing.F) {
 func FuzzHellosAndAcks(f *testing.F) {
 	f.Add((&ClientHello{Flags: FlagHints, ChainID: 1, Key: "k"}).Append(nil))
 	f.Add((&ServerHello{Version: 1, Window: 5}).Append(nil))
+	f.Add((&Challenge{Nonce: [32]byte{5}}).Append(nil))
+	f.Add((&ClientHello{Flags: FlagHints | FlagReplica, ChainID: 7411}).Append(nil))
 	f.Add((&Ack{Hash: common.Hash{1}, Status: Closing, Detail: 2}).Append(nil))
 	f.Fuzz(func(t *testing.T, b []byte) {
 		if len(b) >= ClientHelloSize {
@@ -114,11 +120,61 @@ func FuzzHellosAndAcks(f *testing.F) {
 				t.Fatalf("server hello %x written again is %x", b, got)
 			}
 		}
+		if len(b) >= ChallengeSize {
+			c, err := ParseChallenge((*[ChallengeSize]byte)(b))
+			if got := c.Append(nil); err == nil && !bytes.Equal(got, b[:ChallengeSize]) {
+				t.Fatalf("challenge %x written again is %x", b, got)
+			}
+		}
 		if len(b) >= AckSize {
 			a := ParseAck((*[AckSize]byte)(b))
 			if got := a.Append(nil); !bytes.Equal(got, b[:AckSize]) {
 				t.Fatalf("acknowledgement %x written again is %x", b, got)
 			}
+		}
+	})
+}
+
+// The statement as docs/spec/ingest.md has it.
+func TestAStatementIsThatOfTheSpecification(t *testing.T) {
+	s := Statement{ChainID: 7411, Nonce: [32]byte{1}, Channel: [32]byte{2}}
+	b := append([]byte("Talaria raw ingest: replica\x00"), 0, 0, 0, 0, 0, 0, 0x1c, 0xf3)
+	b = append(append(b, s.Nonce[:]...), s.Channel[:]...)
+	if got, want := s.Digest(), hashOf(b); got != want {
+		t.Errorf("digest %s, want %s", got, want)
+	}
+}
+
+// FuzzAnswers plays a server with any bytes to a replica that dials: it fails or connects,
+// and never signs anything but what a challenge asks for.
+func FuzzAnswers(f *testing.F) {
+	challenge, hello := Challenge{Nonce: [32]byte{5}}, ServerHello{Version: Version, ChainID: 7411, Window: 4, MaxTxBytes: 100}
+	f.Add(append(challenge.Append(nil), hello.Append(nil)...))
+	f.Add(hello.Append(nil))
+	f.Add(append(challenge.Append(nil), challenge.Append(nil)...))
+	f.Fuzz(func(t *testing.T, b []byte) {
+		ours, theirs := net.Pipe()
+		go func() {
+			defer theirs.Close()
+			_ = theirs.SetDeadline(time.Now().Add(time.Second))
+			_, _ = io.ReadFull(theirs, make([]byte, ClientHelloSize))
+			_, _ = theirs.Write(b[:min(len(b), ChallengeSize)])
+			_, _ = theirs.Write(b[min(len(b), ChallengeSize):])
+		}()
+		_ = ours.SetDeadline(time.Now().Add(time.Second))
+		defer ours.Close()
+		signed := common.Hash{}
+		c := &Client{conn: ours, opts: Options{ChainID: 7411, Sign: func(h common.Hash) ([]byte, error) { signed = h; return nil, errors.New("not today") }}}
+		err := c.greet()
+		if err == nil {
+			t.Fatal("connected without a proof")
+		}
+		if signed == (common.Hash{}) {
+			return
+		}
+		s := Statement{ChainID: 7411, Nonce: [32]byte(b[4:36])}
+		if string(b[:4]) != challengeMagic || signed != s.Digest() {
+			t.Fatalf("%x made it sign %s", b, signed)
 		}
 	})
 }

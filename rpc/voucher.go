@@ -1,0 +1,41 @@
+package rpc
+
+import (
+	"errors"
+	"sync/atomic"
+
+	"github.com/ethereum/go-ethereum/common"
+)
+
+// Why a replica's word is not taken.
+var (
+	ErrNotTrusted     = errors.New("this node was not told to trust the replica")
+	ErrTrustWithdrawn = errors.New("the replica named a sender who did not sign, and is not trusted until the operator restores it")
+)
+
+// Voucher is one connection of a replica whose word on who signed a transaction a backend
+// takes, and checks afterwards (ADR 0040).
+type Voucher struct {
+	Replica common.Address
+	Proof   []byte // with which the replica proved to be that (docs/spec/ingest.md)
+	From    string // network address of the connection
+
+	withdrawn atomic.Bool
+	broken    func()
+}
+
+// NewVoucher makes a voucher. broken is called once, when the trust is withdrawn, and
+// must not block.
+func NewVoucher(replica common.Address, proof []byte, from string, broken func()) *Voucher {
+	return &Voucher{Replica: replica, Proof: proof, From: from, broken: broken}
+}
+
+// Withdraw ends the trust.
+func (v *Voucher) Withdraw() {
+	if !v.withdrawn.Swap(true) && v.broken != nil {
+		v.broken()
+	}
+}
+
+// Withdrawn reports whether the trust has ended.
+func (v *Voucher) Withdrawn() bool { return v.withdrawn.Load() }
