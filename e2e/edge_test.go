@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"slices"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -43,6 +44,10 @@ func TestAReplicaThatForgesIsCutOff(t *testing.T) {
 	}
 	startRoleWith(t, []string{"TALARIA_REPLICA_KEY=" + keyOf(honest)}, &replica, "replica", "--datadir", t.TempDir(), "--genesis", d.Genesis, "--port", "0",
 		"--feed-url", d.Feed, "--leader-url", d.L2.HTTPURL, "--leader-ingest", d.Ingest, "--ingest-port", "0")
+	var executing struct {
+		L2 L2Info `json:"l2"`
+	}
+	startRole(t, &executing, "replica", "--mode", "execute", "--datadir", t.TempDir(), "--genesis", d.Genesis, "--port", "0", "--feed-url", d.Feed, "--leader-url", d.L2.HTTPURL)
 	var validator struct{ StatusURL string }
 	startRole(t, &validator, "validator", "--datadir", t.TempDir(), "--genesis", d.Genesis, "--port", "0",
 		"--feed-url", d.Feed, "--leader-url", d.L2.HTTPURL, "--l1-url", d.L1.HTTPURL)
@@ -130,11 +135,18 @@ func TestAReplicaThatForgesIsCutOff(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	height = min(height, chainHeight(t, replica.L2.HTTPURL))
-	ours, theirs := chainOf(t, d.L2.HTTPURL, height), chainOf(t, replica.L2.HTTPURL, height)
-	for i := range ours {
-		if ours[i] != theirs[i] {
-			t.Fatalf("block %d is %s at the sequencer, %s at the replica", i, ours[i], theirs[i])
+	ours := chainOf(t, d.L2.HTTPURL, height)
+	for name, url := range map[string]string{"replica": replica.L2.HTTPURL, "executing replica": executing.L2.HTTPURL} {
+		node := dialEth(t, url)
+		eventually(t, 20*time.Second, name+" follows", func() error {
+			n, err := node.BlockNumber(t.Context())
+			if err == nil && n < height {
+				err = fmt.Errorf("block %d of %d", n, height)
+			}
+			return err
+		})
+		if theirs := chainOf(t, url, height); !slices.Equal(ours, theirs) {
+			t.Fatalf("%s: blocks are %s, the sequencer's %s", name, theirs, ours)
 		}
 	}
 	eventually(t, 20*time.Second, "the validator has checked the blocks", func() error {
@@ -155,15 +167,6 @@ func TestAReplicaThatForgesIsCutOff(t *testing.T) {
 		}
 		return nil
 	})
-}
-
-func chainHeight(t *testing.T, url string) uint64 {
-	t.Helper()
-	n, err := dialEth(t, url).BlockNumber(t.Context())
-	if err != nil {
-		t.Fatal(err)
-	}
-	return n
 }
 
 // forgeSender names an account as the sender of transactions that it did not sign, as a trusted
@@ -190,12 +193,13 @@ func forgeSender(t *testing.T, d *devnet, address common.Address, key string) {
 		t.Fatal(err)
 	}
 	tx := thief.sign(t, &common.Address{0xcd}, big.NewInt(1e18), 21_000, nil)
+	thief.nonce-- // it is the victim's that it uses
 	raw, err := tx.MarshalBinary()
 	if err != nil {
 		t.Fatal(err)
 	}
 	start := time.Now()
-	if err := conn.Send(t.Context(), ingest.Tx{Raw: raw, Hash: tx.Hash(), Sender: victim.addr}); err != nil {
+	if err := conn.Send(t.Context(), ingest.Tx{Raw: nobodys(t, thief), Sender: thief.addr}, ingest.Tx{Raw: raw, Hash: tx.Hash(), Sender: victim.addr}); err != nil {
 		t.Fatal(err)
 	}
 	select {
@@ -224,4 +228,24 @@ func forgeSender(t *testing.T, d *devnet, address common.Address, key string) {
 		}
 		return err
 	})
+}
+
+// nobodys is a transaction with the account's next nonce that nobody has signed: a contract, so
+// that two accounts get another nonce.
+func nobodys(t *testing.T, s *sender) []byte {
+	t.Helper()
+	raw, err := s.sign(t, nil, new(big.Int), 100_000, []byte{0}).MarshalBinary()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for { // half of all r are of nobody
+		raw[len(raw)-40]++
+		tx := new(types.Transaction)
+		if err := tx.UnmarshalBinary(raw); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := types.Sender(types.LatestSignerForChainID(s.chainID), tx); err != nil {
+			return raw
+		}
+	}
 }

@@ -3,6 +3,7 @@ package replica
 import (
 	"errors"
 	"fmt"
+	"time"
 
 	"github.com/ethereum/go-ethereum/common"
 
@@ -29,13 +30,30 @@ func (l *Live) recover(m *feed.MiniBlock) error {
 	for i := range raws {
 		switch {
 		case errs[i] != nil:
-			return l.diverged("transaction", m, fmt.Errorf("transaction %d of those that are signed: %w", i, errs[i]))
+			return l.forged(m, fmt.Errorf("transaction %d of those that are signed: %w", i, errs[i]))
 		case txs[i].From() != said[i]:
 			return fmt.Errorf("mini-block %d: %w: transaction %s is said to be from %s, signed has %s", m.Header.Number, exec.ErrContent, txs[i].Hash(), said[i], txs[i].From())
 		}
 	}
 	return nil
 }
+
+// forged decides on a mini-block with a transaction that nobody signed. A leader may have
+// taken a replica's word for it: then it takes the mini-block back before the block is sealed
+// (ADR 0040), and until that must be over somebody else has what comes instead.
+func (l *Live) forged(m *feed.MiniBlock, why error) error {
+	if hash := m.Header.Hash(); l.unsignedTx != hash {
+		l.unsignedTx, l.unsignedSince = hash, time.Now()
+	}
+	if time.Since(l.unsignedSince) > mostUnchecked {
+		return l.diverged("transaction", m, why)
+	}
+	return fmt.Errorf("mini-block %d: %w: %w", m.Header.Number, exec.ErrContent, why)
+}
+
+// mostUnchecked is how long a block may stay open with signatures that its leader has not
+// checked: longer than any is made.
+const mostUnchecked = 30 * time.Second
 
 // execute makes the mini-block from its transactions; it must be the same.
 func (l *Live) execute(m *feed.MiniBlock) (version uint64, err error) {

@@ -17,7 +17,7 @@ import (
 	"github.com/talaria-l2/talaria/role/node"
 	"github.com/talaria-l2/talaria/rpc"
 	"github.com/talaria-l2/talaria/rpc/ingest"
-	wire "github.com/talaria-l2/talaria/sdk/ingest"
+	sdk "github.com/talaria-l2/talaria/sdk/ingest"
 )
 
 // serveIngest serves a node's raw ingest at an address, "127.0.0.1:0" for any, until stop.
@@ -112,8 +112,8 @@ func TestAReplicaHandsOverWithSenders(t *testing.T) {
 			}
 		}
 	}
-	acked := make(chan wire.Ack, 100)
-	c, err := wire.Dial(t.Context(), raw, wire.Options{OnAck: func(list []wire.Ack) {
+	acked := make(chan sdk.Ack, 100)
+	c, err := sdk.Dial(t.Context(), raw, sdk.Options{OnAck: func(list []sdk.Ack) {
 		for _, a := range list {
 			acked <- a
 		}
@@ -122,18 +122,18 @@ func TestAReplicaHandsOverWithSenders(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer c.Close()
-	var batch []wire.Tx
+	var batch []sdk.Tx
 	mu.Lock()
 	for n := range uint64(40) {
 		tx := l.sign(2, n, &storeAddr, 0, nil)
-		batch = append(batch, wire.Tx{Raw: tx.Raw(), Hash: tx.Hash(), Sender: common.Address{1}}) // a hint that is wrong
+		batch = append(batch, sdk.Tx{Raw: tx.Raw(), Hash: tx.Hash(), Sender: common.Address{1}}) // a hint that is wrong
 	}
 	mu.Unlock()
 	if err := c.Send(t.Context(), batch...); err != nil {
 		t.Fatal(err)
 	}
 	for range batch {
-		if a := <-acked; a.Status != wire.Succeeded {
+		if a := <-acked; a.Status != sdk.Succeeded {
 			t.Fatalf("raw ingest: %+v", a)
 		} else {
 			receipt("raw ingest", a.Hash)

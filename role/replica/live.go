@@ -66,8 +66,11 @@ type Live struct {
 
 	// Of whoever verifies: the reader of the feed, or the driving goroutine.
 	decoder *chain.Decoder
-	opened  originOf         // of the block whose mini-blocks come
-	signers *signers.Signers // nil: Signer signs, always
+	// The last mini-block with a transaction that nobody signed, and since when it is there.
+	unsignedTx    common.Hash
+	unsignedSince time.Time
+	opened        originOf         // of the block whose mini-blocks come
+	signers       *signers.Signers // nil: Signer signs, always
 
 	posts   chan *posted
 	tracker *safehead.Tracker // nil without L1
