@@ -24,8 +24,8 @@ import (
 // smallPieces has the small states of tests consist of many pieces.
 const smallPieces = 1000
 
-// wire stands between a server of snapshots and who loads one.
-type wire struct {
+// link stands between a server of snapshots and who loads one.
+type link struct {
 	url string
 
 	mu    sync.Mutex
@@ -34,8 +34,8 @@ type wire struct {
 	bend func(path string, times int, status int, body []byte) (int, []byte)
 }
 
-func newWire(t *testing.T, server string) *wire {
-	w := &wire{asked: make(map[string]int)}
+func newWire(t *testing.T, server string) *link {
+	w := &link{asked: make(map[string]int)}
 	s := httptest.NewServer(http.HandlerFunc(func(out http.ResponseWriter, req *http.Request) {
 		res, err := http.Get(server + req.URL.Path)
 		if err != nil {
@@ -70,14 +70,14 @@ func newWire(t *testing.T, server string) *wire {
 	return w
 }
 
-func (w *wire) set(bend func(path string, times int, status int, body []byte) (int, []byte)) {
+func (w *link) set(bend func(path string, times int, status int, body []byte) (int, []byte)) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.bend = bend
 }
 
 // times is how often a path was asked for.
-func (w *wire) times(path string) int {
+func (w *link) times(path string) int {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	return w.asked[path]
