@@ -13,14 +13,17 @@ import (
 type serial struct {
 	off   bool          // the client does not wait for answers
 	wake  chan struct{} // one place
-	until atomic.Int64  // of the server's clock: when the goroutine is to read again; 0: it does not wait
+	timer *time.Timer   // sends to wake when the goroutine is to read again
+	late  atomic.Bool   // the timer has fired
+	waits atomic.Bool   // the goroutine waits
 	count uint32        // answers so far
 }
 
 const (
-	// serialPatience is how long a connection is not read from while a send waits: the next
-	// request may be what it waits for. The janitor's pace comes on top.
-	serialPatience = 100 * time.Millisecond
+	// serialPatience is how long a connection is not read from while a send waits: longer
+	// than a mini-block takes, and much shorter than a transaction waits for the nonce before
+	// it, which may be what comes next.
+	serialPatience = 30 * time.Millisecond
 	// Whether a client sends on is looked at for its first answers, and for some of the others.
 	serialLooks, serialLookEvery = 8, 64
 )
@@ -55,20 +58,26 @@ func (c *httpConn) oneByOne() {
 // client may have sent on.
 func (c *httpConn) awaitSends(m *message) bool {
 	t := &c.serial
+	t.late.Store(false) // a shot of the last wait that comes after this ends the wait too early, at worst
 	if t.wake == nil {
 		t.wake = make(chan struct{}, 1)
+		t.timer = time.AfterFunc(serialPatience, func() {
+			t.late.Store(true)
+			nudge(t.wake)
+		})
+	} else {
+		t.timer.Reset(serialPatience)
 	}
-	t.until.Store(c.s.now() + int64(serialPatience))
-	defer t.until.Store(0)
+	t.waits.Store(true)
+	defer t.waits.Store(false)
+	defer t.timer.Stop()
 	for _, f := range m.futures {
 		for f.sub != nil && f.sub.Wake(t.wake) {
-			<-t.wake
-			if c.s.stopping.Load() || c.ctx.Err() != nil || c.s.now() >= t.until.Load() {
-				if !f.sub.Settled() {
-					t.off = t.off || c.sentOn()
-					return false
-				}
+			if c.s.stopping.Load() || c.ctx.Err() != nil || t.late.Load() {
+				t.off = t.off || c.sentOn()
+				return false
 			}
+			<-t.wake
 		}
 	}
 	if t.count++; t.count <= serialLooks || t.count%serialLookEvery == 0 {
@@ -88,9 +97,9 @@ func (c *httpConn) sentOn() bool {
 	return err == nil && more
 }
 
-// interrupt ends a wait for sends whose time is up, or that the end of the server ends.
-func (t *serial) interrupt(now int64, stopping bool) {
-	if by := t.until.Load(); by != 0 && (now >= by || stopping) {
+// interrupt ends a wait for sends that the end of the server ends.
+func (t *serial) interrupt(stopping bool) {
+	if stopping && t.waits.Load() {
 		nudge(t.wake)
 	}
 }

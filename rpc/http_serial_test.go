@@ -63,7 +63,7 @@ func wantID(t *testing.T, r *bufio.Reader, id string) {
 func TestAClientThatWaitsAndThenDoesNot(t *testing.T) {
 	b := newFake(t)
 	b.hold = true
-	s, addr := serve(t, b, Options{PingInterval: 80 * time.Millisecond}) // the janitor's pace: 10 ms
+	s, addr := serve(t, b, Options{})
 	conn, r := dialRaw(t, addr)
 	const before = 3
 	for id := range before {
@@ -79,7 +79,11 @@ func TestAClientThatWaitsAndThenDoesNot(t *testing.T) {
 	send(t, b, conn, before)
 	b.waitHeld(t, before+1)
 	send(t, b, conn, before+1) // the one before may wait for it
+	sent := time.Now()
 	b.waitHeld(t, before+2)
+	if took := time.Since(sent); took > 300*time.Millisecond {
+		t.Errorf("what the client sent on was read after %v", took)
+	}
 	if !l.serial.off {
 		t.Error("that the client sends on was not noticed")
 	}

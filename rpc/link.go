@@ -213,7 +213,7 @@ func (l *link) write(b []byte) error {
 
 // interrupt ends a wait for the client if its time is up.
 func (l *link) interrupt(now int64) {
-	l.serial.interrupt(now, l.s.stopping.Load())
+	l.serial.interrupt(l.s.stopping.Load())
 	if by := l.readBy.Load(); by != 0 && now >= by {
 		l.nc.SetReadDeadline(time.Unix(1, 0))
 	}

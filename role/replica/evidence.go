@@ -45,6 +45,12 @@ type evidence struct {
 
 // diverged writes down what shows that a mini-block is wrong.
 func (l *Live) diverged(kind string, m *feed.MiniBlock, why error) error {
+	return l.testify(fmt.Sprintf("evidence-%s-%d.json", kind, m.Header.Number), &evidence{Kind: kind, MiniBlock: m.Encode()}, why)
+}
+
+// contradicted is diverged for what does not follow from the chain here, with the block
+// before if the mini-block begins one. For the driving goroutine.
+func (l *Live) contradicted(kind string, m *feed.MiniBlock, why error) error {
 	e := &evidence{Kind: kind, MiniBlock: m.Encode()}
 	if l.complete != nil {
 		e.Parent = l.complete.block.Header

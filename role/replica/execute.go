@@ -19,6 +19,9 @@ func (l *Live) recover(m *feed.MiniBlock) error {
 	if !l.opts.Execute || len(m.Txs) == 0 {
 		return nil
 	}
+	if chain.TxsHash(m.Txs) != m.Header.TxsHash { // else they show nothing against who signed it
+		return fmt.Errorf("mini-block %d: %w: hash of the transactions differs", m.Header.Number, exec.ErrContent)
+	}
 	raws, said := make([][]byte, 0, len(m.Txs)), make([]common.Address, 0, len(m.Txs))
 	for _, tx := range m.Txs {
 		if !tx.IsDeposit() {
@@ -40,12 +43,16 @@ func (l *Live) recover(m *feed.MiniBlock) error {
 
 // forged decides on a mini-block with a transaction that nobody signed. A leader may have
 // taken a replica's word for it: then it takes the mini-block back before the block is sealed
-// (ADR 0040), and until that must be over somebody else has what comes instead.
+// (ADR 0040), and until that must be over somebody else has what comes instead. That time
+// begins anew when the chain goes on: what was taken back may come again.
 func (l *Live) forged(m *feed.MiniBlock, why error) error {
+	l.mu.Lock()
 	if hash := m.Header.Hash(); l.unsignedTx != hash {
 		l.unsignedTx, l.unsignedSince = hash, time.Now()
 	}
-	if time.Since(l.unsignedSince) > mostUnchecked {
+	late := time.Since(l.unsignedSince) > mostUnchecked
+	l.mu.Unlock()
+	if late && signed(m) {
 		return l.diverged("transaction", m, why)
 	}
 	return fmt.Errorf("mini-block %d: %w: %w", m.Header.Number, exec.ErrContent, why)
@@ -58,26 +65,26 @@ const mostUnchecked = 30 * time.Second
 // execute makes the mini-block from its transactions; it must be the same.
 func (l *Live) execute(m *feed.MiniBlock) (version uint64, err error) {
 	c, h := l.chain, &m.Header
-	if chain.TxsHash(m.Txs) != h.TxsHash {
-		return 0, fmt.Errorf("mini-block %d: %w: hash of the transactions differs", h.Number, exec.ErrContent)
+	if len(m.Txs) == 0 && chain.TxsHash(nil) != h.TxsHash {
+		return 0, fmt.Errorf("mini-block %d: %w: it has no transactions", h.Number, exec.ErrContent)
 	}
 	if !c.IsOpen() {
 		if err := c.Open(m.Attributes); err != nil {
 			return 0, l.doubted(fmt.Errorf("attributes of block %d: %w", h.BlockNumber, err), func(why error) error {
-				return l.diverged("attributes", m, why)
+				return l.contradicted("attributes", m, why)
 			})
 		}
 	}
 	if i, err := c.ApplyAll(m.Txs); err != nil {
 		return 0, l.doubted(fmt.Errorf("transaction %d (%s) is not valid there: %w", i, m.Txs[i].Hash(), err), func(why error) error {
-			return l.diverged("transaction", m, why)
+			return l.contradicted("transaction", m, why)
 		})
 	}
 	c.SetEpoch(h.Epoch)
 	mine, version := c.Cut(h.TimestampMicros)
 	if mine.Header != *h {
 		return 0, l.doubted(errors.Join(fmt.Errorf("execution gives another mini-block %d", h.Number), differences(m.MiniBlock, mine)), func(why error) error {
-			return l.diverged("execution", m, why)
+			return l.contradicted("execution", m, why)
 		})
 	}
 	mine.Signature = m.Signature

@@ -211,6 +211,34 @@ func TestAWrongWordOfABlockIsNotBelieved(t *testing.T) {
 	}
 }
 
+// A body that is not the one of the header shows nothing against who signed the header,
+// whatever signatures are in it.
+func TestAChangedSignatureIsNoEvidence(t *testing.T) {
+	l := newLeader(t, 3)
+	l.feed.fault = func(_ uint64, _ int, m *feed.MiniBlock) []*feed.MiniBlock {
+		for i, tx := range m.Txs {
+			if tx.IsDeposit() {
+				continue
+			}
+			raw := append([]byte(nil), tx.Raw()...)
+			raw[len(raw)-1] ^= 1 // of s
+			changed, err := chain.RestoreTx(raw, tx.From())
+			if err != nil {
+				t.Error(err)
+			} else {
+				m.Txs[i] = changed
+			}
+			break
+		}
+		return []*feed.MiniBlock{m}
+	}
+	c := NewClient(serve(t, &node.Backend{Node: l.node}))
+	t.Cleanup(c.Close)
+	f := l.followAt(t.TempDir(), LiveOptions{Leader: c, Execute: true})
+	l.work(40)
+	f.agrees(l)
+}
+
 // Every byte of a message can be flipped on its way: whatever comes of it, nothing that is
 // wrong is published.
 func TestNoFlippedByteIsPublished(t *testing.T) {

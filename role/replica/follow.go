@@ -7,6 +7,8 @@ import (
 	"sync"
 	"time"
 
+	"github.com/ethereum/go-ethereum/common"
+
 	"github.com/talaria-l2/talaria/chain"
 	"github.com/talaria-l2/talaria/exec"
 	"github.com/talaria-l2/talaria/feed"
@@ -283,6 +285,9 @@ func (l *Live) add(m *feed.MiniBlock) error {
 func (l *Live) publish(m *feed.MiniBlock, version uint64) error {
 	l.node.PublishMiniBlock(m.MiniBlock, l.chain.OpenHeader(), m.Attributes, version)
 	l.moved, l.back = time.Now(), 0
+	l.mu.Lock()
+	l.unsignedTx = common.Hash{}
+	l.mu.Unlock()
 	l.saw(m.Header.BlockNumber)
 	if b := l.expected[m.Header.BlockNumber]; b != nil && b.LastMiniBlock == m.Header.Number {
 		return l.sealed(b)
@@ -303,7 +308,7 @@ func (l *Live) effects(m *feed.MiniBlock) (version uint64, err error) {
 	case errors.Is(err, exec.ErrContent):
 		return 0, err // whoever passed it on changed it: others have it as it was
 	case err != nil:
-		return 0, l.doubted(err, func(why error) error { return l.diverged("mini-block", m, why) })
+		return 0, l.doubted(err, func(why error) error { return l.contradicted("mini-block", m, why) })
 	}
 	return version, nil
 }
@@ -318,6 +323,7 @@ func (l *Live) doubted(why error, certain func(why error) error) error {
 	if err := l.giveUp(); err != nil {
 		return err
 	}
+	l.dropped = true
 	return fmt.Errorf("%w: %w", exec.ErrContent, why)
 }
 
@@ -328,11 +334,7 @@ func (l *Live) giveUp() error {
 	if l.complete != nil {
 		number--
 	}
-	if err := l.goBack(number); err != nil {
-		return err
-	}
-	l.dropped = true
-	return nil
+	return l.goBack(number)
 }
 
 // sealedBlock is a block with what sealing it gave.
@@ -412,7 +414,7 @@ func (l *Live) sealed(b *feed.Block) error {
 	number := b.Header.Number.Uint64()
 	l.saw(number)
 	switch {
-	case number <= l.deaf:
+	case number <= l.deaf && !l.asking:
 		return nil
 	case l.ends(b):
 		if err := l.seal(); err != nil {

@@ -170,6 +170,7 @@ func (l *Live) catchUp(ctx context.Context, from uint64) (taken bool, err error)
 				if err := l.giveUp(); err != nil {
 					return true, err
 				}
+				l.dropped = true
 			}
 			again, from, behind = true, l.tip().next, 0
 			continue
