@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 
+	"github.com/ethereum/go-ethereum/common"
 	"github.com/ethereum/go-ethereum/core/types"
 
 	"github.com/talaria-l2/talaria/chain"
@@ -19,8 +20,8 @@ type Base struct {
 }
 
 // NewBase checks what the pieces hold of the block and its ancestors against the block's
-// header, which Manifest.Check has checked, and returns it.
-func NewBase(cfg *chain.Config, m *Manifest, headers []*types.Header, minis []MiniBlock) (*Base, error) {
+// header, which Manifest.Check has checked, and returns it. signer is the leader.
+func NewBase(cfg *chain.Config, signer common.Address, m *Manifest, headers []*types.Header, minis []MiniBlock) (*Base, error) {
 	fail := func(err error) (*Base, error) {
 		return nil, fmt.Errorf("block %d of the snapshot: %w", m.Number(), err)
 	}
@@ -34,15 +35,22 @@ func NewBase(cfg *chain.Config, m *Manifest, headers []*types.Header, minis []Mi
 	if len(minis) == 0 || minis[len(minis)-1].Header.Hash() != extra.LastMiniBlock {
 		return fail(errors.New("its last mini-block is another one"))
 	}
+	// Of the last the hash is known; so is then what the others are, before any memory is
+	// taken for what they hold.
+	for i := len(minis) - 1; i > 0; i-- {
+		if minis[i].Header.ParentHash != minis[i-1].Header.Hash() {
+			return fail(fmt.Errorf("mini-block %d does not follow the one before", i))
+		}
+	}
+	if err := CheckSigned(minis, signer); err != nil {
+		return fail(err)
+	}
 	b := &Base{Ancestors: headers}
 	var txs []*chain.Tx
 	var receipts []*chain.Receipt
 	var heads []chain.MiniBlockHeader
 	for i := range minis {
 		mini := &minis[i]
-		if i > 0 && mini.Header.ParentHash != minis[i-1].Header.Hash() {
-			return fail(fmt.Errorf("mini-block %d does not follow the one before", i))
-		}
 		t, r, err := mini.check(cfg, m.Number(), i, len(txs))
 		if err != nil {
 			return fail(fmt.Errorf("mini-block %d: %w", i, err))
@@ -52,6 +60,34 @@ func NewBase(cfg *chain.Config, m *Manifest, headers []*types.Header, minis []Mi
 	}
 	b.Block = chain.NewBlock(m.Header, txs, receipts, heads)
 	return b, nil
+}
+
+// CheckSigned checks that the leader signed each mini-block of a block. One that is alone in
+// its block and holds deposits only need not be signed: it may come from L1.
+func CheckSigned(minis []MiniBlock, signer common.Address) error {
+	for i := range minis {
+		m := &minis[i]
+		if m.Signature == (chain.Signature{}) && len(minis) == 1 && onlyDeposits(m.Txs) {
+			continue
+		}
+		by, err := m.Header.Signer(m.Signature)
+		if err == nil && by != signer {
+			err = fmt.Errorf("signed by %s, the leader is %s", by, signer)
+		}
+		if err != nil {
+			return fmt.Errorf("mini-block %d: %w", i, err)
+		}
+	}
+	return nil
+}
+
+func onlyDeposits(txs [][]byte) bool {
+	for _, raw := range txs {
+		if len(raw) == 0 || raw[0] != chain.DepositTxType {
+			return false
+		}
+	}
+	return true
 }
 
 // checkAncestors checks that the headers are those before the one given, as many as there

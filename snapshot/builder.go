@@ -13,7 +13,8 @@ import (
 // after an error nothing more is emitted.
 type Builder struct {
 	Emit func(*Content) error
-	// PieceBytes is how large the encoding of a content becomes, about [PieceBytes].
+	// PieceBytes is how large the encoding of a content becomes, about; those of the state
+	// stay within their bounds [PieceBytes].
 	PieceBytes int
 
 	Accounts, Codes, Slots uint64 // so far
@@ -28,6 +29,7 @@ const (
 	accountBytes = 40
 	codedBytes   = 33 // with the hash of its code
 	slotBytes    = 48
+	minBytes     = 60 // of any item, so that not too many are in one content
 )
 
 // FinishState emits what is left of the state.
@@ -72,8 +74,11 @@ func (b *Builder) LoadAccount(addr common.Address, a state.Account) {
 // LoadCode takes a code and returns its hash.
 func (b *Builder) LoadCode(code []byte) common.Hash {
 	b.Codes++
+	if b.size > 0 && b.size+len(code) > MaxStateBytes/2 {
+		b.flush()
+	}
 	b.content.Codes = append(b.content.Codes, bytes.Clone(code))
-	b.grow(len(code))
+	b.grow(max(len(code), minBytes) + 4)
 	return (&state.AccountDiff{Code: code}).NewCodeHash()
 }
 
@@ -88,7 +93,7 @@ func (b *Builder) limit() int {
 	if b.PieceBytes == 0 {
 		return PieceBytes
 	}
-	return b.PieceBytes
+	return min(b.PieceBytes, 2*PieceBytes)
 }
 
 func (b *Builder) grow(size int) {

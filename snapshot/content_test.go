@@ -11,10 +11,13 @@ import (
 
 	"github.com/ethereum/go-ethereum/common"
 	"github.com/ethereum/go-ethereum/core/types"
+	"github.com/ethereum/go-ethereum/crypto"
 
 	"github.com/talaria-l2/talaria/chain"
 	"github.com/talaria-l2/talaria/state"
 )
+
+func byHash(a, b []byte) int { return bytes.Compare(crypto.Keccak256(a), crypto.Keccak256(b)) }
 
 // random is a content of everything, by chance.
 func random(r *rand.Rand) *Content {
@@ -42,6 +45,8 @@ func random(r *rand.Rand) *Content {
 	for range r.Intn(3) {
 		c.Codes = append(c.Codes, []byte{0x60, byte(r.Intn(256))})
 	}
+	slices.SortFunc(c.Codes, byHash)
+	c.Codes = slices.CompactFunc(c.Codes, bytes.Equal)
 	for i := range byte(r.Intn(5)) {
 		for k := range byte(1 + r.Intn(5)) {
 			c.Slots = append(c.Slots, Slot{common.Address{i}, common.Hash{k, byte(r.Intn(256))}, common.BytesToHash([]byte{1 + byte(r.Intn(255)), k})})
@@ -81,6 +86,9 @@ func TestWhatIsNotInFormIsRefused(t *testing.T) {
 		"slots of an account apart":     {Slots: []Slot{{Address: common.Address{1}, Value: one}, {Address: common.Address{2}, Value: one}, {Address: common.Address{1}, Slot: one, Value: one}}},
 		"a slot of zero":                {Slots: []Slot{{Slot: one}}},
 		"an empty code":                 {Codes: [][]byte{{}}},
+		"a code twice":                  {Codes: [][]byte{{1}, {1}}},
+		"too many headers":              {Headers: slices.Repeat([]*types.Header{{Number: new(big.Int), Difficulty: new(big.Int)}}, Ancestors+1)},
+		"a receipt of no transaction":   {MiniBlocks: []MiniBlock{{Receipts: [][]byte{{1}}}}},
 	} {
 		if _, err := DecodeContent(c.Encode()); !errors.Is(err, ErrMalformed) {
 			t.Errorf("%s: %v", name, err)
@@ -136,8 +144,12 @@ func TestTheBuilderDividesTheState(t *testing.T) {
 		a.Nonce = uint64(i + 1)
 		b.LoadAccount(common.BigToAddress(big.NewInt(int64(i))), a)
 	}
-	code := bytes.Repeat([]byte{1}, 100_000)
-	for range 30 {
+	codes := make([][]byte, 30)
+	for i := range codes {
+		codes[i] = bytes.Repeat([]byte{byte(i)}, 100_000)
+	}
+	slices.SortFunc(codes, byHash)
+	for _, code := range codes {
 		b.LoadCode(code)
 	}
 	for i := range slots {
@@ -170,7 +182,7 @@ func TestTheBuilderDividesTheState(t *testing.T) {
 	}
 	failed := errors.New("full")
 	b = Builder{Emit: func(*Content) error { return failed }}
-	b.LoadCode(code)
+	b.LoadCode(codes[0])
 	if err := b.FinishState(); !errors.Is(err, failed) {
 		t.Errorf("the error of Emit is %v", err)
 	}

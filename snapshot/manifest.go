@@ -25,10 +25,15 @@ const Version = 1
 const (
 	MaxManifestBytes = 64 << 20 // the diff that confirms the block is most of it
 	MaxPieces        = 1 << 20
-	// MaxPieceBytes bounds a piece, compressed or not. Those of the state are of
-	// PieceBytes, about; one that holds transactions may be as large as a mini-block.
-	MaxPieceBytes = 256 << 20
-	PieceBytes    = 2 << 20
+	// MaxStateBytes bounds a piece that holds state, compressed or not, MaxItems how many
+	// accounts, codes and slots are in it: decoding one takes less than 64 MiB.
+	MaxStateBytes = 8 << 20
+	MaxItems      = 1 << 17
+	PieceBytes    = 2 << 20 // of a piece of the state, about
+	// MaxBlockBytes bounds the encodings of all pieces that hold the block, and MaxTxs how
+	// many transactions are in one: a mini-block is not divided.
+	MaxBlockBytes = 256 << 20
+	MaxTxs        = 1 << 20
 	// Ancestors is how many headers before that of the block there are, if it has so many:
 	// with the block's own they are what BLOCKHASH reads.
 	Ancestors = 255
@@ -94,9 +99,17 @@ func DecodeManifest(raw []byte) (*Manifest, error) {
 	case len(m.Pieces) > MaxPieces:
 		return nil, fmt.Errorf("manifest: %w: %d pieces, at most %d are allowed", ErrMalformed, len(m.Pieces), MaxPieces)
 	}
+	left := uint64(MaxBlockBytes) // of the block
 	for i, p := range m.Pieces {
-		if p.Size == 0 || p.Size > MaxPieceBytes || p.Raw == 0 || p.Raw > MaxPieceBytes {
-			return nil, fmt.Errorf("manifest: %w: piece %d of %d bytes, %d compressed", ErrMalformed, i, p.Raw, p.Size)
+		limit := uint64(MaxStateBytes)
+		if m.HoldsBlock(i) {
+			limit = left
+		}
+		if p.Size == 0 || p.Size > limit || p.Raw == 0 || p.Raw > limit {
+			return nil, fmt.Errorf("manifest: %w: piece %d of %d bytes, %d compressed: at most %d are allowed", ErrMalformed, i, p.Raw, p.Size, limit)
+		}
+		if m.HoldsBlock(i) {
+			left -= p.Raw
 		}
 	}
 	return m, nil

@@ -137,6 +137,33 @@ func TestNothingOfALyingServerIsKept(t *testing.T) {
 			}
 			return nil
 		}, want: "not those of its header"},
+		"a mini-block that somebody else signed": {change: func(m *snapshot.Manifest, p pieces) pieces {
+			key, _ := crypto.ToECDSA(crypto.Keccak256([]byte("somebody")))
+			for _, c := range p {
+				if n := len(c.MiniBlocks); n > 0 {
+					c.MiniBlocks[n-1].Signature, _ = c.MiniBlocks[n-1].Header.Sign(key)
+				}
+			}
+			return p
+		}, want: "the leader is"},
+		"the signature of another mini-block": {change: func(m *snapshot.Manifest, p pieces) pieces {
+			for _, c := range p {
+				if n := len(c.MiniBlocks); n > 0 {
+					c.MiniBlocks[n-1].Signature = m.Signature
+				}
+			}
+			return p
+		}, want: "the leader is"},
+		"too much in a piece": {change: func(m *snapshot.Manifest, p pieces) pieces {
+			codes := make([][]byte, 4<<20)
+			for i := range codes {
+				codes[i] = []byte{1}
+			}
+			return append(pieces{{Codes: codes}}, p...)
+		}, want: "order of hashes"},
+		"a piece too large": {change: func(m *snapshot.Manifest, p pieces) pieces {
+			return append(pieces{{Codes: [][]byte{make([]byte, snapshot.MaxStateBytes)}}}, p...)
+		}, want: "at most"},
 		"a mini-block less": {change: func(m *snapshot.Manifest, p pieces) pieces {
 			for _, c := range p {
 				if n := len(c.MiniBlocks); n > 0 {

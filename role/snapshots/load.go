@@ -305,7 +305,7 @@ func (l *loader) piece(ctx context.Context, index int) (kept *snapshot.Content, 
 func (l *loader) check(headers []*types.Header, minis []snapshot.MiniBlock) (*snapshot.Base, *chain.Block, error) {
 	m := l.manifest
 	fault := func(err error) error { return &FaultError{l.opts.URL, err} }
-	base, err := snapshot.NewBase(&l.opts.Genesis.Config, m, headers, minis)
+	base, err := snapshot.NewBase(&l.opts.Genesis.Config, l.opts.Signer, m, headers, minis)
 	if err != nil {
 		return nil, nil, fault(err)
 	}

@@ -95,6 +95,9 @@ func (s *Server) produce() (_ *held, err error) {
 		return nil, err
 	}
 	raw := m.Encode()
+	if _, err := snapshot.DecodeManifest(raw); err != nil { // a block beyond the bounds
+		return nil, fmt.Errorf("nobody could load it: %w (a later block will do)", err)
+	}
 	// The name makes it whole: what was not synced before a power cut is found out by
 	// whoever loads it.
 	if err := os.WriteFile(filepath.Join(dir, manifestFile), raw, 0o644); err != nil {
@@ -144,6 +147,16 @@ func (s *Server) base(header *types.Header) (*snapshot.Base, error) {
 	}
 	for _, m := range list {
 		b.Signatures = append(b.Signatures, m.Signature)
+	}
+	minis := make([]snapshot.MiniBlock, len(list))
+	for i, m := range list {
+		minis[i] = snapshot.MiniBlock{Header: m.Header, Signature: m.Signature}
+		for _, tx := range m.Txs {
+			minis[i].Txs = append(minis[i].Txs, tx.Raw())
+		}
+	}
+	if err := snapshot.CheckSigned(minis, s.node.Config().Sequencer); err != nil {
+		return nil, fmt.Errorf("block %d: %w (a later block will do)", number, err)
 	}
 	b.Ancestors, err = ancestors(s.ctx, s.node, number)
 	return b, err
@@ -214,9 +227,6 @@ func (w *pieceWriter) write(c *snapshot.Content) error {
 		return err
 	}
 	raw := c.Encode()
-	if len(raw) > snapshot.MaxPieceBytes {
-		return fmt.Errorf("a mini-block of %d bytes, at most %d fit into a piece", len(raw), snapshot.MaxPieceBytes)
-	}
 	packed := w.enc.EncodeAll(raw, nil)
 	index := len(w.pieces)
 	w.pieces = append(w.pieces, snapshot.Piece{Hash: keccak.Sum256(packed), Size: uint64(len(packed)), Raw: uint64(len(raw))})
