@@ -21,6 +21,7 @@ type Voucher struct {
 	From    string // network address of the connection
 
 	withdrawn atomic.Bool
+	ended     *atomic.Bool // the trust in all connections of the replica; nil: in this one alone
 	broken    func()
 }
 
@@ -30,7 +31,11 @@ func NewVoucher(replica common.Address, proof []byte, from string, broken func()
 	return &Voucher{Replica: replica, Proof: proof, From: from, broken: broken}
 }
 
-// Withdraw ends the trust.
+// EndsWith has the trust end with that in other connections of the replica, also when this
+// one is over: when ended is set. It is called before the voucher is used.
+func (v *Voucher) EndsWith(ended *atomic.Bool) { v.ended = ended }
+
+// Withdraw ends the trust in the connection.
 func (v *Voucher) Withdraw() {
 	if !v.withdrawn.Swap(true) && v.broken != nil {
 		v.broken()
@@ -38,4 +43,6 @@ func (v *Voucher) Withdraw() {
 }
 
 // Withdrawn reports whether the trust has ended.
-func (v *Voucher) Withdrawn() bool { return v.withdrawn.Load() }
+func (v *Voucher) Withdrawn() bool {
+	return v.withdrawn.Load() || v.ended != nil && v.ended.Load()
+}

@@ -83,7 +83,7 @@ func (l *loop) bundle() int {
 	n := 0
 	for n < room {
 		tx := l.backlog[n].tx
-		if doubted(l.backlog[n].sub) {
+		if doubted(l.backlog[n]) {
 			break // each is looked at
 		}
 		bytes += len(tx.Raw())

@@ -7,7 +7,6 @@ import (
 
 	"github.com/talaria-l2/talaria/chain"
 	"github.com/talaria-l2/talaria/role/node"
-	"github.com/talaria-l2/talaria/rpc"
 )
 
 // A sender that a trusted replica named is checked behind execution, and before the block is
@@ -34,23 +33,55 @@ func (l *loop) settleChecks() {
 			users = append(users, tx)
 		}
 	}
-	for _, i := range chain.NewChecker(l.s.node.Config()).Check(users, nil) {
-		tx := users[i]
-		if l.forged == nil {
-			l.forged = make(map[common.Hash]forged)
-		}
-		right, err := chain.DecodeTx(tx.Raw(), l.s.node.Config())
+	wrong := chain.NewChecker(l.s.node.Config()).Check(users, nil)
+	if len(wrong) == 0 {
+		return
+	}
+	l.forged = make(map[signed]forged, len(wrong))
+	for _, i := range wrong {
+		right, err := chain.DecodeTx(users[i].Raw(), l.s.node.Config())
 		if err == nil {
-			err = fmt.Errorf("it is by %s, not by %s as a replica said", right.From(), tx.From())
+			err = fmt.Errorf("it is by %s, not by %s as a replica said", right.From(), users[i].From())
 		}
-		l.forged[tx.Hash()] = forged{right, err}
+		l.forged[signedBy(users[i])] = forged{right: right, err: err}
+	}
+	l.markCopies(users)
+}
+
+// markCopies finds what is in the open block more than once, for several senders: it is
+// executed again once, where it was executed for who signed, or else where it was first.
+func (l *loop) markCopies(users []*chain.Tx) {
+	keep := make(map[common.Hash]signed, len(l.forged))
+	for k := range l.forged {
+		keep[k.hash] = signed{}
+	}
+	for _, tx := range users {
+		k := signedBy(tx)
+		kept, some := keep[k.hash]
+		if _, is := l.forged[k]; some && (!is || kept == signed{}) {
+			keep[k.hash] = k
+		}
+	}
+	for k, f := range l.forged {
+		f.copied = keep[k.hash] != k
+		l.forged[k] = f
 	}
 }
 
+// signed is what a transaction with the sender it is executed for is known by: while
+// senders are only named, the hash alone does not say whose it is.
+type signed struct {
+	hash common.Hash
+	by   common.Address
+}
+
+func signedBy(tx *chain.Tx) signed { return signed{tx.Hash(), tx.From()} }
+
 // forged is a transaction of the open block that is not by the sender it was executed for.
 type forged struct {
-	right *chain.Tx // with who signed; nil: the signature is not valid
-	err   error
+	right  *chain.Tx // with who signed; nil: the signature is not valid
+	err    error
+	copied bool // it is in the block once more
 }
 
 // purge makes the open block void if a sender in it was forged.
@@ -66,18 +97,24 @@ func (l *loop) purge() error {
 // that is not trusted any more. Nobody was told of those.
 func (l *loop) doubtful() bool {
 	for _, w := range l.waiters {
-		if doubted(w.sub) {
+		if v := w.sub.Voucher(); v != nil && v.Withdrawn() {
 			return true
 		}
 	}
 	return false
 }
 
-// doubted reports whether a transaction's sender is one that a replica named which is not
-// trusted any more.
-func doubted(sub *rpc.Submission) bool {
-	v := sub.Voucher()
-	return v != nil && v.Withdrawn()
+// doubted reports whether a transaction's sender was not looked at and is one that a replica
+// named which is not trusted any more.
+func doubted(a admitted) bool { return a.check > 0 && a.sub.Voucher().Withdrawn() }
+
+// checkNow is nil if the transaction is by whom it says, which is found out now unless it is
+// known. The checks find a forgery, too, and what follows from it is theirs.
+func (l *loop) checkNow(a admitted) error {
+	if a.check == 0 || l.s.checks.reached(a.check) && !doubted(a) { // trust is withdrawn before they go on
+		return nil
+	}
+	return l.genuine(a)
 }
 
 // genuine checks the sender of a transaction that is still to be executed.

@@ -219,7 +219,7 @@ func (r *rig) distrusts(v *rpc.Voucher, forged common.Hash) {
 	if _, err := r.await(r.named(v, r.transfer(0, 1, 1).Raw(), r.address(1))); err != nil {
 		t.Errorf("a hint is taken for more: %v", err)
 	}
-	a := admitted{tx: mustRestore(t, r.transfer(0, 0, 1).Raw(), r.address(1)), sub: rpc.NewSubmissions([]rpc.Send{{Voucher: v}})[0]}
+	a := admitted{tx: mustRestore(t, r.transfer(0, 0, 1).Raw(), r.address(1)), sub: rpc.NewSubmissions([]rpc.Send{{Voucher: v}})[0], check: r.seq.checks.last() + 1}
 	r.held(func(l *loop) { l.take(a) })()
 	if _, err := r.await(a.sub); !errors.Is(err, chain.ErrTxSignature) {
 		t.Errorf("on its way: %v", err)

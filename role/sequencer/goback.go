@@ -157,7 +157,11 @@ func (l *loop) voidTxs(first uint64, why string, until uint64) (void []*voided, 
 					continue
 				}
 				place := node.VoidPlace{Block: number, MiniBlock: mini.Number, Index: i, Why: why, Since: since}
-				if f, is := l.forged[tx.Hash()]; is && f.right == nil {
+				f, is := l.forged[signedBy(tx)]
+				if f.copied {
+					continue
+				}
+				if is && f.right == nil {
 					lost = append(lost, node.GoneTx{Hash: tx.Hash(), Place: place, Refusal: f.err.Error()})
 					continue
 				} else if is {

@@ -36,7 +36,7 @@ type loop struct {
 	users     int          // user transactions in the open block
 	logBytes  int          // of log data in the open block
 
-	held map[common.Hash]*rpc.Submission // wait for an earlier nonce
+	held map[signed]*rpc.Submission // wait for an earlier nonce; all of them are by whom they say
 	// next are transactions that do not fit into the open block: nothing is taken from
 	// the backlog before them.
 	next []admitted
@@ -49,15 +49,15 @@ type loop struct {
 	unsynced bool   // the newest blocks were adopted and may not be on disk yet
 	stale    bool   // L1 is not read behind the newest block
 
-	unchecked uint64                 // place in the checks of the last transaction of the open block that has one
-	suspect   bool                   // the open block may have forged senders for another reason than an alarm
-	forged    map[common.Hash]forged // in the open block, as far as it was looked at
+	unchecked uint64            // place in the checks of the last transaction of the open block that has one
+	suspect   bool              // the open block may have forged senders for another reason than an alarm
+	forged    map[signed]forged // in the open block, as far as it was looked at
 
 	dev *devChain // nil but on a development chain
 }
 
 func newLoop(s *Sequencer) (*loop, error) {
-	l := &loop{s: s, chain: s.node.Exec(), origin: s.l1.Origin, held: make(map[common.Hash]*rpc.Submission), epoch: s.undone.Epoch, dev: s.dev}
+	l := &loop{s: s, chain: s.node.Exec(), origin: s.l1.Origin, held: make(map[signed]*rpc.Submission), epoch: s.undone.Epoch, dev: s.dev}
 	var err error
 	if l.head, err = s.parentHead(); err != nil {
 		return nil, err
@@ -325,8 +325,13 @@ func (l *loop) take(a admitted) {
 	}
 }
 
-// wait holds a transaction until its account's nonce, which is next, gets there.
+// wait holds a transaction until its account's nonce, which is next, gets there. It is
+// checked before: only who signed takes up the room of an account.
 func (l *loop) wait(a admitted, next uint64) {
+	if err := l.checkNow(a); err != nil {
+		a.sub.Resolve(nil, err)
+		return
+	}
 	dropped, err := l.s.gaps.Add(a.tx, next, now())
 	if err != nil {
 		if errors.Is(err, sequencing.ErrNonceTooHigh) {
@@ -335,7 +340,7 @@ func (l *loop) wait(a admitted, next uint64) {
 		a.sub.Resolve(nil, err)
 		return
 	}
-	l.held[a.tx.Hash()] = a.sub
+	l.held[signedBy(a.tx)] = a.sub
 	for _, d := range dropped {
 		if sub := l.unhold(d.Tx); sub != nil {
 			sub.Resolve(nil, d.Err)
@@ -369,19 +374,12 @@ func (l *loop) follow(from common.Address, nonce uint64) {
 	}
 }
 
-// released is a transaction that waited, to be executed. Its place in the checks is not known
-// any more, but no later than the last.
-func (l *loop) released(tx *chain.Tx) admitted {
-	a := admitted{tx: tx, sub: l.unhold(tx)}
-	if a.sub.Voucher() != nil {
-		a.check = l.s.checks.last()
-	}
-	return a
-}
+// released is a transaction that waited, to be executed.
+func (l *loop) released(tx *chain.Tx) admitted { return admitted{tx: tx, sub: l.unhold(tx)} }
 
 func (l *loop) unhold(tx *chain.Tx) *rpc.Submission {
-	sub := l.held[tx.Hash()]
-	delete(l.held, tx.Hash())
+	sub := l.held[signedBy(tx)]
+	delete(l.held, signedBy(tx))
 	return sub
 }
 
@@ -402,7 +400,7 @@ func (l *loop) execute(a admitted) bool {
 			return false
 		}
 	}
-	if doubted(a.sub) {
+	if doubted(a) {
 		if err := l.genuine(a); err != nil {
 			a.sub.Resolve(nil, err)
 			return false

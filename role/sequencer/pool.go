@@ -59,7 +59,7 @@ func (l *loop) answer(q question) {
 		}
 	}
 	l.s.gaps.Each(func(tx *chain.Tx) bool {
-		if seen(l.held[tx.Hash()]) {
+		if seen(l.held[signedBy(tx)]) {
 			p.Queued = append(p.Queued, tx)
 		}
 		return len(p.Queued) < rpc.MaxPoolContent

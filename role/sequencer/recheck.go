@@ -93,6 +93,13 @@ func (c *checks) last() uint64 {
 	return c.added
 }
 
+// reached reports whether the transaction at a place is checked.
+func (c *checks) reached(place uint64) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.checked >= place
+}
+
 // wait returns when the transactions up to a place are checked.
 func (c *checks) wait(place uint64) {
 	c.mu.Lock()

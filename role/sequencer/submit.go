@@ -15,7 +15,7 @@ import (
 type admitted struct {
 	tx    *chain.Tx
 	sub   *rpc.Submission
-	check uint64 // its place in the checks, if its sender was not looked at; else 0
+	check uint64 // its place in the checks, if its sender was not looked at before; else 0
 }
 
 // arrival is a transaction as it was handed over.

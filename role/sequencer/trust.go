@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/ethereum/go-ethereum/common"
@@ -30,12 +31,16 @@ type trust struct {
 	mu        sync.Mutex
 	open      map[*rpc.Voucher]struct{}
 	withdrawn map[common.Address]bool // whose file could not be written
+	// ended is set when a replica's trust is withdrawn: what came on any of its connections is
+	// doubted then. Who is trusted again has another.
+	ended map[common.Address]*atomic.Bool
 }
 
 func newTrust(n *node.Node, replicas []common.Address, metrics *telemetry.Metrics, log *slog.Logger) *trust {
 	t := &trust{
 		node: n, allowed: make(map[common.Address]bool), metrics: metrics, log: log,
 		open: make(map[*rpc.Voucher]struct{}), withdrawn: make(map[common.Address]bool),
+		ended: make(map[common.Address]*atomic.Bool),
 	}
 	for _, a := range replicas {
 		t.allowed[a] = true
@@ -84,6 +89,10 @@ func (s *Sequencer) Vouch(v *rpc.Voucher) error {
 	case t.lost(v.Replica):
 		return fmt.Errorf("%w (evidence in %s)", rpc.ErrTrustWithdrawn, t.file(v.Replica))
 	}
+	if ended := t.ended[v.Replica]; ended == nil || ended.Load() {
+		t.ended[v.Replica] = new(atomic.Bool)
+	}
+	v.EndsWith(t.ended[v.Replica])
 	t.open[v] = struct{}{}
 	t.measure()
 	return nil
@@ -121,12 +130,15 @@ func (t *trust) withdraw(f forgery) {
 	a, cfg := f.voucher.Replica, t.node.Config()
 	t.mu.Lock()
 	defer t.mu.Unlock()
+	if ended := t.ended[a]; ended != nil {
+		ended.Store(true)
+	}
 	for v := range t.open {
 		if v.Replica == a {
 			v.Withdraw()
 		}
 	}
-	f.voucher.Withdraw() // its connection may be over
+	f.voucher.Withdraw() // it may be from before the operator trusted the replica again
 	if t.metrics != nil {
 		t.metrics.Forged.Inc()
 	}
