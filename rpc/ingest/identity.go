@@ -1,10 +1,12 @@
 package ingest
 
 import (
+	"context"
 	"crypto/rand"
 	"errors"
 	"fmt"
 	"io"
+	"log/slog"
 	"time"
 
 	"github.com/ethereum/go-ethereum/crypto"
@@ -15,6 +17,9 @@ import (
 
 // identify finds out which replica the client is, and whether its word is taken.
 func (c *conn) identify() (wire.HelloStatus, error) {
+	if c.s.opts.Vouch == nil {
+		return wire.HelloNotTrusted, rpc.ErrNotTrusted
+	}
 	var challenge wire.Challenge
 	rand.Read(challenge.Nonce[:]) // never fails (it ends the program)
 	if _, err := c.socket.Write(challenge.Append(nil)); err != nil {
@@ -41,11 +46,21 @@ func (c *conn) identify() (wire.HelloStatus, error) {
 		if errors.Is(err, rpc.ErrTrustWithdrawn) {
 			status = wire.HelloWithdrawn
 		}
-		c.s.opts.Log.Warn("a replica is not trusted", "replica", v.Replica, "from", v.From, "err", err)
+		level := slog.LevelDebug
+		if c.s.mayWarn(time.Now()) {
+			level = slog.LevelWarn
+		}
+		c.s.opts.Log.Log(context.Background(), level, "a replica is not trusted", "replica", v.Replica, "from", v.From, "err", err)
 		return status, fmt.Errorf("replica %s: %w", v.Replica, err)
 	}
 	c.voucher = v
 	return wire.HelloOK, nil
+}
+
+// mayWarn is true once a second: anybody can be a replica that is not trusted.
+func (s *Server) mayWarn(t time.Time) bool {
+	last := s.warned.Load()
+	return t.UnixNano()-last >= int64(time.Second) && s.warned.CompareAndSwap(last, t.UnixNano())
 }
 
 // release ends what identify began.

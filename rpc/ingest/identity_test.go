@@ -7,9 +7,11 @@ import (
 	"crypto/x509"
 	"errors"
 	"fmt"
+	"log/slog"
 	"net/http/httptest"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -250,12 +252,42 @@ func TestAReplicaThatIsDistrustedIsCutOff(t *testing.T) {
 	}
 }
 
-// A server that trusts nobody says so, and an older one does not know what is asked.
+// Anybody can be a replica that is not trusted: the log has a line of them a second at most.
+func TestReplicasThatAreNotTrustedDoNotFillTheLog(t *testing.T) {
+	trust := &trusting{replica: common.Address{1}}
+	var lines lineCounter
+	_, addr := serve(t, newFake(), func(o *Options) {
+		trust.set(o)
+		o.Log = slog.New(slog.NewTextHandler(&lines, nil))
+	})
+	start := time.Now()
+	for range 20 {
+		if _, err := wire.Dial(t.Context(), addr, wire.Options{ChainID: 7411, Sign: signs(newKey(t))}); err == nil {
+			t.Fatal("trusted")
+		}
+	}
+	if n, most := lines.n.Load(), 1+int64(time.Since(start)/time.Second); n < 1 || n > most {
+		t.Errorf("%d lines, want 1..%d", n, most)
+	}
+}
+
+type lineCounter struct{ n atomic.Int64 }
+
+func (c *lineCounter) Write(b []byte) (int, error) {
+	c.n.Add(1)
+	return len(b), nil
+}
+
+// A server that trusts nobody says so at once, before anything is signed.
 func TestAServerThatTrustsNobodySaysSo(t *testing.T) {
 	_, addr := serve(t, newFake(), nil)
-	_, err := wire.Dial(context.Background(), addr, wire.Options{ChainID: 7411, Sign: signs(newKey(t))})
+	asked := false
+	_, err := wire.Dial(context.Background(), addr, wire.Options{ChainID: 7411, Sign: func(h common.Hash) ([]byte, error) {
+		asked = true
+		return signs(newKey(t))(h)
+	}})
 	var refused *wire.HelloError
-	if !errors.As(err, &refused) || refused.Hello.Status != wire.HelloNotTrusted {
-		t.Errorf("%v", err)
+	if !errors.As(err, &refused) || refused.Hello.Status != wire.HelloNotTrusted || asked {
+		t.Errorf("%v, asked for a signature: %v", err, asked)
 	}
 }

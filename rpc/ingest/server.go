@@ -9,6 +9,7 @@ import (
 	"net"
 	"net/netip"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"time"
 
@@ -36,7 +37,8 @@ type Options struct {
 
 	// Vouch says whether the word of a replica, which has proven to be that, is taken on who
 	// signed: if not, with rpc.ErrNotTrusted or rpc.ErrTrustWithdrawn. It is called for each
-	// connection, and Release when it is over [nobody's is].
+	// connection, and Release when it is over [nobody's is: who wants to prove it is refused at
+	// once].
 	Vouch   func(*rpc.Voucher) error
 	Release func(*rpc.Voucher)
 
@@ -83,9 +85,6 @@ func (o Options) withDefaults() Options {
 	if o.Authorize == nil {
 		o.Authorize = func(string) (rpc.Sender, error) { return rpc.Sender{}, nil }
 	}
-	if o.Vouch == nil {
-		o.Vouch = func(*rpc.Voucher) error { return rpc.ErrNotTrusted }
-	}
 	if o.Release == nil {
 		o.Release = func(*rpc.Voucher) {}
 	}
@@ -107,6 +106,8 @@ type Server struct {
 	conns   map[*conn]struct{}
 	peers   map[netip.Addr]int // connections by address, greeted ones included
 	wg      sync.WaitGroup
+
+	warned atomic.Int64 // when a refused replica was last warned of, in Unix nanoseconds
 }
 
 // New makes a server of the backend.
