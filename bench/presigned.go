@@ -242,7 +242,7 @@ func (r *presignedRun) lanes(ctx context.Context) (func(), error) {
 			l := newRawLane(d.newLane(i), r.follow.byHash)
 			starts = append(starts, func() {
 				l.run(ctx, func(onAck func([]ingest.Ack)) (*ingest.Client, error) {
-					return ingest.Dial(ctx, r.cfg.Ingest, ingest.Options{ChainID: id.Uint64(), Sign: sign, OnAck: onAck})
+					return ingest.Dial(ctx, r.cfg.Ingest, ingest.Options{ChainID: id.Uint64(), Sign: sign, SignInClear: true, OnAck: onAck})
 				})
 			})
 		}

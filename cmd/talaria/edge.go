@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"net/url"
 	"os"
+	"strings"
 	"time"
 
 	"github.com/ethereum/go-ethereum/common"
@@ -26,6 +27,7 @@ func edgeFlags() []cli.Flag {
 	env := func(name string) cli.ValueSourceChain { return cli.EnvVars("TALARIA_" + name) }
 	return append([]cli.Flag{
 		&cli.StringFlag{Name: "leader-ingest", Usage: "raw ingest of the sequencer, tcp://host:port or tls://host:port: transactions are handed over there, with their senders, instead of by JSON-RPC; with a key as the replica that the sequencer may trust (its --trusted-replica)", Sources: env("LEADER_INGEST")},
+		&cli.BoolFlag{Name: "leader-ingest-insecure", Usage: "prove who this replica is over tcp:// also to a --leader-ingest on another machine: whoever is taken for it can then be taken for this replica", Sources: env("LEADER_INGEST_INSECURE")},
 		&cli.StringFlag{Name: "leader-api-key", Usage: "API key of the sequencer's raw ingest, if it asks for one", Sources: env("LEADER_API_KEY")},
 		&cli.IntFlag{Name: "ingest-port", Value: -1, Usage: "raw transactions over TCP, handed over to the sequencer; 0: any free port, -1: none", Sources: env("INGEST_PORT")},
 	}, accountFlags(replicaKey, "the replica, as which it hands transactions over to --leader-ingest")...)
@@ -37,6 +39,9 @@ func checkEdge(c *cli.Command) error {
 		if c.String(name) != "" && c.String("leader-ingest") == "" {
 			return usagef("--%s: needs --leader-ingest", name)
 		}
+	}
+	if c.Bool("leader-ingest-insecure") && !strings.HasPrefix(c.String("leader-ingest"), "tcp://") {
+		return usagef("--leader-ingest-insecure: needs --leader-ingest tcp://host:port")
 	}
 	switch p := c.Int("ingest-port"); {
 	case p < -1 || p > 65535:
@@ -58,7 +63,11 @@ func (f *following) readIngest(c *cli.Command) error {
 		return usagef("--leader-ingest %q: want tcp://host:port or tls://host:port", at)
 	}
 	f.ingest.URL, f.ingest.APIKey = at, c.String("leader-api-key")
+	f.ingest.SignInClear = c.Bool("leader-ingest-insecure")
 	if !named {
+		if f.ingest.SignInClear {
+			return usagef("--leader-ingest-insecure: needs the replica's key (--key-file)")
+		}
 		return nil
 	}
 	key, err := accountKey(c, replicaKey)

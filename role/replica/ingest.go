@@ -25,8 +25,9 @@ type IngestOptions struct {
 	APIKey  string // of the leader's RPC [none]
 	// Sign proves which replica this is; see ingest.Options. A leader that trusts it checks
 	// signatures behind execution [the leader checks them before].
-	Sign func(digest common.Hash) ([]byte, error)
-	Log  *slog.Logger // [slog.Default()]
+	Sign        func(digest common.Hash) ([]byte, error)
+	SignInClear bool         // see ingest.Options
+	Log         *slog.Logger // [slog.Default()]
 }
 
 const (
@@ -135,7 +136,7 @@ func (f *IngestForwarder) run() {
 
 // dial connects, as the replica that it is unless the leader does not trust that.
 func (f *IngestForwarder) dial() (*ingest.Client, error) {
-	o := ingest.Options{ChainID: f.opts.ChainID, Key: f.opts.APIKey, Sign: f.opts.Sign, OnAck: f.acknowledged}
+	o := ingest.Options{ChainID: f.opts.ChainID, Key: f.opts.APIKey, Sign: f.opts.Sign, SignInClear: f.opts.SignInClear, OnAck: f.acknowledged}
 	if time.Now().Before(f.nobody) {
 		o.Sign = nil
 	}
@@ -143,6 +144,10 @@ func (f *IngestForwarder) dial() (*ingest.Client, error) {
 	var refused *ingest.HelloError
 	if errors.As(err, &refused) && o.Sign != nil && (refused.Hello.Status == ingest.HelloNotTrusted || refused.Hello.Status == ingest.HelloWithdrawn) {
 		f.opts.Log.Error("the leader does not take this replica's word: it checks every signature again (is this replica's address among its --trusted-replica?)", "err", err)
+		f.nobody, o.Sign = time.Now().Add(anonymous), nil
+		client, err = ingest.Dial(f.ctx, f.opts.URL, o)
+	} else if errors.Is(err, ingest.ErrInClear) {
+		f.opts.Log.Error("this replica does not prove who it is: the leader checks every signature again (use tls://, or --leader-ingest-insecure where nobody else can be taken for the leader)", "err", err)
 		f.nobody, o.Sign = time.Now().Add(anonymous), nil
 		client, err = ingest.Dial(f.ctx, f.opts.URL, o)
 	}

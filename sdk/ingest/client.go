@@ -26,6 +26,9 @@ type Options struct {
 	// one that it trusts. It signs a digest with secp256k1, 65 bytes with a recovery id of 0
 	// or 1; ChainID must be set then [nobody in particular].
 	Sign func(digest common.Hash) ([]byte, error)
+	// SignInClear has Sign called without TLS, too, when the server is not on this machine:
+	// who can be taken for the server can then be taken for this replica [ErrInClear].
+	SignInClear bool
 	// OnAck is called with what was acknowledged, in order of arrival, by one goroutine.
 	// The slice is valid during the call, and nothing is received meanwhile [Acks].
 	OnAck func([]Ack)
@@ -156,6 +159,9 @@ func dial(ctx context.Context, addr string, config *tls.Config) (net.Conn, error
 
 // greet exchanges the hellos.
 func (c *Client) greet() error {
+	if err := c.maySign(); err != nil {
+		return err
+	}
 	hello := ClientHello{Flags: FlagHints, ChainID: c.opts.ChainID, Key: c.opts.Key}
 	if c.opts.Sign != nil {
 		hello.Flags |= FlagReplica

@@ -2,9 +2,11 @@ package ingest
 
 import (
 	"bytes"
+	"crypto/tls"
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"net"
 
 	"github.com/ethereum/go-ethereum/common"
 	"github.com/ethereum/go-ethereum/crypto/keccak"
@@ -64,6 +66,21 @@ func (s *Statement) Digest() (h common.Hash) {
 
 // ErrNotAsked says that a server took a replica for anybody.
 var ErrNotAsked = errors.New("the server took the connection without asking which replica it is")
+
+// ErrInClear refuses to prove a replica without TLS to a server that is not on this machine:
+// it could be one that passes the challenge of the right one on, and is trusted there.
+var ErrInClear = errors.New("a replica proves who it is over TLS only, or to a server on this machine")
+
+// maySign is nil unless the connection does not allow for proving who the client is.
+func (c *Client) maySign() error {
+	if _, secure := c.conn.(*tls.Conn); c.opts.Sign == nil || secure || c.opts.SignInClear {
+		return nil
+	}
+	if at, ok := c.conn.RemoteAddr().(*net.TCPAddr); ok && at.IP.IsLoopback() {
+		return nil
+	}
+	return fmt.Errorf("%w: %s", ErrInClear, c.conn.RemoteAddr())
+}
 
 // identify answers the server's challenge, which begins with b.
 func (c *Client) identify(b *[ServerHelloSize]byte) error {
