@@ -76,6 +76,13 @@ func (b *Batch) Sum(hashes []common.Hash) []common.Hash {
 	return hashes
 }
 
+// Shrink drops the memory of a batch that is empty if it is for more than so many bytes.
+func (b *Batch) Shrink(most int) {
+	if len(b.messages) == 0 && cap(b.buf)+8*cap(b.messages)+4*cap(b.order) > most {
+		b.buf, b.messages, b.order = nil, nil, nil
+	}
+}
+
 func (b *Batch) sumSingly(out []common.Hash) {
 	for i, m := range b.messages {
 		out[i] = Sum256(b.buf[m.start : m.start+m.length])

@@ -156,3 +156,23 @@ func BenchmarkBatch(b *testing.B) {
 		})
 	}
 }
+
+func TestABatchThatShrinksHashesOn(t *testing.T) {
+	var b Batch
+	long := make([]byte, 1<<16)
+	b.Add(long)
+	if b.Shrink(1); b.Len() != 1 {
+		t.Fatal("a message is gone")
+	}
+	b.Sum(nil)
+	if b.Shrink(1 << 20); cap(b.buf) == 0 {
+		t.Error("dropped memory that it may keep")
+	}
+	if b.Shrink(1 << 15); cap(b.buf) != 0 {
+		t.Errorf("keeps %d bytes", cap(b.buf))
+	}
+	b.Add(long)
+	if hash := b.Sum(nil)[0]; hash != Sum256(long) {
+		t.Error("another hash")
+	}
+}

@@ -21,6 +21,11 @@ type changes struct {
 	list, scratch, diff []byte     // memory of encode
 }
 
+const (
+	keptSteps = 1 << 3  // of a value, kept as memory for the next block
+	keptDiff  = 4 << 20 // bytes of encode's memory
+)
+
 // history is what a value was after the steps that changed it.
 type history[V comparable] struct {
 	start   V // before the mini-block
@@ -147,5 +152,15 @@ func appendSteps[V comparable](out []byte, steps []step[V], value func([]byte, *
 	return appendList(out, list)
 }
 
-// clear makes the history that of nothing, and keeps its memory.
-func (h *history[V]) clear() { *h = history[V]{changes: h.changes[:0]} }
+// clear makes the history that of nothing, and keeps its memory unless it is much.
+func (h *history[V]) clear() { *h = history[V]{changes: shrunk(h.changes, keptSteps)} }
+
+// release forgets everything.
+func (c *changes) release() {
+	c.accounts = shrunk(c.accounts, keptValues)
+	for _, b := range []*[]byte{&c.list, &c.scratch, &c.diff} {
+		if cap(*b) > keptDiff {
+			*b = nil
+		}
+	}
+}

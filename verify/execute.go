@@ -41,6 +41,7 @@ func (w *work) execute() *Fault {
 			}
 			index++
 		}
+		clear(w.txs[i]) // which the rest of the block does not need
 		if f := w.endMiniBlock(i, m, before, w.receipts[first:]); f != nil {
 			return w.earlier(f)
 		}
@@ -137,6 +138,9 @@ func (w *work) endMiniBlock(i int, m *chain.RawMiniBlock, gasBefore chain.Gas, r
 			return fault(KindDiffHash, h.DiffHash, hash, "%s, the diff that came with it", where)
 		}
 		return compareDiffs(diff, m.Diff, where)
+	}
+	if w.proven[i] {
+		return nil
 	}
 	w.v.sums.add(diff, summed{KindDiffHash, h.DiffHash, i})
 	return nil

@@ -1,5 +1,17 @@
 package verify
 
+import "slices"
+
+// What a verifier keeps of a block's memory for the next one, by number, and in bytes what is
+// bytes. What a larger block took is left to the collector.
+const (
+	keptNodes    = 1 << 16
+	keptBranches = 1 << 16
+	keptAccounts = 1 << 15
+	keptValues   = 1 << 16 // slots, and lists of pointers and hashes
+	keptBytes    = 16 << 20
+)
+
 // memory is what a block needs while it is checked, used again for the next one: a large
 // block makes a million small things that all end together.
 type memory struct {
@@ -10,8 +22,12 @@ type memory struct {
 	bytes    arena
 }
 
-// release forgets everything.
+// release forgets everything, and drops what is above what is kept.
 func (m *memory) release() {
+	m.nodes.trim(keptNodes)
+	m.branches.trim(keptBranches)
+	m.accounts.trim(keptAccounts)
+	m.slots.trim(keptValues)
 	m.nodes.release(0, func(n *node) { *n = node{} })
 	m.branches.release(0, func(b *branch) { *b = branch{} })
 	m.accounts.release(0, (*account).clear)
@@ -68,6 +84,14 @@ func (s *slab[T]) release(used int, clear func(*T)) {
 	s.used = used
 }
 
+// trim drops all but the first so many values, a multiple of slabSize. Nobody may use them.
+func (s *slab[T]) trim(most int) {
+	if most /= slabSize; len(s.chunks) > most {
+		s.chunks = slices.Clone(s.chunks[:most])
+		s.used = min(s.used, most*slabSize)
+	}
+}
+
 const arenaSize = 1 << 18
 
 // arena hands out bytes.
@@ -93,4 +117,19 @@ func (a *arena) room(n int) []byte {
 	return out
 }
 
-func (a *arena) release() { a.at, a.used = 0, 0 }
+// release takes back everything, and drops what is above keptBytes.
+func (a *arena) release() {
+	if most := keptBytes / arenaSize; len(a.chunks) > most {
+		a.chunks = slices.Clone(a.chunks[:most])
+	}
+	a.at, a.used = 0, 0
+}
+
+// shrunk is the slice for the next block, without its memory if that is for more than most.
+func shrunk[T any](s []T, most int) []T {
+	if cap(s) > most {
+		return nil
+	}
+	clear(s[:cap(s)])
+	return s[:0]
+}

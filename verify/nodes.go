@@ -41,6 +41,14 @@ func (s *nodeSet) read(raw [][]byte, batch *keccak.Batch) {
 	}
 }
 
+// release forgets the nodes.
+func (s *nodeSet) release() {
+	s.raw, s.far = nil, nil
+	s.hashes = shrunk(s.hashes, 4*keptNodes)
+	s.table = shrunk(s.table, 16*keptNodes)
+	s.used = shrunk(s.used, 4*keptNodes)
+}
+
 func (s *nodeSet) place(i int32) {
 	mask := len(s.table) - 1
 	for k, at := 0, s.home(&s.hashes[i]); k < nearby; k++ {
@@ -81,16 +89,20 @@ func (s *nodeSet) find(hash *common.Hash) int32 {
 	return -1
 }
 
-// hashTogether bounds the messages that are copied to be hashed.
-const hashTogether = 1024
+// hashTogether and hashBytes bound the messages that are copied to be hashed.
+const (
+	hashTogether = 1024
+	hashBytes    = 4 << 20
+)
 
 // hashAll appends the hashes of messages.
 func hashAll(hashes []common.Hash, raw [][]byte, batch *keccak.Batch) []common.Hash {
 	hashes = slices.Grow(hashes, len(raw))
+	bytes := 0
 	for i, b := range raw {
 		batch.Add(b)
-		if batch.Len() == hashTogether || i == len(raw)-1 {
-			hashes = batch.Sum(hashes)
+		if bytes += len(b); batch.Len() == hashTogether || bytes >= hashBytes || i == len(raw)-1 {
+			hashes, bytes = batch.Sum(hashes), 0
 		}
 	}
 	return hashes

@@ -54,6 +54,12 @@ func (s *sums) addList(items [][]byte, claim summed) {
 	s.claims, s.bytes = append(s.claims, claim), s.bytes+len(out)
 }
 
+// release forgets what waits, and drops much memory.
+func (s *sums) release() {
+	s.drop()
+	s.batch.Shrink(keptBytes)
+}
+
 // drop forgets what waits.
 func (s *sums) drop() {
 	if len(s.claims) > 0 {

@@ -56,6 +56,13 @@ func (r *rooter) sum() {
 	}
 }
 
+// release drops much memory.
+func (r *rooter) release() {
+	for i, level := range r.levels {
+		r.levels[i] = shrunk(level, keptNodes)
+	}
+}
+
 func (r *rooter) flush() {
 	r.hashes = r.batch.Sum(r.hashes[:0])
 	for i, n := range r.pending {

@@ -62,6 +62,7 @@ type work struct {
 	gasUsed  chain.Gas
 	receipts [][]byte // encoded
 	bloom    types.Bloom
+	proven   []bool // by mini-block: its diff has the hash that the header names
 	unsigned bool
 }
 
@@ -72,8 +73,7 @@ func (v *Verifier) Block(in *Input) (*Result, error) {
 		return nil, err
 	}
 	w := &work{v: v, in: in}
-	v.memory.release()
-	v.sums.drop() // of a block with a fault
+	defer v.release()
 	for _, step := range []func() *Fault{w.checkHeader, w.checkMiniBlocks, w.decode, w.prepare, w.checkL1, w.execute, w.checkRoots} {
 		if f := step(); f != nil {
 			return nil, f
@@ -84,6 +84,17 @@ func (v *Verifier) Block(in *Input) (*Result, error) {
 		L1: w.l1, Unsigned: w.unsigned,
 		Nodes: len(in.Witness.State), Used: w.world.nodes.visits, Codes: len(in.Witness.Codes),
 	}, nil
+}
+
+// release makes the memory of a block that of the next, or drops it where it is much.
+func (v *Verifier) release() {
+	v.world.release()
+	v.nodes.release()
+	v.rooter.release()
+	v.sums.release()
+	v.memory.release()
+	v.batch.Shrink(keptBytes)
+	v.hashes = shrunk(v.hashes, keptValues)
 }
 
 func (w *work) checkHeader() *Fault {
@@ -102,6 +113,7 @@ func (w *work) prepare() *Fault {
 	w.v.hashes = hashAll(w.v.hashes[:0], witness.Codes, &w.v.batch)
 	w.world.open(w.ancestry.parent.Root, witness.Codes, w.v.hashes)
 	w.v.nodes.read(witness.State, &w.v.batch)
+	w.proveDiffs()
 	w.foresee()
 	w.env = &evm.Env{
 		Number: h.Number.Uint64(), Timestamp: h.Time, GasLimit: h.GasLimit, BaseFee: h.BaseFee,

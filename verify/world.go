@@ -13,8 +13,12 @@ import (
 	"github.com/talaria-l2/talaria/state"
 )
 
-// keptSlots bounds the memory that an account keeps for the slots of the next block's.
-const keptSlots = 1 << 10
+const (
+	// keptSlots bounds the memory that an account keeps for the slots of the next block's.
+	keptSlots = 1 << 4
+	// keptCodes bounds the codes whose place in the map is kept.
+	keptCodes = 1 << 10
+)
 
 // world is the state that a block sees: that of its parent, as the witness has it, with
 // what was executed so far on top. It implements state.View. A read that the witness does
@@ -48,20 +52,18 @@ type account struct {
 	history  accountHistory
 }
 
-// clear keeps the memory of histories.
+// clear keeps the memory of histories, and that of slots unless they are many.
 func (a *account) clear() {
-	h := a.history
+	h, slots := a.history, len(a.slots)
 	h.nonce.clear()
 	h.balance.clear()
 	h.code.clear()
-	clear(h.slots)
-	clear(a.written)
 	clear(a.slots)
-	*a = account{slots: a.slots, written: a.written[:0]}
-	if len(a.slots) == 0 && cap(a.written) > keptSlots {
-		a.slots, a.written = nil, nil
+	*a = account{slots: a.slots, written: shrunk(a.written, keptSlots)}
+	if slots > keptSlots {
+		a.slots = nil
 	}
-	a.history = accountHistory{nonce: h.nonce, balance: h.balance, code: h.code, slots: h.slots[:0]}
+	a.history = accountHistory{nonce: h.nonce, balance: h.balance, code: h.code, slots: shrunk(h.slots, keptSlots)}
 }
 
 // slot is one that was read, or is about to be.
@@ -85,15 +87,22 @@ func (w *world) open(root common.Hash, codes [][]byte, hashes []common.Hash) {
 	if w.known == nil {
 		w.known, w.codes = make(map[common.Address]*account), make(map[common.Hash][]byte)
 	}
-	clear(w.known)
-	clear(w.codes)
-	clear(w.written)
-	clear(w.changes.accounts[:cap(w.changes.accounts)])
-	w.accounts, w.last, w.written, w.fault = newTree(w.nodes, root), nil, w.written[:0], nil
-	w.changes.accounts = w.changes.accounts[:0]
+	w.accounts = newTree(w.nodes, root)
 	for i, code := range codes {
 		w.codes[hashes[i]] = code
 	}
+}
+
+// release forgets the block.
+func (w *world) release() {
+	if len(w.known) > keptAccounts || len(w.codes) > keptCodes {
+		w.known, w.codes = nil, nil // open makes both
+	}
+	clear(w.known)
+	clear(w.codes)
+	w.accounts, w.last, w.fault = tree{}, nil, nil
+	w.written = shrunk(w.written, keptValues)
+	w.changes.release()
 }
 
 // fail keeps the first fault.
