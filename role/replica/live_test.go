@@ -343,9 +343,9 @@ func TestAFeedThatIsAtFaultDoesNoHarm(t *testing.T) {
 			}
 			return []*feed.MiniBlock{m}
 		},
-		"changed where a block begins, silent": func(number uint64, _ int, m *feed.MiniBlock) []*feed.MiniBlock {
+		"changed where a block begins, silent": func(_ uint64, _ int, m *feed.MiniBlock) []*feed.MiniBlock {
 			if m.Header.Index == 0 {
-				return []*feed.MiniBlock{changed(m, int(number))}
+				return []*feed.MiniBlock{changed(m, int(m.Header.BlockNumber))}
 			}
 			return []*feed.MiniBlock{m}
 		},
@@ -357,10 +357,18 @@ func TestAFeedThatIsAtFaultDoesNoHarm(t *testing.T) {
 				c := NewClient(serve(t, &node.Backend{Node: l.node}))
 				t.Cleanup(c.Close)
 				f := l.followAt(t.TempDir(), LiveOptions{Leader: c, Execute: execute})
+				closed := func() { // randomness shows with the end of a block only
+					for l.node.Exec().IsOpen() && l.node.Exec().OpenHeader().Number.Uint64()%4 == 3 {
+						l.seal()
+						l.open()
+					}
+				}
 				l.work(60)
+				closed()
 				f.agrees(l)
 				l.rewind()
 				l.work(30)
+				closed()
 				f.agrees(l)
 			})
 		}
