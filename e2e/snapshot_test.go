@@ -38,7 +38,7 @@ func TestANewReplicaBeginsWithASnapshot(t *testing.T) {
 			L2 L2Info `json:"l2"`
 		}
 		startRole(t, &info, "replica", "--datadir", t.TempDir(), "--genesis", d.Genesis, "--feed-url", d.Feed, "--leader-url", d.L2.HTTPURL,
-			"--snapshot-url", from, "--port", "0")
+			"--snapshot-url", from, "--snapshots", "--port", "0")
 		from = info.L2.HTTPURL
 		client := dialEth(t, from)
 		var late any

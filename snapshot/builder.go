@@ -32,6 +32,9 @@ const (
 	minBytes     = 60 // of any item, so that not too many are in one content
 )
 
+// Err is the error of Emit, after which what is added is lost.
+func (b *Builder) Err() error { return b.err }
+
 // FinishState emits what is left of the state.
 func (b *Builder) FinishState() error {
 	b.flush()

@@ -14,7 +14,8 @@ import (
 	"github.com/talaria-l2/talaria/state"
 )
 
-// StateLoader takes the flat state at start-up; *state.DB and *state.Loader are.
+// StateLoader takes the flat state at start-up; *state.DB and *state.Loader are. One that
+// also has Err() error is asked after each item: an error ends the stream, and is its error.
 type StateLoader interface {
 	LoadAccount(common.Address, state.Account)
 	LoadSlot(addr common.Address, slot, value common.Hash)
@@ -61,7 +62,23 @@ func readFrom(snap *pebble.Snapshot, key []byte) ([]byte, error) {
 	return bytes.Clone(v), closer.Close()
 }
 
+// StateBytes is about what the newest state takes on the disk, flat.
+func (db *DB) StateBytes() (sum uint64, err error) {
+	for _, table := range []byte{tableAccount, tableCode, tableSlot} {
+		n, err := db.db.EstimateDiskUsage([]byte{table}, []byte{table + 1})
+		if err != nil {
+			return 0, fmt.Errorf("size of the state: %w", err)
+		}
+		sum += n
+	}
+	return sum, nil
+}
+
 func loadState(snap *pebble.Snapshot, into StateLoader) error {
+	goOn := func() error { return nil }
+	if s, ok := into.(interface{ Err() error }); ok {
+		goOn = s.Err
+	}
 	codes := make(map[common.Hash]struct{})
 	err := scanTable(snap, tableAccount, common.AddressLength, func(key, value []byte) error {
 		a, err := decodeAccount(value)
@@ -72,7 +89,7 @@ func loadState(snap *pebble.Snapshot, into StateLoader) error {
 			codes[a.CodeHash] = struct{}{}
 		}
 		into.LoadAccount(common.Address(key), a)
-		return nil
+		return goOn()
 	})
 	if err != nil {
 		return err
@@ -86,7 +103,7 @@ func loadState(snap *pebble.Snapshot, into StateLoader) error {
 		if got := into.LoadCode(bytes.Clone(value)); got != hash {
 			return fmt.Errorf("code hashes to %s", got)
 		}
-		return nil
+		return goOn()
 	})
 	if err != nil {
 		return err
@@ -100,7 +117,7 @@ func loadState(snap *pebble.Snapshot, into StateLoader) error {
 			return err
 		}
 		into.LoadSlot(common.Address(key[:common.AddressLength]), common.Hash(key[common.AddressLength:]), v)
-		return nil
+		return goOn()
 	})
 }
 

@@ -225,6 +225,37 @@ func checkLoaded(t *testing.T, db *DB, want state.View) {
 	equalViews(t, "loaded", loaded.Head(), want)
 }
 
+// stopping takes three items.
+type stopping struct {
+	state.DB
+	taken int
+}
+
+var errEnough = errors.New("enough")
+
+func (s *stopping) LoadAccount(common.Address, state.Account) { s.taken++ }
+func (s *stopping) Err() error {
+	if s.taken == 3 {
+		return errEnough
+	}
+	return nil
+}
+
+func TestWhoTakesTheStateMaySayStop(t *testing.T) {
+	db := openDB(t, filepath.Join(t.TempDir(), "db"))
+	c := newTestChain(1)
+	for range 20 {
+		write(t, db, c.next())
+	}
+	s := new(stopping)
+	if err := db.LoadState(s); !errors.Is(err, errEnough) || s.taken != 3 {
+		t.Errorf("%d accounts were taken: %v", s.taken, err)
+	}
+	if n, err := db.StateBytes(); err != nil {
+		t.Errorf("the state takes %d bytes: %v", n, err)
+	}
+}
+
 func TestDBReturnsWhatWasWritten(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "db")
 	db := openDB(t, path)

@@ -36,7 +36,7 @@ func replicaCommand() *cli.Command {
 	return &cli.Command{
 		Name:  replicaName,
 		Usage: "follow a chain by the leader's feed, or from L1 alone, and serve it",
-		Flags: slices.Concat(replicaFlags(), edgeFlags(), []cli.Flag{snapshotURLFlag(), snapshotEveryFlag()}),
+		Flags: slices.Concat(replicaFlags(), edgeFlags(), []cli.Flag{snapshotURLFlag()}, snapshotFlags()),
 		Action: func(ctx context.Context, c *cli.Command) error {
 			if err := checkEdge(c); err != nil {
 				return err

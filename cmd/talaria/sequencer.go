@@ -49,11 +49,10 @@ func sequencerCommand() *cli.Command {
 			&cli.IntFlag{Name: "metrics-port", Value: 6060, Usage: "Prometheus metrics and pprof; 0: any free port", Sources: env("METRICS_PORT")},
 			&cli.BoolFlag{Name: "open-txpool", Usage: "txpool_… shows everybody's waiting transactions, else to each caller its own", Sources: env("OPEN_TXPOOL")},
 			stateCacheFlag(),
-			snapshotEveryFlag(),
 			&cli.BoolFlag{Name: "script-tracers", Usage: "allow debug_trace… with tracers in JavaScript, whose memory nothing bounds", Sources: env("SCRIPT_TRACERS")},
 			&cli.BoolFlag{Name: "json", Usage: "print one line of JSON when ready", Sources: env("JSON")},
 			logFlag(),
-		}, accountFlags(sequencerKey, "the account that signs mini-blocks, the genesis file's sequencer"), sequencingFlags(), rpcFlags(), feedFlags(false)),
+		}, accountFlags(sequencerKey, "the account that signs mini-blocks, the genesis file's sequencer"), sequencingFlags(), rpcFlags(), feedFlags(false), snapshotFlags()),
 		Action: runSequencer,
 	}
 }

@@ -15,21 +15,26 @@ import (
 	"github.com/talaria-l2/talaria/store"
 )
 
-// snapshotEveryFlag is of who serves snapshots.
-func snapshotEveryFlag() cli.Flag {
-	return &cli.DurationFlag{Name: "snapshot-every", Value: 10 * time.Minute, Usage: "how old a snapshot of the state may be that new nodes get by the JSON-RPC's port; one is made when somebody asks; 0: none are served", Sources: cli.EnvVars("TALARIA_SNAPSHOT_EVERY")}
+// snapshotFlags are of who may serve snapshots.
+func snapshotFlags() []cli.Flag {
+	return []cli.Flag{
+		&cli.BoolFlag{Name: "snapshots", Usage: "serve snapshots of the state to new nodes, by the JSON-RPC's port, to whoever may use that; one is made when somebody asks, takes the disk for it and half of a processor meanwhile", Sources: cli.EnvVars("TALARIA_SNAPSHOTS")},
+		&cli.DurationFlag{Name: "snapshot-every", Value: 10 * time.Minute, Usage: "how old a snapshot may be that is handed out, 1s and more; then a new one is made. With --snapshots", Sources: cli.EnvVars("TALARIA_SNAPSHOT_EVERY")},
+	}
 }
 
-// snapshotOptions reads the flag; nil: no snapshots are served.
+// snapshotOptions reads the flags; nil: no snapshots are served.
 func snapshotOptions(c *cli.Command) (*snapshots.Options, error) {
-	switch every := c.Duration("snapshot-every"); {
-	case every == 0:
+	every := c.Duration("snapshot-every")
+	switch {
+	case !c.Bool("snapshots") && c.IsSet("snapshot-every"):
+		return nil, usagef("--snapshot-every: needs --snapshots")
+	case !c.Bool("snapshots"):
 		return nil, nil
 	case every < time.Second:
-		return nil, usagef("--snapshot-every %v: allowed is 0, or 1s and more", every)
-	default:
-		return &snapshots.Options{Every: every}, nil
+		return nil, usagef("--snapshot-every %v: allowed is 1s and more", every)
 	}
+	return &snapshots.Options{Every: every}, nil
 }
 
 // snapshotURLFlag is of who begins with one.

@@ -5,7 +5,9 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"net"
+	"net/http"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -21,6 +23,9 @@ import (
 func serveSnapshots(t testing.TB, n *node.Node, opts snapshots.Options) (url string) {
 	t.Helper()
 	opts.Log = quiet()
+	if opts.KeepFree == 0 {
+		opts.KeepFree = 1
+	}
 	made, err := snapshots.Start(n, opts)
 	if err != nil {
 		t.Fatal(err)
@@ -41,6 +46,31 @@ func serveSnapshots(t testing.TB, n *node.Node, opts snapshots.Options) (url str
 		made.Close()
 	})
 	return "http://" + ln.Addr().String()
+}
+
+// Without room on its disk a node makes no snapshot, and says so.
+func TestASnapshotIsNotMadeWithoutRoom(t *testing.T) {
+	l := newLeader(t, 22)
+	l.work(30)
+	url := serveSnapshots(t, l.node, snapshots.Options{KeepFree: 1 << 62})
+	for range 1000 {
+		res, err := http.Get(url + "/snapshot/latest")
+		if err != nil {
+			t.Fatal(err)
+		}
+		body, err := io.ReadAll(res.Body)
+		if err := errors.Join(err, res.Body.Close()); err != nil {
+			t.Fatal(err)
+		}
+		if res.StatusCode == http.StatusServiceUnavailable && strings.Contains(string(body), "kept free") {
+			return
+		}
+		if res.StatusCode != http.StatusAccepted {
+			t.Fatalf("%s: %s", res.Status, body)
+		}
+		time.Sleep(5 * time.Millisecond)
+	}
+	t.Error("it is made for ever")
 }
 
 // load fills a data directory from a snapshot.

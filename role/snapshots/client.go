@@ -106,7 +106,7 @@ func (c *client) decoded(raw []byte) (*snapshot.Manifest, error) {
 func (c *client) latest(ctx context.Context) (*snapshot.Manifest, string, error) {
 	raw, status, err := c.get(ctx, "latest", snapshot.MaxManifestBytes)
 	if errors.Is(err, errGone) {
-		return nil, "", fmt.Errorf("%s serves no snapshots (is --snapshot-url right, and does the node there have --snapshot-every above 0?)", c.url)
+		return nil, "", fmt.Errorf("%s serves no snapshots (is --snapshot-url right, and does the node there have --snapshots?)", c.url)
 	}
 	if err != nil {
 		return nil, "", err

@@ -127,7 +127,7 @@ func (l *loader) load(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	base, genesis, err := l.check(headers, minis)
+	base, genesis, err := l.check(ctx, headers, minis)
 	if err != nil {
 		return err
 	}
@@ -302,7 +302,7 @@ func (l *loader) piece(ctx context.Context, index int) (kept *snapshot.Content, 
 
 // check checks what was loaded against the header: the state as the store has it, and the
 // block.
-func (l *loader) check(headers []*types.Header, minis []snapshot.MiniBlock) (*snapshot.Base, *chain.Block, error) {
+func (l *loader) check(ctx context.Context, headers []*types.Header, minis []snapshot.MiniBlock) (*snapshot.Base, *chain.Block, error) {
 	m := l.manifest
 	fault := func(err error) error { return &FaultError{l.opts.URL, err} }
 	base, err := snapshot.NewBase(&l.opts.Genesis.Config, l.opts.Signer, m, headers, minis)
@@ -321,7 +321,7 @@ func (l *loader) check(headers []*types.Header, minis []snapshot.MiniBlock) (*sn
 		return nil, nil, fault(fmt.Errorf("it begins with genesis block %s, the genesis file's is %s", oldest.ParentHash, genesis.Hash()))
 	}
 	tree := state.NewTrieLoader(state.NewTrie())
-	if err := l.db.LoadState(tree); err != nil {
+	if err := l.db.LoadState(cancellable{tree, ctx}); err != nil {
 		if errors.Is(err, store.ErrNotFound) { // a code
 			err = fault(err)
 		}
@@ -332,3 +332,11 @@ func (l *loader) check(headers []*types.Header, minis []snapshot.MiniBlock) (*sn
 	}
 	return base, genesis, nil
 }
+
+// cancellable takes the state until its context ends.
+type cancellable struct {
+	store.StateLoader
+	ctx context.Context
+}
+
+func (c cancellable) Err() error { return c.ctx.Err() }

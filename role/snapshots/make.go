@@ -50,12 +50,12 @@ func (s *Server) make() {
 
 // produce makes a snapshot of the newest block in the store.
 func (s *Server) produce() (_ *held, err error) {
-	free, err := s.node.Dir().Free()
+	size, err := s.node.Store().StateBytes()
 	if err != nil {
 		return nil, err
 	}
-	if free < minFree {
-		return nil, fmt.Errorf("no snapshot: the disk has %d MiB free, at least %d are needed", free>>20, minFree>>20)
+	if err := s.room(size); err != nil {
+		return nil, err
 	}
 	dir := filepath.Join(s.dir, makingDir)
 	if err := errors.Join(os.RemoveAll(dir), os.MkdirAll(dir, 0o755)); err != nil {
@@ -228,6 +228,9 @@ func (w *pieceWriter) write(c *snapshot.Content) error {
 	}
 	raw := c.Encode()
 	packed := w.enc.EncodeAll(raw, nil)
+	if err := w.s.room(uint64(len(packed))); err != nil {
+		return err
+	}
 	index := len(w.pieces)
 	w.pieces = append(w.pieces, snapshot.Piece{Hash: keccak.Sum256(packed), Size: uint64(len(packed)), Raw: uint64(len(raw))})
 	if err := os.WriteFile(filepath.Join(w.dir, strconv.Itoa(index)), packed, 0o644); err != nil {

@@ -31,7 +31,10 @@ type Options struct {
 	Rate int
 	// PieceBytes is how large a piece is before it is compressed, about, 1.. [2 MiB].
 	PieceBytes int
-	Log        *slog.Logger // [slog.Default()]
+	// KeepFree is how many bytes of the disk stay free when a snapshot is made; far above
+	// what a node needs to go on [4 GiB].
+	KeepFree uint64
+	Log      *slog.Logger // [slog.Default()]
 }
 
 const (
@@ -39,10 +42,10 @@ const (
 	maxServing = 8
 	// keepSnapshots bounds the disk that is used.
 	keepSnapshots = 2
-	// minFree is what the disk must have free for a snapshot to be made.
-	minFree = 1 << 30
-	// retryMaking is how long a failure to make a snapshot is the answer.
+	// retryMaking is how long a failure to make a snapshot is the answer, retryRoom how long
+	// that there is no room on the disk is.
 	retryMaking = 2 * time.Second
+	retryRoom   = time.Minute
 )
 
 // Server makes and serves snapshots of a node. It must be closed before the node.
@@ -59,6 +62,8 @@ type Server struct {
 	failed  time.Time
 	nextAt  time.Time // when the next piece may be served
 	serving int
+
+	free func() (uint64, error) // bytes of the disk
 
 	ctx    context.Context
 	cancel context.CancelFunc
@@ -94,7 +99,10 @@ func Start(n *node.Node, opts Options) (*Server, error) {
 	if opts.Log == nil {
 		opts.Log = slog.Default()
 	}
-	s := &Server{node: n, opts: opts, log: opts.Log, dir: filepath.Join(n.Dir().Path(), "snapshots")}
+	if opts.KeepFree == 0 {
+		opts.KeepFree = 4 << 30
+	}
+	s := &Server{node: n, opts: opts, log: opts.Log, free: n.Dir().Free, dir: filepath.Join(n.Dir().Path(), "snapshots")}
 	if err := s.open(); err != nil {
 		return nil, fmt.Errorf("snapshots: %w", err)
 	}
@@ -270,7 +278,7 @@ func (s *Server) latest(ctx context.Context) (*held, *progress, error) {
 	case s.ctx.Err() != nil:
 		return nil, nil, errors.New("the node is stopping")
 	case s.making != nil:
-	case s.failure != nil && now.Sub(s.failed) < retryMaking:
+	case s.failure != nil && (now.Sub(s.failed) < retryMaking || errors.Is(s.failure, errNoRoom) && now.Sub(s.failed) < retryRoom):
 		return nil, nil, s.failure
 	default:
 		s.making = new(progress)
@@ -278,6 +286,18 @@ func (s *Server) latest(ctx context.Context) (*held, *progress, error) {
 	}
 	copied := *s.making
 	return nil, &copied, nil
+}
+
+// errNoRoom says that a snapshot would take what is kept free of the disk.
+var errNoRoom = errors.New("no room for a snapshot")
+
+// room checks that so many bytes may be written.
+func (s *Server) room(bytes uint64) error {
+	free, err := s.free()
+	if err == nil && (free < bytes || free-bytes < s.opts.KeepFree) {
+		err = fmt.Errorf("%w: the disk has %d MiB free, it would take some %d MiB, and %d MiB are kept free", errNoRoom, free>>20, bytes>>20, s.opts.KeepFree>>20)
+	}
+	return err
 }
 
 // enter takes a place among those who are served.
