@@ -71,7 +71,9 @@ func (c *httpConn) request(body []byte) *ending {
 			if _, bad := c.s.identify(h, c.link); bad != nil {
 				return refused(bad)
 			}
-			m.noBody = string(h.method) == "HEAD"
+			if m.noBody = string(h.method) == "HEAD"; m.noBody { // costs as much, and nobody reads it
+				return refused(refuse(405, "HTTP method not allowed: use GET"))
+			}
 			m.status, m.kind, m.raw = c.s.opts.Snapshots(c.ctx, string(h.path))
 			c.answer(&exchange{manner: m})
 			return end()

@@ -122,11 +122,25 @@ func (s *Server) numberOf(ref blockRef) (number uint64, pending bool) {
 	return ref.number, false
 }
 
+// noneYet tells whether the reference is to the safe or the final block, and the node knows
+// none: one that began with a snapshot does not take genesis for it.
+func (s *Server) noneYet(ref blockRef) bool {
+	if ref.tag != tagSafe && ref.tag != tagFinalized {
+		return false
+	}
+	b, ok := s.backend.(interface{ Base() uint64 })
+	number, _ := s.numberOf(ref)
+	return ok && number == 0 && b.Base() > 0
+}
+
 // block finds a block for a block query; nil when there is none.
 func (s *Server) block(ctx context.Context, ref blockRef) (*blockView, error) {
 	if ref.tag == tagHash {
 		b, err := s.backend.BlockByHash(ctx, ref.hash)
 		return sealedView(b), err
+	}
+	if s.noneYet(ref) {
+		return nil, nil
 	}
 	number, pending := s.numberOf(ref)
 	if pending {
@@ -153,6 +167,9 @@ func (s *Server) stateRef(ctx context.Context, ref blockRef) (StateRef, error) {
 			return StateRef{}, Errorf(CodeServer, "header for hash not found")
 		}
 		return StateRef{Number: b.Number()}, nil
+	}
+	if s.noneYet(ref) {
+		return StateRef{}, Errorf(CodeServer, "header not found")
 	}
 	number, _ := s.numberOf(ref)
 	head := s.backend.Head().Number.Uint64()

@@ -72,6 +72,9 @@ func Open(path string, opts Options) (*DB, error) {
 	if opts.CacheBytes == 0 {
 		opts.CacheBytes = dbCacheBytes
 	}
+	if err := removeAside(path); err != nil {
+		return nil, fmt.Errorf("open database %s: %w", path, err)
+	}
 	cache := pebble.NewCache(opts.CacheBytes)
 	defer cache.Unref() // Pebble holds its own reference
 	log := pebbleLog{log: opts.Log, fatal: opts.Fatal}

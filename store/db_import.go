@@ -201,11 +201,37 @@ func (db *DB) FinishImport(base *snapshot.Base, genesis *chain.Block) error {
 	return nil
 }
 
+// removedSuffix is that of a database which is being removed.
+const removedSuffix = "-removed"
+
 // RemoveImport removes a database at path into which a snapshot was being loaded, and
-// which is closed.
+// which is closed. Killed in between it has removed all or nothing: what is left lies under
+// another name, and is deleted when a database is opened at path.
 func RemoveImport(path string) error {
-	if err := errors.Join(os.RemoveAll(path), os.RemoveAll(path+importSuffix)); err != nil {
+	err := setAside(path)
+	if err == nil {
+		err = removeAside(path)
+	}
+	if err != nil {
 		return fmt.Errorf("remove what was loaded of a snapshot: %w", err)
 	}
 	return nil
 }
+
+// setAside takes a database out of the way, at once.
+func setAside(path string) error {
+	if err := errors.Join(os.RemoveAll(path+importSuffix), removeAside(path)); err != nil {
+		return err
+	}
+	if err := os.Rename(path, path+removedSuffix); err != nil && !errors.Is(err, os.ErrNotExist) {
+		return err
+	}
+	parent, err := os.Open(filepath.Dir(path))
+	if err != nil {
+		return err
+	}
+	return errors.Join(parent.Sync(), parent.Close())
+}
+
+// removeAside deletes what was set aside.
+func removeAside(path string) error { return os.RemoveAll(path + removedSuffix) }

@@ -243,6 +243,7 @@ func (s *stopping) Err() error {
 
 func TestWhoTakesTheStateMaySayStop(t *testing.T) {
 	db := openDB(t, filepath.Join(t.TempDir(), "db"))
+	defer db.Close()
 	c := newTestChain(1)
 	for range 20 {
 		write(t, db, c.next())

@@ -93,6 +93,9 @@ func (l *Leader) onClose(f func(context.Context) error) { l.closers = append(l.c
 
 func (l *Leader) start(ctx context.Context) error {
 	settled := l.opts.Sequencer.Development == nil
+	if base := l.node.Base(); base > 0 {
+		return fmt.Errorf("data directory %s: begins with a snapshot of block %d: it can follow the chain (talaria replica), but who sequences needs the chain from genesis on", l.node.Dir().Path(), base)
+	}
 	o := l.opts.Sequencer
 	o.Metrics, o.Log, o.Connect = l.opts.Metrics, l.opts.Log, l.connect(ctx)
 	if settled {

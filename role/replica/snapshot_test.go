@@ -53,6 +53,9 @@ func TestASnapshotIsNotMadeWithoutRoom(t *testing.T) {
 	l := newLeader(t, 22)
 	l.work(30)
 	url := serveSnapshots(t, l.node, snapshots.Options{KeepFree: 1 << 62})
+	if res, err := http.Head(url + "/snapshot/latest"); err != nil || res.StatusCode != http.StatusMethodNotAllowed {
+		t.Errorf("HEAD: %v %v", res, err)
+	}
 	for range 1000 {
 		res, err := http.Get(url + "/snapshot/latest")
 		if err != nil {
@@ -186,6 +189,14 @@ func pruned(t *testing.T, l *leader, f *followerNode) {
 	} {
 		if a, want := ask(ours, q.method, q.params...), ask(theirs, q.method, q.params...); a != want || strings.Contains(a, `"error"`) {
 			t.Errorf("%s %v: %s, the leader says %s", q.method, q.params, a, want)
+		}
+	}
+	for _, tag := range []string{"safe", "finalized"} { // nobody has told it of any
+		if a := ask(ours, "eth_getBlockByNumber", tag, false); !strings.Contains(a, `"result":null`) {
+			t.Errorf("the %s block: %s", tag, a)
+		}
+		if a := ask(ours, "eth_getBalance", storeAddr, tag); !strings.Contains(a, "header not found") {
+			t.Errorf("a balance after the %s block: %s", tag, a)
 		}
 	}
 	if a := ask(ours, "eth_getTransactionByHash", before.Txs[0].Hash()); !strings.Contains(a, `"result":null`) {

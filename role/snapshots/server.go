@@ -325,9 +325,16 @@ func (s *Server) await(ctx context.Context, bytes int) error {
 		s.nextAt = now
 	}
 	wait := s.nextAt.Sub(now)
-	s.nextAt = s.nextAt.Add(time.Duration(bytes) * time.Second / time.Duration(s.opts.Rate))
+	took := time.Duration(bytes) * time.Second / time.Duration(s.opts.Rate)
+	s.nextAt = s.nextAt.Add(took)
 	s.mu.Unlock()
-	return pause(ctx, wait)
+	err := pause(ctx, wait)
+	if err != nil { // what is not served takes nothing from the others
+		s.mu.Lock()
+		s.nextAt = s.nextAt.Add(-took)
+		s.mu.Unlock()
+	}
+	return err
 }
 
 // pause waits, unless ctx ends.
