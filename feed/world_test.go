@@ -22,7 +22,10 @@ func TestMain(m *testing.M) {
 	if settings := os.Getenv(memberVariable); settings != "" {
 		os.Exit(runMember(settings))
 	}
-	goleak.VerifyTestMain(m)
+	goleak.VerifyTestMain(m,
+		// A member of a cluster that is stopped while it makes a stream forgets the stream's files.
+		goleak.IgnoreTopFunction("github.com/nats-io/nats-server/v2/server.(*fileStore).flushStreamStateLoop"),
+		goleak.IgnoreTopFunction("github.com/nats-io/nats-server/v2/server/ats.Register.func1"))
 }
 
 // small is a mini-block without transactions whose diff has that many bytes, which do not
